@@ -1,0 +1,60 @@
+# make demo   set everything up and train on the digits
+# make test   set everything up and run the tests
+
+VENV := .venv
+BIN := $(VENV)/bin
+ONEDL := $(CURDIR)/.onedl
+
+# The first interpreter found that is neither too old nor too new; `make PYTHON=...` overrides it.
+PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.10 python; do \
+	$$name -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 \
+	&& { echo $$name; break; }; done)
+
+# requirements/onedl.txt is left out: the forks provide the same modules as mminstall.txt.
+REQUIREMENTS := $(addprefix requirements/,runtime.txt mminstall.txt tests.txt optional.txt docs.txt)
+
+.PHONY: help venv demo test test-onedl lint format clean
+
+help:
+	@echo 'make venv        create $(VENV) and install everything from requirements/'
+	@echo 'make demo        train TCL and cross-entropy on the digits, and compare them'
+	@echo 'make test        run the tests'
+	@echo 'make test-onedl  run the smoke test against the OneDL forks'
+	@echo 'make lint        ruff check and format check;  make format  rewrite the files'
+	@echo 'make clean       remove caches and build products (not $(VENV), data or work_dirs)'
+
+venv: $(VENV)/.installed
+
+$(VENV)/.installed: $(REQUIREMENTS) setup.py pyproject.toml
+	@test -x $(BIN)/python || test -n '$(PYTHON)' || \
+		{ echo 'error: no Python 3.10, 3.11 or 3.12 found; name one: make PYTHON=/path/to/python3.12' >&2; exit 2; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS))
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	touch $@
+
+demo: venv
+	$(BIN)/python tools/demo.py
+
+test: venv
+	$(BIN)/python -m pytest
+
+$(ONEDL)/.installed: requirements/onedl.txt | venv
+	rm -rf $(ONEDL)
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --target $(ONEDL) -r requirements/onedl.txt
+	touch $@
+
+test-onedl: venv $(ONEDL)/.installed
+	ONEDL_DIR=$(ONEDL) PYTHONPATH=$(ONEDL) $(BIN)/python -m pytest -m smoke
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist *.egg-info .onedl .pytest_cache .ruff_cache
+	find tcl_plugin tools tests configs -name __pycache__ -type d -prune -exec rm -rf {} +
