@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Noisy labels and the datasets that mmpretrain lacks; importing registers them all."""
+
+from .fashion_mnist import FashionMNISTRGB
+from .label_files import read_label_file
+from .noise import AsymmetricNoise, LabelNoise, SymmetricNoise
+from .noisy_label_dataset import NoisyLabelDataset
+from .sklearn_digits import SklearnDigits
+
+__all__ = [
+    'AsymmetricNoise',
+    'FashionMNISTRGB',
+    'LabelNoise',
+    'NoisyLabelDataset',
+    'SklearnDigits',
+    'SymmetricNoise',
+    'read_label_file',
+]

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks through dataset wrappers, down to the datasets that hold the images."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import RepeatDataset
+from mmpretrain.datasets import KFoldDataset
+
+
+@dataclass
+class LeafTable:
+    """Where each sample of a (wrapped) dataset comes from.
+
+    Attributes:
+        leaves (list): The datasets that hold images, each once.
+        leaf (np.ndarray): Position in ``leaves`` of each sample's dataset, int64, shape (N,).
+        index (np.ndarray): Index of each sample within that dataset, int64, shape (N,).
+    """
+
+    leaves: list[Any]
+    leaf: np.ndarray
+    index: np.ndarray
+
+    def images(self) -> np.ndarray:
+        """Number the distinct images: copies that a wrapper makes of one have the same number.
+
+        Returns:
+            np.ndarray: Number of each sample's image, in the order of the leaves, int64, (N,).
+        """
+        sizes = [len(leaf) for leaf in self.leaves]
+        offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        return offsets[self.leaf] + self.index
+
+
+def leaf_table(dataset: Any) -> LeafTable:
+    """Find out where each sample of a dataset comes from.
+
+    Args:
+        dataset: A fully initialised dataset, or any nesting of ``ConcatDataset``,
+            ``RepeatDataset``, ``ClassBalancedDataset``, ``KFoldDataset`` and other wrappers that
+            have ``dataset`` and ``_get_ori_dataset_idx(idx) -> int``.
+
+    Returns:
+        LeafTable: The table, with as many rows as ``dataset`` has samples.
+
+    Raises:
+        TypeError: A dataset at the bottom has no ``get_data_info`` or no ``pipeline``.
+    """
+    if hasattr(dataset, 'datasets'):
+        return _join([leaf_table(part) for part in dataset.datasets])
+    if isinstance(dataset, KFoldDataset):
+        # Its dataset is the subset already; _get_ori_dataset_idx points into the one before.
+        return leaf_table(dataset.dataset)
+    if isinstance(dataset, RepeatDataset):
+        inner = leaf_table(dataset.dataset)
+        return _take(inner, np.tile(np.arange(len(inner.leaf)), dataset.times))
+    if hasattr(dataset, 'dataset') and hasattr(dataset, '_get_ori_dataset_idx'):
+        rows = [dataset._get_ori_dataset_idx(i) for i in range(len(dataset))]
+        return _take(leaf_table(dataset.dataset), np.array(rows, dtype=np.int64))
+    if not hasattr(dataset, 'get_data_info') or not hasattr(dataset, 'pipeline'):
+        raise TypeError(
+            f'{type(dataset).__name__} is neither a dataset with get_data_info and a pipeline nor '
+            'a wrapper that says where its samples come from'
+        )
+    size = len(dataset)
+    return LeafTable([dataset], np.zeros(size, dtype=np.int64), np.arange(size, dtype=np.int64))
+
+
+def _take(table: LeafTable, rows: np.ndarray) -> LeafTable:
+    return replace(table, leaf=table.leaf[rows], index=table.index[rows])
+
+
+def _join(tables: list[LeafTable]) -> LeafTable:
+    """Put tables one below the other; a leaf that occurs in several is kept once."""
+    leaves, leaf = [], []
+    for table in tables:
+        positions = []
+        for candidate in table.leaves:
+            known = [i for i, other in enumerate(leaves) if other is candidate]
+            if not known:
+                leaves.append(candidate)
+            positions.append(known[0] if known else len(leaves) - 1)
+        leaf.append(np.array(positions, dtype=np.int64)[table.leaf])
+    index = np.concatenate([table.index for table in tables])
+    return LeafTable(leaves, np.concatenate(leaf), index)

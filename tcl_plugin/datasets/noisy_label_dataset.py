@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wrapper that turns any classification dataset into one with noisy labels."""
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import Compose, force_full_init
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+from mmpretrain.registry import DATASETS, TASK_UTILS, TRANSFORMS
+
+from .label_files import read_label_file
+from .labels import check_labels
+from .leaves import leaf_table
+
+
+@DATASETS.register_module()
+class NoisyLabelDataset:
+    """Replace the labels of a dataset by given labels, before its pipeline runs.
+
+    It is the outermost wrapper: of a dataset, or of any nesting of ``ConcatDataset``,
+    ``RepeatDataset``, ``ClassBalancedDataset`` and ``KFoldDataset``. Where such a wrapper repeats
+    an image, all copies get the same given label (noise is generated, and a label file is read,
+    over the distinct images). What a pipeline meets is the data info of the inner dataset with
+
+    - ``gt_label`` (int): the given label;
+    - ``clean_label`` (int): the true label, where it is known, that is with ``noise`` or
+      ``label_file``, which treat the dataset's own labels as true;
+    - ``sample_idx`` (int): 0..N-1 over this wrapper.
+
+    With neither ``noise`` nor ``label_file`` the dataset's own labels are the given ones (a
+    dataset with natural noise), and nothing is known of the true ones. ``ClassBalancedDataset``
+    comes before the noise, and so balances by the dataset's own labels.
+
+    Args:
+        dataset (dict | Dataset): Config of the inner dataset, or a built one.
+        noise (dict | Callable, optional): Config of a noise generator in TASK_UTILS, or a built
+            one. Defaults to None.
+        label_file (str, optional): File with the given labels, see :func:`read_label_file`.
+            Defaults to None.
+        num_classes (int, optional): Number of classes K. Defaults to None, the number of classes
+            in the dataset's metainfo.
+        lazy_init (bool): Whether to leave reading the dataset and its labels to
+            :meth:`full_init`. Defaults to False.
+
+    Raises:
+        TypeError: ``dataset`` is no dataset, or is a :class:`NoisyLabelDataset` itself; or a label
+            is not one integer.
+        ValueError: Both ``noise`` and ``label_file`` are given; K is unknown, or differs from the
+            dataset's; a label lies outside 0..K-1.
+
+    Examples:
+        >>> dataset = NoisyLabelDataset(
+        ...     dataset=dict(type='SklearnDigits', split='train'),
+        ...     noise=dict(type='SymmetricNoise', rate=0.8, seed=0))
+        >>> dataset.noise_rate
+        0.7181628392484343
+    """
+
+    def __init__(
+        self,
+        dataset: dict | Any,
+        noise: dict | Callable | None = None,
+        label_file: str | None = None,
+        num_classes: int | None = None,
+        lazy_init: bool = False,
+    ) -> None:
+        if noise is not None and label_file is not None:
+            raise ValueError(
+                f'give noise or label_file, not both: got noise={noise!r} and label_file={str(label_file)!r}'
+            )
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        if not hasattr(self.dataset, 'full_init') or isinstance(self.dataset, NoisyLabelDataset):
+            raise TypeError(
+                'dataset must be a config or a dataset of mmengine that is not a '
+                f'NoisyLabelDataset itself, got {type(self.dataset).__name__}'
+            )
+        self.noise = TASK_UTILS.build(noise) if isinstance(noise, dict) else noise
+        self.label_file = label_file
+        self._num_classes = num_classes
+        self._metainfo = self.dataset.metainfo
+        self._own_pipeline: Compose | None = None
+        self._img_paths: list | None = None
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    def full_init(self) -> None:
+        """Initialise the inner dataset and settle all labels; the second call does nothing."""
+        if self._fully_initialized:
+            return
+        self.dataset.full_init()
+        self._table = leaf_table(self.dataset)
+        self._images = self._table.images()
+        self._update_classes()
+        own = self._own_labels()
+        given = self._give_labels(own)
+        self._given_labels = given[self._images]
+        has_truth = self.noise is not None or self.label_file is not None
+        self._true_labels = own[self._images] if has_truth else None
+        self._fully_initialized = True
+        if is_main_process():
+            print_log(f'{type(self).__name__}: {self._summary()}', logger='current')
+
+    def _update_classes(self) -> None:
+        """Take over classes that only a full initialisation finds, and settle K."""
+        self._metainfo = self.dataset.metainfo
+        if self._metainfo.get('classes') is None:
+            self._metainfo.update(self._table.leaves[0].metainfo)
+        classes = self._metainfo.get('classes')
+        if self._num_classes is None:
+            if classes is None:
+                raise ValueError(f'{type(self.dataset).__name__} does not name its classes: set num_classes')
+            self._num_classes = len(classes)
+        elif classes is not None and len(classes) != self._num_classes:
+            raise ValueError(
+                f'num_classes={self._num_classes}, but {type(self.dataset).__name__} has {len(classes)} classes'
+            )
+
+    def _own_labels(self) -> np.ndarray:
+        """Labels of the inner datasets, one for each distinct image, int64."""
+        parts = []
+        for leaf in self._table.leaves:
+            name = f'labels of {type(leaf).__name__}'
+            labels = [_single_label(leaf.get_data_info(i), i, name) for i in range(len(leaf))]
+            labels = np.array(labels, dtype=np.int64)
+            parts.append(check_labels(labels, self._num_classes, name))
+        return np.concatenate(parts)
+
+    def _give_labels(self, own: np.ndarray) -> np.ndarray:
+        """Given labels of the distinct images, int64."""
+        if self.label_file is not None:
+            return read_label_file(self.label_file, len(own), self._num_classes)
+        if self.noise is None:
+            return own
+        given = np.asarray(self.noise(own, self._num_classes))
+        if given.shape != own.shape:
+            raise ValueError(f'{self.noise!r} made labels of shape {given.shape}, not {own.shape}')
+        return check_labels(given, self._num_classes, f'labels made by {self.noise!r}')
+
+    @property
+    def metainfo(self) -> dict:
+        """dict: Copy of the inner dataset's meta information."""
+        return copy.deepcopy(self._metainfo)
+
+    @property
+    def CLASSES(self) -> Sequence[str] | None:
+        """Sequence[str], optional: Names of the classes."""
+        return self._metainfo.get('classes')
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """dict: Index of each class name."""
+        return {name: index for index, name in enumerate(self.CLASSES)}
+
+    @property
+    @force_full_init
+    def num_classes(self) -> int:
+        """int: Number of classes K."""
+        return self._num_classes
+
+    @property
+    @force_full_init
+    def given_labels(self) -> np.ndarray:
+        """np.ndarray: Given labels, int64, shape (N,), read-only."""
+        return _read_only(self._given_labels)
+
+    @property
+    @force_full_init
+    def true_labels(self) -> np.ndarray | None:
+        """np.ndarray, optional: True labels where known, int64, shape (N,), read-only."""
+        return None if self._true_labels is None else _read_only(self._true_labels)
+
+    @property
+    @force_full_init
+    def noise_rate(self) -> float | None:
+        """float, optional: Measured share of wrong given labels; None without true labels."""
+        if self._true_labels is None:
+            return None
+        return float((self._given_labels != self._true_labels).mean())
+
+    @property
+    @force_full_init
+    def img_paths(self) -> list[str | None] | None:
+        """list, optional: Path of each image, None for one that has no file; None if all have
+        none. Read at the first use and kept."""
+        if self._img_paths is None:
+            paths = [leaf.get_data_info(i).get('img_path') for leaf in self._table.leaves for i in range(len(leaf))]
+            self._img_paths = [paths[i] for i in self._images]
+        return self._img_paths if any(path is not None for path in self._img_paths) else None
+
+    @force_full_init
+    def get_gt_labels(self) -> np.ndarray:
+        """Get the given labels, int64, shape (N,)."""
+        return self.given_labels
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Get the given label of one sample, in a list."""
+        return [int(self._given_labels[idx])]
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Get the data info of one sample, with given label, true label and index.
+
+        Args:
+            idx (int): Index over this wrapper; negative ones count from the end.
+
+        Returns:
+            dict: A fresh copy of the inner data info, changed as the class says.
+
+        Raises:
+            IndexError: There is no such sample.
+        """
+        idx = self._positive(idx)
+        info = self._leaf(idx).get_data_info(int(self._table.index[idx]))
+        info['gt_label'] = int(self._given_labels[idx])
+        if self._true_labels is not None:
+            info['clean_label'] = int(self._true_labels[idx])
+        info['sample_idx'] = idx
+        return info
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self._given_labels)
+
+    def __getitem__(self, idx: int) -> dict:
+        """Get one sample after the pipeline of its dataset.
+
+        Args:
+            idx (int): Index over this wrapper.
+
+        Returns:
+            dict: What the pipeline makes of :meth:`get_data_info`. As in mmengine, a training item
+            of which it makes None is replaced by another, at random.
+
+        Raises:
+            RuntimeError: The pipeline returned None in test mode, or too often.
+        """
+        if not self._fully_initialized:
+            print_log(
+                'Call full_init() before the first item is read.',
+                logger='current',
+                level=logging.WARNING,
+            )
+            self.full_init()
+        first = idx = self._positive(idx)
+        leaf = self._leaf(idx)
+        tries = 1 if self._own_pipeline or leaf.test_mode else leaf.max_refetch + 1
+        for _ in range(tries):
+            pipeline = self._own_pipeline or self._leaf(idx).pipeline
+            data = pipeline(self.get_data_info(idx))
+            if data is not None:
+                return data
+            idx = int(np.random.randint(0, len(self)))
+        raise RuntimeError(
+            f'the pipeline returned None for sample {first}'
+            + (f' and {tries - 1} others' if tries > 1 else ', which test mode does not replace')
+        )
+
+    @force_full_init
+    def with_pipeline(self, pipeline: Sequence[dict | Callable]) -> 'NoisyLabelDataset':
+        """Make a view of this dataset that runs another pipeline, in test mode.
+
+        It shares data and labels, and raises where an image cannot be read, so that item i is
+        always sample i.
+
+        Args:
+            pipeline (Sequence[dict | Callable]): Transforms, or their configs.
+
+        Returns:
+            NoisyLabelDataset: The view.
+        """
+        view = copy.copy(self)
+        view._own_pipeline = Compose([TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline])
+        return view
+
+    def get_subset(self, indices: Sequence[int] | int) -> None:
+        """Not supported: the labels belong to the whole dataset.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            f'{type(self).__name__} has no subsets, because noise and label file belong to all '
+            'its samples. Set `indices` of the inner dataset; noise is then made for these alone'
+        )
+
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Not supported, see :meth:`get_subset`."""
+        self.get_subset(indices)
+
+    def _positive(self, idx: int) -> int:
+        size = len(self)
+        if not -size <= idx < size:
+            raise IndexError(f'index {idx} is out of range for {size} samples')
+        return int(idx) % size
+
+    def _leaf(self, idx: int) -> Any:
+        return self._table.leaves[self._table.leaf[idx]]
+
+    def _kind(self) -> str:
+        if self.label_file is not None:
+            return f'label file {self.label_file}'
+        return 'labels of the dataset' if self.noise is None else repr(self.noise)
+
+    def _summary(self) -> str:
+        """One line: kind, noise rates, N and K."""
+        parts = [self._kind()]
+        if getattr(self.noise, 'rate', None) is not None:
+            parts.append(f'nominal noise rate {self.noise.rate:.4f}')
+        if hasattr(self.noise, 'expected_rate'):
+            expected = self.noise.expected_rate(self._true_labels, self._num_classes)
+            parts.append(f'expected {expected:.4f}')
+        rate = self.noise_rate
+        parts.append('true labels unknown' if rate is None else f'measured noise rate {rate:.4f}')
+        return ', '.join(parts + [f'N={len(self)}', f'K={self._num_classes}'])
+
+    def __repr__(self) -> str:
+        state = self._summary() if self._fully_initialized else f'{self._kind()}, not initialised'
+        inner = repr(self.dataset).replace('\n', '\n    ')
+        return f'Dataset {type(self).__name__}\n    {state}\n    {inner}'
+
+
+def _single_label(info: dict, index: int, source: str) -> int:
+    """Take the one integer label out of a data info."""
+    if info.get('gt_label') is None:
+        raise ValueError(f'{source}: the data info at index {index} has no gt_label')
+    label = info['gt_label']
+    if np.ndim(label) != 0:
+        raise TypeError(
+            f'{source}: {label!r} at index {index} is not one label; multi-label datasets are not supported'
+        )
+    if np.asarray(label).dtype.kind not in 'iu':
+        raise TypeError(f'{source}: label {label!r} at index {index} is no integer')
+    return int(label)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    # A flag on the array itself would be lost when the dataset is sent to a worker.
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tcl_plugin.datasets import read_label_file
+
+GOOD = [3, 0, 2, 1, 1]
+
+
+def write(path, content):
+    """Write an array as .npy, text as it is, bytes as they are, other things as JSON."""
+    if isinstance(content, np.ndarray):
+        np.save(path, content, allow_pickle=True)
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def check_refused(path, error, *parts, num_samples=5, num_classes=4):
+    """The error names the file and all parts, and reading leaves the file as it was."""
+    before = path.read_bytes()
+    with pytest.raises(error, match=re.escape(str(path))) as info:
+        read_label_file(path, num_samples, num_classes)
+    for part in parts:
+        assert part in str(info.value)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        ('a.npy', np.array(GOOD, dtype=np.int32)),
+        ('a.npy', np.array(GOOD, dtype=np.uint8)),
+        ('a.json', GOOD),
+        ('a.JSON', GOOD),
+        ('a.csv', '0,3\n1,0\n2,2\n3,1\n4,1\n'),
+        ('a.csv', '4,1\n3,1\n\n2,2\n1,0\n0,3\n'),
+        ('a.csv', 'sample_idx,label\n0,3\n1,0\n2,2\n3,1\n4,1\n'),
+        ('a.csv', b'\xef\xbb\xbfsample_idx,label\r\n0,3\r\n1,0\r\n2,2\r\n3,1\r\n4,1\r\n'),
+        ('a.csv', 'true_label,sample_idx,given_label\n9,1,0\n9,0,3\n9,2,2\n9,3,1\n9,4,1'),
+    ],
+)
+def test_read(tmp_path, name, content):
+    path = write(tmp_path / name, content)
+    for form in (path, str(path)):
+        labels = read_label_file(form, 5, 4)
+        assert labels.dtype == np.int64
+        assert labels.tolist() == GOOD
+
+
+def test_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    write(tmp_path / 'a.json', GOOD)
+    assert read_label_file('~/a.json', 5, 4).tolist() == GOOD
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [('a.npy', np.array(GOOD)), ('a.json', GOOD), ('a.csv', '0,3\n1,0\n2,2\n3,1\n4,1\n')],
+)
+def test_wrong_length(tmp_path, name, content):
+    path = write(tmp_path / name, content)
+    check_refused(path, ValueError, 'has 5 labels', 'expected 6', num_samples=6)
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'value'),
+    [
+        ('a.npy', np.array([3, 0, 4, 5, 1]), '4'),
+        ('a.npy', np.array([3, 0, -1, 1, 1]), '-1'),
+        ('a.npy', np.array([3, 0, 2**63, 1, 1], dtype=np.uint64), str(2**63)),
+        ('a.json', [3, 0, 4, 1, 1], '4'),
+        ('a.csv', '0,3\n1,0\n2,-7\n3,1\n4,1\n', '-7'),
+    ],
+)
+def test_label_outside_the_classes(tmp_path, name, content, value):
+    path = write(tmp_path / name, content)
+    check_refused(path, ValueError, f'label {value} at index 2', 'outside 0..3')
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'parts'),
+    [
+        ('a.npy', np.array(GOOD, dtype=float), ['float64', 'whole numbers']),
+        ('a.npy', np.array(GOOD) > 0, ['bool']),
+        ('a.npy', np.array(['a'] * 5), ['<U1']),
+        ('a.json', [3, 0, 2.0, 1, 1], ['2.0 at index 2', 'float']),
+        ('a.json', [3, True, 2, 1, 1], ['True at index 1', 'bool']),
+        ('a.json', [3, [0], 2, 1, 1], ['[0] at index 1', 'list']),
+        ('a.json', {'labels': GOOD}, ['list of integers', 'dict']),
+        ('a.csv', '0,3\n1,0.0\n', ["'0.0' in line 2"]),
+    ],
+)
+def test_labels_are_not_integers(tmp_path, name, content, parts):
+    check_refused(write(tmp_path / name, content), TypeError, *parts)
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'parts'),
+    [
+        ('a.npy', np.array([[3, 0, 2, 1, 1]]), ['(1, 5)', '(N,)']),
+        ('a.npy', np.array([None] * 5), ['allow_pickle=False']),
+        ('a.npy', b'', ['.npy']),
+        ('a.npy', 'no array', ['.npy']),
+        ('a.json', '[1, 2', ['JSON']),
+        ('a.json', [10**30] * 5, ['too large']),
+        ('a.csv', '', ['empty']),
+        ('a.csv', b'\xff\xfe\x00', ['table']),
+        ('a.csv', '0,1,2\n', ['two columns', 'got 3']),
+        ('a.csv', 'index,label\n0,1\n', ['sample_idx', "['index', 'label']"]),
+        ('a.csv', 'sample_idx,true_label\n0,1\n', ['given_label', "'true_label'"]),
+        ('a.csv', '0,3\n1\n', ['line 2', "['1']"]),
+        ('a.csv', '0,3\n1,0\n1,2\n', ['line 3', 'index 1 a second time']),
+        ('a.csv', '0,3\n1,0\n5,2\n', ['index 2 is missing', '0..2']),
+        ('a.csv', '1,3\n2,0\n3,2\n', ['index 0 is missing']),
+        ('a.txt', '0\n1\n', ["unknown suffix '.txt'", '.csv', '.json', '.npy']),
+    ],
+)
+def test_damaged_file(tmp_path, name, content, parts):
+    check_refused(write(tmp_path / name, content), ValueError, *parts)
+
+
+def test_archive_under_the_name_of_an_array(tmp_path):
+    with (tmp_path / 'a.npy').open('wb') as file:
+        np.savez(file, labels=np.array(GOOD))
+    check_refused(tmp_path / 'a.npy', TypeError, 'archive')
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / 'a.npy'))):
+        read_label_file(tmp_path / 'a.npy', 5, 4)
+    (tmp_path / 'b.npy').mkdir()
+    with pytest.raises(FileNotFoundError, match='not a file'):
+        read_label_file(tmp_path / 'b.npy', 5, 4)
