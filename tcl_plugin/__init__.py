@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Robust image classification under label noise, as a plugin for mmpretrain.
+
+Importing this package registers its parts in mmpretrain's registries; a config does so with
+``custom_imports = dict(imports=['tcl_plugin'], allow_failed_imports=False)``.
+"""
+
+from . import compat, datasets, detection, hooks, models
+from .version import __version__
+
+__all__ = ['__version__', 'compat', 'datasets', 'detection', 'hooks', 'models']

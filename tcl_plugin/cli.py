@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``tools/train.py`` and ``tools/test.py`` share: arguments, config, device and the building of the runner."""
+
+import argparse
+import contextlib
+import copy
+import gc
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.device import get_device
+from mmengine.dist import is_distributed
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from .errors import UserError, explained
+from .explain import (
+    explain_arguments,
+    explain_checkpoint,
+    explain_config,
+    explain_files,
+    explain_lost_peer,
+    explain_optimizer,
+    explain_own_validation,
+    explain_registry,
+    explain_validation,
+)
+
+BUILDING = (
+    explain_registry,
+    explain_arguments,
+    explain_optimizer,
+    explain_files,
+    explain_validation,
+    explain_lost_peer,
+)
+RUNNING = (explain_registry, explain_arguments, explain_own_validation)
+
+# What each launcher tells a process about its place in the run.
+RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_LOCAL_RANK'}
+
+
+# Arguments
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, like every other error of the tools."""
+
+    def error(self, message):
+        """Refuse the command line.
+
+        Args:
+            message (str): What is wrong.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f'{message} (see {self.prog} --help)')
+
+    def parse_args(self, args=None, namespace=None):
+        """Parse the command line.
+
+        Args:
+            args (list[str] | None): The arguments. Defaults to None, for ``sys.argv``.
+            namespace (argparse.Namespace | None): Where to put them. Defaults to None.
+
+        Returns:
+            argparse.Namespace: The values.
+
+        Raises:
+            UserError: If they are not understood.
+        """
+        try:
+            parsed = super().parse_args(args, namespace)
+        except ValueError:  # from DictAction, about a value without '='
+            self.error('--cfg-options takes key=value pairs')
+        os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
+        return parsed
+
+
+def add_common_arguments(parser):
+    """Add the flags that training and testing have in common.
+
+    Args:
+        parser (argparse.ArgumentParser): The parser.
+    """
+    parser.add_argument('--work-dir', help='folder for logs and results; default: ./work_dirs/<name of the config>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='overrides of the config: train_cfg.max_epochs=2 data_preprocessor.mean="[0,0,0]" (no spaces in lists)',
+    )
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not let dataloaders pin memory')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed run were started; pytorch (torchrun) works on CPU too',
+    )
+    # Older launchers pass the rank as an argument rather than as a variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+# Config
+
+
+def load_config(args, *required):
+    """Read the config that was named on the command line and merge ``--cfg-options`` into it.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+        *required (str): Top-level keys that the config must have.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        UserError: If it cannot be read, or lacks a key.
+    """
+    path = Path(args.config)
+    if not path.is_file():
+        raise UserError(f'config {path} does not exist' if not path.exists() else f'config {path} is not a file')
+
+    def explain(error):
+        line = explain_config(error) or explain_files(error)
+        return line if line is None or str(path) in line else f'config {path}: {line}'
+
+    with explained(explain):
+        cfg = Config.fromfile(path)
+    merge_options(cfg, args)
+    missing = [key for key in required if cfg.get(key) is None]
+    if missing:
+        raise UserError(f'config {path} has no {", ".join(missing)}')
+    return cfg
+
+
+def merge_options(cfg, args):
+    """Merge ``--cfg-options`` into a config.
+
+    The tools do so twice: before anything is derived from the config, and again after the other flags, over which the
+    options have the last word, as in mmpretrain.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        args (argparse.Namespace): The parsed arguments.
+
+    Raises:
+        UserError: If an option does not fit the config.
+    """
+    if args.cfg_options is None:
+        return
+    try:
+        cfg.merge_from_dict(copy.deepcopy(args.cfg_options))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError(f'--cfg-options does not fit config {args.config}: {error}') from error
+
+
+def set_work_dir(cfg, args):
+    """Choose the work directory: the flag, the config's own, or one named after the config.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        args (argparse.Namespace): The parsed arguments.
+    """
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('.', 'work_dirs', Path(args.config).stem)
+
+
+def set_dataloaders(cfg, *names, pin_memory=True, persistent_workers=True):
+    """Give dataloaders the defaults of mmpretrain's tools.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        *names (str): Keys of the dataloaders; missing ones are passed over.
+        pin_memory (bool): False turns pinned memory off. Defaults to True.
+        persistent_workers (bool): False turns persistent workers off. Defaults to True.
+    """
+    for name in names:
+        if cfg.get(name) is None:
+            continue
+        loader = ConfigDict(pin_memory=True, persistent_workers=True, collate_fn=dict(type='default_collate'))
+        loader.update(cfg[name])
+        loader.pin_memory = loader.pin_memory and pin_memory
+        loader.persistent_workers = loader.persistent_workers and persistent_workers
+        cfg[name] = loader
+
+
+def check_checkpoint(path):
+    """Refuse a checkpoint that is not there before anything is built or written.
+
+    Args:
+        path (str | None): A path; an address such as ``https://...`` or ``torchvision://...`` is not looked up.
+
+    Raises:
+        UserError: If it is a local path without a file.
+    """
+    if path and '://' not in path and not Path(path).expanduser().is_file():
+        raise UserError(f'checkpoint {path} does not exist')
+
+
+def check_latest_checkpoint(work_dir):
+    """Refuse to resume where the last checkpoint on record has gone.
+
+    Args:
+        work_dir (str): The work directory.
+
+    Raises:
+        UserError: If ``last_checkpoint`` names a file that does not exist.
+    """
+    if not os.path.isdir(work_dir):
+        return
+    latest = find_latest_checkpoint(work_dir)
+    if latest is not None and not os.path.isfile(latest):
+        raise UserError(
+            f'{os.path.join(work_dir, "last_checkpoint")} names {latest}, which does not exist; '
+            'name another one: --resume PATH'
+        )
+
+
+# Device and processes
+
+
+def fit_to_device(cfg):
+    """Take out of a config what the machine at hand cannot do.
+
+    torch warns of pinned memory without CUDA and refuses persistent workers where there are no workers. Without an
+    accelerator there is neither NCCL nor SyncBN, and DDP must not be given device numbers.
+
+    Args:
+        cfg (Config): The config, changed in place.
+
+    Returns:
+        list[str]: A line for the log about each thing that a person would want to know.
+    """
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name) is not None:
+            cfg[name].pin_memory = bool(cfg[name].get('pin_memory')) and torch.cuda.is_available()
+            if not cfg[name].get('num_workers'):
+                cfg[name].persistent_workers = False
+    if cfg.launcher == 'none' or not on_cpu():
+        return []
+    cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})['backend'] = 'gloo'
+    wrapper = cfg.get('model_wrapper_cfg') or dict(
+        broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False)
+    )
+    cfg.model_wrapper_cfg = dict(device_ids=None, **wrapper)
+    notes = ['no accelerator: the processes talk over gloo']
+    if cfg.get('sync_bn') is not None:
+        cfg.sync_bn = None
+        notes.append('no accelerator: sync_bn is switched off, each process normalises by its own batch')
+    return notes
+
+
+def on_cpu():
+    """Tell whether distributed runs have to do without an accelerator.
+
+    Returns:
+        bool: True on plain CPU, and on Apple's GPUs, which know no process groups.
+    """
+    return get_device() in {'cpu', 'mps'}
+
+
+@contextlib.contextmanager
+def process_group(cfg):
+    """Hold the process group of a distributed run. The block must keep no reference to the runner.
+
+    mmengine makes the group itself, but asks for a CUDA device first; on a CPU it is made here, and mmengine uses it.
+
+    Args:
+        cfg (Config): The config.
+
+    Yields:
+        None: Nothing.
+
+    Raises:
+        UserError: If the launcher named on the command line did not start this process.
+    """
+    launcher = cfg.launcher
+    if launcher != 'none':
+        if RANK_VARIABLES[launcher] not in os.environ:
+            raise UserError(
+                f'--launcher {launcher}: this process was not started by it ({RANK_VARIABLES[launcher]} is not set); '
+                f'use tools/{"slurm" if launcher == "slurm" else "dist"}_*.sh, or leave --launcher out'
+            )
+        if on_cpu():
+            if launcher != 'pytorch':
+                raise UserError(
+                    f'--launcher {launcher} needs a GPU; on CPU use tools/dist_train.sh (--launcher pytorch)'
+                )
+            torch.distributed.init_process_group(backend='gloo')
+    yield
+    # Not after an exception: other processes may not come, and the group would wait for them.
+    if is_distributed():
+        # DDP holds the group too, and the runner, full of cycles, holds DDP. Threads of a group that outlives this
+        # line may drop a tensor while the interpreter shuts down, which aborts the process now and then.
+        gc.collect()
+        torch.distributed.destroy_process_group()
+
+
+# Runner
+
+
+def build_runner(cfg, notes=()):
+    """Build the runner, and with it model and hooks.
+
+    Args:
+        cfg (Config): The finished config.
+        notes (Sequence[str]): Lines for the log.
+
+    Returns:
+        Runner: The runner. It explains a checkpoint that does not load.
+
+    Raises:
+        UserError: If the config names what does not exist or does not fit.
+    """
+    with explained(*BUILDING):
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    for note in notes:
+        runner.logger.info(note)
+    _explain_loading(runner)
+    return runner
+
+
+def _explain_loading(runner):
+    """Let a checkpoint that does not load be told in one line, in the middle of ``train()`` or ``test()``."""
+    load_or_resume, load_checkpoint = runner.load_or_resume, runner.load_checkpoint
+
+    def name(filename, *args, **kwargs):
+        def prefixed(error):
+            line = explain_files(error) or explain_checkpoint(error)
+            return f'checkpoint {filename}: {line}' if line else None
+
+        with explained(prefixed):
+            return load_checkpoint(filename, *args, **kwargs)
+
+    def load(*args, **kwargs):
+        with explained(explain_checkpoint):
+            return load_or_resume(*args, **kwargs)
+
+    runner.load_checkpoint, runner.load_or_resume = name, load
+
+
+def build_parts(runner, *names):
+    """Build what a runner leaves for later, data sets above all.
+
+    Done apart from the run, so that an error in the config is told apart from a bug.
+
+    Args:
+        runner (Runner): The runner.
+        *names (str): Its loops: ``train_loop``, ``val_loop``, ``test_loop``.
+
+    Raises:
+        UserError: If a data set is missing, or the config does not fit.
+    """
+    with explained(*BUILDING):
+        for name in names:
+            getattr(runner, name)
+        if 'train_loop' in names:
+            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+
+
+def running():
+    """Explain what this package refuses during a run; anything else is a bug and keeps its traceback.
+
+    Returns:
+        contextlib.AbstractContextManager: The context of a run.
+    """
+    return explained(*RUNNING)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place that knows about differences between releases of torch, numpy and mmengine."""
+
+import codecs
+import contextlib
+import functools
+import os
+import pickle
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
+from mmengine.runner.checkpoint import CheckpointLoader
+
+FORCE_SAFE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+FORCE_UNSAFE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+
+
+def unwrap_model(model):
+    """Return the model inside DDP or any other wrapper that mmengine knows.
+
+    Args:
+        model (nn.Module): A model, wrapped or not.
+
+    Returns:
+        nn.Module: The model itself.
+    """
+    while is_model_wrapper(model):
+        model = model.module
+    return model
+
+
+def _history_method(owner, name):
+    """Look up a method of ``HistoryBuffer``, and nothing else.
+
+    A history refers to its own methods, and pickle spells that ``getattr(HistoryBuffer, 'mean')``. The real
+    ``getattr`` would hand out anything: ``getattr(getattr, '__self__')`` is the module that holds ``exec``.
+    """
+    if owner is not HistoryBuffer or name.startswith('_') or not callable(getattr(HistoryBuffer, name, None)):
+        raise pickle.UnpicklingError(f'Weights only load failed: getattr({owner!r}, {name!r}) is not allowed')
+    return getattr(HistoryBuffer, name)
+
+
+# Allowed globals are found by these names.
+_history_method.__module__, _history_method.__name__, _history_method.__qualname__ = 'builtins', 'getattr', 'getattr'
+
+
+def history_classes():
+    """List what mmengine's checkpoints hold besides tensors and plain containers.
+
+    The log history in a checkpoint is a ``HistoryBuffer`` of numpy arrays. Everything named here only holds numbers:
+    none of it runs code when it is unpickled.
+
+    Returns:
+        list: Classes and functions that ``torch.load(weights_only=True)`` may meet.
+    """
+    multiarray = np._core.multiarray
+    numbers = 'biuf'
+    kinds = {type(np.dtype(code)) for code in np.typecodes['All'] if np.dtype(code).kind in numbers}
+    return [
+        HistoryBuffer,
+        _history_method,
+        np.ndarray,
+        np.dtype,
+        multiarray._reconstruct,
+        multiarray.scalar,
+        codecs.encode,  # bytes inside numpy scalars; newer releases of torch allow it by themselves
+        *sorted(kinds, key=lambda kind: kind.__name__),
+    ]
+
+
+@contextlib.contextmanager
+def weights_only():
+    """Make every ``torch.load`` inside the block refuse to run pickled code.
+
+    torch offers an environment variable for this, which also binds callers that ask for the opposite: the OneDL fork
+    of mmengine falls back to unsafe loading where the safe one fails, and torch before 2.6 is unsafe unless asked. A
+    person who sets ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` has chosen to trust their files, and is left alone.
+
+    Yields:
+        None: Nothing.
+    """
+    if os.environ.get(FORCE_UNSAFE, '').lower() in {'1', 'y', 'yes', 'true'}:
+        yield
+        return
+    before = os.environ.get(FORCE_SAFE)
+    os.environ[FORCE_SAFE] = '1'
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FORCE_SAFE]
+        else:
+            os.environ[FORCE_SAFE] = before
+
+
+def _guarded(loader):
+    """Wrap one of mmengine's checkpoint loaders in :func:`weights_only`."""
+
+    @functools.wraps(loader)
+    def load(*args, **kwargs):
+        with weights_only():
+            return loader(*args, **kwargs)
+
+    load.guarded = True
+    return load
+
+
+def make_checkpoints_safe():
+    """Let mmengine load its own checkpoints under ``weights_only=True``, and nothing else.
+
+    PyPI's mmengine 0.10.7 cannot resume under torch >= 2.6 without the first part. Calling it again changes nothing.
+    """
+    torch.serialization.add_safe_globals(history_classes())
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if not getattr(loader, 'guarded', False):
+            CheckpointLoader.register_scheme(prefix, _guarded(loader), force=True)
+
+
+make_checkpoints_safe()

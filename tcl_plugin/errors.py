@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tell a mistake of the caller in one line, and leave bugs their traceback.
+
+What an exception means is for the explainers in ``explain.py`` to say.
+"""
+
+import contextlib
+import dis
+import os
+import sys
+import time
+
+from mmengine.dist import get_rank
+
+EXIT_CODE = 2
+GRACE_SECONDS = 10
+MAX_LENGTH = 600
+HINT_VARIABLE = 'TCL_TRACEBACK'
+
+
+class UserError(Exception):
+    """Something that the caller can put right. Its message names file or value, and says what to do."""
+
+
+@contextlib.contextmanager
+def explained(*explainers):
+    """Turn what the explainers recognise into a :class:`UserError`; let everything else through.
+
+    Args:
+        *explainers (Callable): Each takes the exception and returns a line or None.
+
+    Yields:
+        None: Nothing.
+
+    Raises:
+        UserError: If one of the explainers knows the exception.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        for explain in explainers:
+            message = explain(error)
+            if message:
+                raise UserError(message) from error
+        raise
+
+
+def run_tool(tool, argv=None):
+    """Run a command-line tool; print a :class:`UserError` as one line.
+
+    In a distributed run every process fails, and the first one speaks for all: the others only speak up if it has
+    nothing to say. ``TCL_TRACEBACK=1`` in the environment shows the traceback instead.
+
+    Args:
+        tool (Callable): The tool; takes the arguments.
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        int: The exit code, 0 or 2.
+    """
+    try:
+        tool(argv)
+    except UserError as error:
+        if os.environ.get(HINT_VARIABLE, '0') not in {'', '0'}:
+            raise
+        rank = int(os.environ.get('RANK', get_rank()))
+        if rank:
+            # The launcher ends all processes as soon as one has ended: let the first one have its say.
+            time.sleep(GRACE_SECONDS)
+        print(f'error: {f"rank {rank}: " if rank else ""}{one_line(error)}', file=sys.stderr)
+        return EXIT_CODE
+    return 0
+
+
+def one_line(error):
+    """Return the message of an exception in one line of bearable length.
+
+    Args:
+        error (BaseException | str): The exception, or a text.
+
+    Returns:
+        str: The text.
+    """
+    # str(KeyError('text')) is the repr of the text.
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    line = ' '.join(str(text).split()) or type(error).__name__
+    return line if len(line) <= MAX_LENGTH else f'{line[:MAX_LENGTH]} ... ({HINT_VARIABLE}=1 shows all of it)'
+
+
+# Where an exception comes from
+
+
+def frames(error):
+    """Yield the entries of an exception's traceback, from the outermost call to the innermost.
+
+    Args:
+        error (BaseException): The exception.
+
+    Yields:
+        types.TracebackType: One entry per call.
+    """
+    entry = error.__traceback__
+    while entry is not None:
+        yield entry
+        entry = entry.tb_next
+
+
+def raised_in(error, *packages):
+    """Tell whether the innermost frame belongs to one of the packages.
+
+    Args:
+        error (BaseException): The exception.
+        *packages (str): Names of packages or modules.
+
+    Returns:
+        bool: True if it does.
+    """
+    *_, last = frames(error)
+    name = last.tb_frame.f_globals.get('__name__', '')
+    return any(name == package or name.startswith(f'{package}.') for package in packages)
+
+
+def local_values(error, name):
+    """Find local variables of a name, the innermost first.
+
+    Some exceptions do not say which file or address they are about; the functions that they passed through knew.
+
+    Args:
+        error (BaseException): The exception.
+        name (str): Name of the variable.
+
+    Returns:
+        list: Its values.
+    """
+    entries = reversed(list(frames(error)))
+    return [entry.tb_frame.f_locals[name] for entry in entries if name in entry.tb_frame.f_locals]
+
+
+def local_text(error, name, default):
+    """Find the innermost local variable of a name that holds a text.
+
+    Args:
+        error (BaseException): The exception.
+        name (str): Name of the variable.
+        default (str | None): What to return where there is none.
+
+    Returns:
+        str | None: The text. Placeholders such as ``<unknown>`` are passed over.
+    """
+    texts = (value for value in local_values(error, name) if isinstance(value, str) and not value.startswith('<'))
+    return next(texts, default)
+
+
+def deliberate(error, *packages):
+    """Tell whether the exception was raised by a ``raise`` or ``assert`` statement of one of the packages.
+
+    That is how a library says that an argument is wrong. A bug is raised by the interpreter or by compiled code.
+
+    Args:
+        error (BaseException): The exception.
+        *packages (str): Names of packages.
+
+    Returns:
+        bool: True if it was.
+    """
+    *_, last = frames(error)
+    opcode = last.tb_frame.f_code.co_code[last.tb_lasti]
+    return dis.opname[opcode] == 'RAISE_VARARGS' and raised_in(error, *packages)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Explainers: each looks at an exception and returns one line about it, or None where it cannot tell it from a bug.
+
+Each stage of a command (reading the config, building, loading a checkpoint, running) uses some of them.
+"""
+
+import inspect
+import os
+import pickle
+import re
+import urllib.error
+
+from .errors import deliberate, frames, local_text, local_values, one_line, raised_in
+
+# Packages whose `raise` statements speak to the person who wrote the config.
+FRAMEWORK = ('tcl_plugin', 'mmengine', 'mmcv', 'mmpretrain')
+
+
+def explain_registry(error):
+    """Explain a type that no registry knows.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    message = one_line(error)
+    if isinstance(error, KeyError) and ' is not in the ' in message and ' registry' in message:
+        name, _, rest = message.partition(' is not in the ')
+        registry = rest.split(' registry', 1)[0]
+        return (
+            f"unknown type '{name}' in the config: it is not in the {registry} registry; check its spelling, "
+            'or name the module that defines it in custom_imports'
+        )
+    return None
+
+
+def explain_arguments(error):
+    """Explain a config that gives a class an argument it does not have, or leaves one out.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if not isinstance(error, TypeError):
+        return None
+    *_, last = frames(error)
+    code, module = last.tb_frame.f_code, last.tb_frame.f_globals.get('__name__', '')
+    # The framework makes the call from the config; a subclass hands unknown arguments on to its parent.
+    called = module in {'mmengine.registry.build_functions', 'mmengine.runner.runner'}
+    handed_on = code.co_name == '__init__' and code.co_flags & inspect.CO_VARKEYWORDS
+    if re.search(r'__init__\(\) (got an unexpected|missing) ', str(error)) and (called or handed_on):
+        return f'the config does not fit the class: {one_line(error)}'
+    return None
+
+
+def explain_optimizer(error):
+    """Explain an optimizer that does not exist, which mmengine does not check.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, TypeError) and str(error) == 'None is not a callable object':
+        configs = [getattr(owner, 'optimizer_cfg', {}) for owner in local_values(error, 'self')]
+        name = next((config['type'] for config in configs if 'type' in config), None)
+        return f"unknown type '{name}' in the config: there is no such optimizer; check its spelling"
+    return None
+
+
+def explain_files(error):
+    """Explain a file that is missing or unreadable, and a download that failed.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, urllib.error.URLError):
+        return _explain_download(error)
+    if isinstance(error, (ConnectionError, TimeoutError)) or not isinstance(error, OSError):
+        return None
+    if error.filename is not None:
+        return f'{os.path.normpath(error.filename)}: {error.strerror or one_line(error)}; check the path'
+    return one_line(error)
+
+
+def _explain_download(error):
+    """Name address and folder of a failed download, which the exception itself does not tell."""
+    what = f'cannot download {local_text(error, "url", "a file")}: {one_line(getattr(error, "reason", error))}'
+    root = local_text(error, 'root', None)
+    if root is not None:
+        return f'{what}; put it into {root} by hand, or set data_root to a folder that holds the data set'
+    return f'{what}; fetch it by hand and give its path'
+
+
+def explain_validation(error):
+    """Explain an argument that the framework or this package checked and refused.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    kinds = (ValueError, TypeError, RuntimeError, AssertionError, KeyError, ImportError, NotImplementedError)
+    # A bare key or an empty assertion tells nobody anything: show where it happened.
+    if isinstance(error, kinds) and ' ' in one_line(error) and deliberate(error, *FRAMEWORK):
+        return one_line(error)
+    return None
+
+
+def explain_own_validation(error):
+    """Explain what this package refuses while a run is going on, such as a class without samples.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, (ValueError, RuntimeError, FileNotFoundError)) and deliberate(error, 'tcl_plugin'):
+        return one_line(error)
+    return None
+
+
+def explain_config(error):
+    """Explain an exception that a config's own lines, or the reading of them, brought up.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, SyntaxError):
+        return f'{local_text(error, "filename", "a base")}, line {error.lineno}: {error.msg}'
+    if isinstance(error, ImportError) and "No module named 'pkg_resources'" in str(error):
+        return (
+            "a base such as 'mmpretrain::...' needs pkg_resources, which new releases of setuptools lack: "
+            "pip install 'setuptools<81'"
+        )
+    if isinstance(error, ImportError):
+        return f'custom_imports: {one_line(_first_cause(error))}; is the folder of the module on PYTHONPATH?'
+    *_, last = frames(error)
+    if '__name__' not in last.tb_frame.f_globals:
+        # mmengine runs configs in a namespace of their own, which has no module name.
+        return f'{last.tb_frame.f_code.co_filename}, line {last.tb_lineno}: {type(error).__name__}: {one_line(error)}'
+    if deliberate(error, 'mmengine'):
+        return one_line(error)
+    return None
+
+
+def _first_cause(error):
+    """Return the exception at the start of a chain."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def explain_checkpoint(error):
+    """Explain a checkpoint that is missing, broken, of another model, or not of this kind.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, pickle.UnpicklingError):
+        found = re.search(r'(?i)unsupported global:? (?:GLOBAL )?([\w.]+)', str(error))
+        if found is None:
+            return 'it is not a file of torch.save'
+        return f'not loaded, for safety: it holds {found[1]}, and only weights and log history are accepted'
+    if isinstance(error, EOFError):
+        return 'the file is empty or cut short'
+    if raised_in(error, 'torch._weights_only_unpickler'):
+        return 'it is not a file of torch.save'
+    if isinstance(error, KeyError) and raised_in(error, 'mmengine', 'mmpretrain'):
+        return f'it has no {error}, so it is not a whole checkpoint of a training run'
+    loading = ('torch.serialization', 'torch.optim', 'mmengine')
+    if isinstance(error, (RuntimeError, ValueError)) and raised_in(error, *loading):
+        return one_line(error)
+    return explain_own_validation(error)
+
+
+def explain_lost_peer(error):
+    """Explain the broken connection that a process sees when another one has failed first.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    broken = ('Connection closed by peer', 'Connection reset by peer', 'Broken pipe')
+    if isinstance(error, RuntimeError) and any(text in str(error) for text in broken):
+        return 'the connection to another process of this run was lost'
+    return None

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints load without running what is in them, under every release."""
+
+import builtins
+import os
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from tcl_plugin import compat
+
+
+def load(path):
+    return CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+
+
+def test_history_comes_back(tmp_path):
+    path = tmp_path / 'history.pth'
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    torch.save({'history': history, 'best': np.float32(0.5), 'epoch': np.int64(3)}, path)
+    loaded = load(path)
+    assert loaded['history'].mean() == 1.5 and loaded['history'].statistics('max') == 2.0
+    assert (loaded['best'], loaded['epoch']) == (0.5, 3)
+
+
+class Payload:
+    """Runs a function when it is unpickled."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_code_in_a_checkpoint_does_not_run(tmp_path):
+    path, trace = tmp_path / 'evil.pth', tmp_path / 'trace'
+    torch.save({'state_dict': {}, 'extra': Payload(pathlib.Path.touch, trace)}, path)
+    with pytest.raises(pickle.UnpicklingError):
+        load_checkpoint(nn.Linear(2, 2), str(path))
+    assert not trace.exists()
+
+
+def test_stand_in_for_getattr_only_knows_histories():
+    assert compat._history_method(HistoryBuffer, 'mean') is HistoryBuffer.mean
+    for owner, name in (
+        (builtins, 'exec'),
+        (HistoryBuffer, '__init__'),
+        (HistoryBuffer, 'nonesuch'),
+        (getattr, '__self__'),
+    ):
+        with pytest.raises(pickle.UnpicklingError):
+            compat._history_method(owner, name)
+
+
+def test_environment_is_left_as_it_was(tmp_path, monkeypatch):
+    torch.save({'state_dict': {}}, tmp_path / 'k.pth')
+    monkeypatch.delenv(compat.FORCE_SAFE, raising=False)
+    load(tmp_path / 'k.pth')
+    assert compat.FORCE_SAFE not in os.environ
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / 'gone.pth')
+    assert compat.FORCE_SAFE not in os.environ
+
+
+def test_a_person_may_choose_to_trust(tmp_path, monkeypatch):
+    trace = tmp_path / 'trace'
+    torch.save({'extra': Payload(pathlib.Path.touch, trace)}, tmp_path / 'k.pth')
+    monkeypatch.setenv(compat.FORCE_UNSAFE, '1')
+    with compat.weights_only():
+        assert compat.FORCE_SAFE not in os.environ
+
+
+def test_guarding_twice_changes_nothing():
+    before = dict(CheckpointLoader._schemes)
+    compat.make_checkpoints_safe()
+    assert dict(CheckpointLoader._schemes) == before
+
+
+def test_unwrap_model():
+    model = nn.Linear(2, 2)
+    assert compat.unwrap_model(model) is model
+    assert compat.unwrap_model(nn.DataParallel(model)) is model

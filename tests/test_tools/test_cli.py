@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flags, their precedence, and errors in one line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.fileio import load
+from toolbox import ROOT, TOY
+
+from tcl_plugin import cli, errors
+
+
+def merged(tool, path, *flags, checkpoint=None):
+    """Return config and log lines after the command line was applied."""
+    args = tool.parse_args([str(path), *([checkpoint] if checkpoint else []), *flags])
+    cfg = cli.load_config(args)
+    return cfg, tool.merge_args(cfg, args)
+
+
+# Flags
+
+
+def test_train_knows_every_flag_of_mmpretrain(train_tool, workplace):
+    line = (
+        'c.py --work-dir w --resume p.pth --amp --no-validate --auto-scale-lr --no-pin-memory --no-persistent-workers '
+        '--launcher slurm --local-rank 3 --cfg-options a.b=1 c=[1,2]'
+    )
+    args = train_tool.parse_args(line.split())
+    assert (args.config, args.work_dir, args.resume, args.launcher, args.local_rank) == (
+        'c.py',
+        'w',
+        'p.pth',
+        'slurm',
+        3,
+    )
+    assert args.amp and args.no_validate and args.auto_scale_lr and args.no_pin_memory and args.no_persistent_workers
+    assert args.cfg_options == {'a.b': 1, 'c': [1, 2]}
+
+
+def test_test_knows_every_flag_of_mmpretrain(test_tool, workplace):
+    line = (
+        'c.py k.pth --work-dir w --out o.pkl --out-item pred --amp --show-dir s --show --interval 2 --wait-time 0.5 '
+        '--no-pin-memory --tta --launcher mpi --local_rank 1 --cfg-options a=b'
+    )
+    args = test_tool.parse_args(line.split())
+    assert (args.checkpoint, args.out, args.out_item, args.show_dir) == ('k.pth', 'o.pkl', 'pred', 's')
+    assert (args.interval, args.wait_time, args.launcher, args.local_rank) == (2, 0.5, 'mpi', 1)
+    assert args.amp and args.show and args.no_pin_memory and args.tta
+
+
+def test_work_dir_is_named_after_the_config(train_tool, toy):
+    assert merged(train_tool, toy)[0].work_dir == './work_dirs/toy'
+    assert merged(train_tool, toy, '--work-dir', 'w')[0].work_dir == 'w'
+    toy.write_text(f"{TOY}work_dir = 'own'\n")
+    assert merged(train_tool, toy)[0].work_dir == 'own'
+    assert merged(train_tool, toy, '--work-dir', 'w')[0].work_dir == 'w'
+
+
+def test_options_have_the_last_word(train_tool, toy):
+    flags = ['--work-dir', 'w', '--amp', '--cfg-options', 'work_dir=o', 'optim_wrapper.type=OptimWrapper']
+    cfg, _ = merged(train_tool, toy, *flags)
+    assert (cfg.work_dir, cfg.optim_wrapper.type) == ('o', 'OptimWrapper')
+
+
+@pytest.mark.parametrize(
+    ('flags', 'expected'), [([], (None, None)), (['--resume'], (True, None)), (['--resume', 'p.pth'], (True, 'p.pth'))]
+)
+def test_resume(train_tool, toy, flags, expected):
+    cfg, _ = merged(train_tool, toy, *flags)
+    assert (cfg.get('resume'), cfg.get('load_from')) == expected
+
+
+def test_training_flags(train_tool, toy):
+    cfg, _ = merged(train_tool, toy, '--amp', '--auto-scale-lr', '--no-validate')
+    assert (cfg.optim_wrapper.type, cfg.optim_wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
+    assert cfg.auto_scale_lr.enable
+    assert cfg.val_cfg is cfg.val_dataloader is cfg.val_evaluator is None
+
+
+@pytest.mark.parametrize('cuda', [False, True])
+def test_dataloaders_suit_the_machine(train_tool, toy, monkeypatch, cuda):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    cfg, _ = merged(train_tool, toy, '--cfg-options', 'val_dataloader.num_workers=2')
+    assert cfg.train_dataloader.pin_memory is cuda
+    # torch refuses persistent workers where there are none.
+    assert (cfg.train_dataloader.persistent_workers, cfg.val_dataloader.persistent_workers) == (False, True)
+    assert cfg.train_dataloader.collate_fn.type == 'default_collate'
+    flags = ['--no-pin-memory', '--no-persistent-workers', '--cfg-options', 'val_dataloader.num_workers=2']
+    cfg, _ = merged(train_tool, toy, *flags)
+    assert not cfg.val_dataloader.pin_memory and not cfg.val_dataloader.persistent_workers
+
+
+def test_distributed_on_cpu(train_tool, toy, monkeypatch):
+    monkeypatch.setattr(cli, 'get_device', lambda: 'cpu')
+    cfg, notes = merged(train_tool, toy, '--launcher', 'pytorch')
+    assert cfg.env_cfg.dist_cfg.backend == 'gloo' and cfg.sync_bn is None
+    assert cfg.model_wrapper_cfg.device_ids is None
+    assert len([note for note in notes if 'sync_bn' in note]) == 1
+
+
+def test_distributed_on_gpu(train_tool, toy, monkeypatch):
+    monkeypatch.setattr(cli, 'get_device', lambda: 'cuda')
+    cfg, notes = merged(train_tool, toy, '--launcher', 'pytorch')
+    assert (cfg.env_cfg.dist_cfg.backend, cfg.sync_bn, notes) == ('nccl', 'torch', [])
+    assert 'model_wrapper_cfg' not in cfg
+
+
+def test_tta_reaches_through_wrappers(test_tool, toy):
+    toy.write_text(f'{TOY}test_dataloader.update(dataset=dict(type="Wrapper", dataset=test_dataloader["dataset"]))\n')
+    cfg, _ = merged(test_tool, toy, '--tta', '--cfg-options', 'model.head.num_classes=7', checkpoint='k.pth')
+    assert cfg.model.type == 'mmpretrain.AverageClsScoreTTA'
+    assert cfg.model.module.head.num_classes == 7
+    assert [step.type for step in cfg.test_dataloader.dataset.dataset.pipeline] == ['TestTimeAug']
+
+
+def test_show_dir(test_tool, toy):
+    cfg, _ = merged(test_tool, toy, '--show-dir', 's', '--interval', '5', checkpoint='k.pth')
+    hook = cfg.default_hooks.visualization
+    assert (hook.enable, hook.show, hook.out_dir, hook.interval) == (True, False, 's', 5)
+
+
+# Errors
+
+
+def complaint(tool, capsys, *argv):
+    """Run a tool that must fail; return its one line."""
+    assert tool.main([str(arg) for arg in argv]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    complaints = [line for line in lines if line.startswith('error: ')]
+    assert len(complaints) == 1 and lines[-1] == complaints[0]
+    return complaints[0]
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (['--no-such-flag'], ['--no-such-flag', '--help']),
+        (['--cfg-options', 'lonely'], ['--cfg-options', 'key=value']),
+        (['--cfg-options', 'train_cfg.by_epoch.deeper=1'], ['--cfg-options', 'toy.py']),
+        (['--launcher', 'pytorch'], ['RANK', 'dist_']),
+        (['--launcher', 'slurm'], ['SLURM_PROCID', 'slurm_']),
+        (['--resume', 'gone.pth'], ['gone.pth', 'does not exist']),
+        (['--auto-scale-lr', '--cfg-options', 'auto_scale_lr=None'], ['base_batch_size', 'toy.py']),
+        (['--cfg-options', 'train_dataloader=None'], ['toy.py', 'train_dataloader']),
+    ],
+)
+def test_wrong_command_line(train_tool, toy, capsys, flags, words):
+    line = complaint(train_tool, capsys, toy, *flags)
+    assert all(word in line for word in words), line
+    assert not (toy.parent / 'work_dirs').exists()
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('model = (\n', ['broken.py, line 1', 'never closed']),
+        ('a = 1\nmodel = undefined\n', ['broken.py, line 2', 'undefined']),
+        ("_base_ = ['./gone.py']\n", ['broken.py', 'gone.py', 'No such file']),
+        ("custom_imports = dict(imports=['no_such_module'])\n", ['broken.py', 'no_such_module', 'PYTHONPATH']),
+        ('', ['broken.py', 'model', 'train_dataloader']),
+        (None, ['broken.py', 'does not exist']),
+    ],
+)
+def test_broken_config(train_tool, workplace, capsys, text, words):
+    path = workplace / 'broken.py'
+    if text is not None:
+        path.write_text(text)
+    line = complaint(train_tool, capsys, path)
+    assert all(word in line for word in words), line
+    assert list(workplace.iterdir()) == ([path] if text is not None else [])
+
+
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ('model.backbone.type=Nonesuch', ['Nonesuch', 'model registry']),
+        ('train_dataloader.dataset.type=Nonesuch', ['Nonesuch', 'dataset registry']),
+        ('train_dataloader.dataset.pipeline.0.type=Nonesuch', ['Nonesuch', 'transform registry']),
+        ('val_evaluator.type=Nonesuch', ['Nonesuch', 'metric registry']),
+        ('optim_wrapper.optimizer.type=Nonesuch', ['Nonesuch', 'optimizer']),
+        ('param_scheduler.type=Nonesuch', ['Nonesuch', 'scheduler registry']),
+        ('model.backbone.nonsense=1', ['nonsense']),
+        ('model.backbone.depth=19', ['19']),
+        ('train_dataloader.dataset.split=tain', ['tain']),
+        ('train_cfg.max_epoch=3', ['max_epoch']),
+    ],
+)
+def test_config_that_does_not_fit(train_tool, toy, capsys, option, words):
+    line = complaint(train_tool, capsys, toy, '--cfg-options', option)
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'words'),
+    [
+        ("dict(type='CIFAR10', data_root='nowhere', download=False)", ['CIFAR10', 'nowhere']),
+        ("dict(type='CustomDataset', data_root='nowhere')", ['nowhere', 'No such file']),
+        ("dict(type='CIFAR10', data_root='nowhere')", ['cifar-10-python.tar.gz', 'nowhere', 'data_root']),
+    ],
+)
+def test_missing_dataset(train_tool, toy, capsys, monkeypatch, dataset, words):
+    def offline(*args, **kwargs):
+        raise OSError('no route to host')
+
+    monkeypatch.setattr('http.client.HTTPConnection.connect', offline)
+    monkeypatch.setattr('http.client.HTTPSConnection.connect', offline)
+    toy.write_text(f"{TOY}train_dataloader['dataset'] = {dataset}\n")
+    line = complaint(train_tool, capsys, toy)
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (None, ['k.pth', 'does not exist']),
+        (b'', ['k.pth', 'empty']),
+        (b'hello world', ['k.pth', 'not a file of torch.save']),
+    ],
+)
+def test_wrong_checkpoint(test_tool, toy, capsys, content, words):
+    if content is not None:
+        (toy.parent / 'k.pth').write_bytes(content)
+    line = complaint(test_tool, capsys, toy, 'k.pth')
+    assert all(word in line for word in words), line
+
+
+def test_weights_cannot_be_resumed(train_tool, toy, capsys):
+    torch.save({'state_dict': {}}, 'weights.pth')
+    line = complaint(train_tool, capsys, toy, '--resume', 'weights.pth')
+    assert "'meta'" in line
+
+
+def test_last_checkpoint_has_gone(train_tool, toy, capsys):
+    work_dir = toy.parent / 'w'
+    work_dir.mkdir()
+    (work_dir / 'last_checkpoint').write_text('/gone/epoch_3.pth')
+    line = complaint(train_tool, capsys, toy, '--work-dir', work_dir, '--resume')
+    assert '/gone/epoch_3.pth' in line and '--resume PATH' in line
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (['--out-item', 'metrics'], ['--out']),
+        (['--out', 'o.json'], ['o.json', '.pkl']),
+        (['--out', 'o.txt', '--out-item', 'metrics'], ['o.txt', '.json']),
+        (['--show-dir', 's', '--tta'], ['--tta']),
+    ],
+)
+def test_wrong_flags_for_testing(test_tool, toy, capsys, flags, words):
+    line = complaint(test_tool, capsys, toy, 'k.pth', *flags)
+    assert all(word in line for word in words), line
+
+
+def test_nothing_to_draw_with(test_tool, toy, capsys):
+    toy.write_text(TOY.replace("visualization=dict(type='VisualizationHook')", ''))
+    assert 'VisualizationHook' in complaint(test_tool, capsys, toy, 'k.pth', '--show-dir', 's')
+
+
+def test_bug_keeps_its_traceback(train_tool, toy, monkeypatch):
+    def broken(*args, **kwargs):
+        return [][1]
+
+    monkeypatch.setattr('mmpretrain.models.ImageClassifier.loss', broken)
+    with pytest.raises(IndexError):
+        train_tool.main([str(toy), '--no-validate'])
+    monkeypatch.setattr('mmpretrain.models.ImageClassifier.__init__', broken)
+    with pytest.raises(IndexError):
+        train_tool.main([str(toy), '--no-validate'])
+
+
+def test_value_refused_by_this_package_during_a_run(train_tool, toy, capsys, monkeypatch):
+    space = {'__name__': 'tcl_plugin.somewhere'}
+    exec("def refuse(*args, **kwargs):\n    raise ValueError('class 3 has\\nno samples')\n", space)
+    monkeypatch.setattr('mmpretrain.models.ImageClassifier.loss', space['refuse'])
+    assert complaint(train_tool, capsys, toy) == 'error: class 3 has no samples'
+
+
+def test_other_processes_let_the_first_one_speak(capsys, monkeypatch):
+    def tool(argv):
+        raise errors.UserError('no such thing')
+
+    waits = []
+    monkeypatch.setattr(errors.time, 'sleep', waits.append)
+    monkeypatch.setenv('RANK', '1')
+    assert errors.run_tool(tool) == 2
+    assert waits == [errors.GRACE_SECONDS]
+    assert capsys.readouterr().err == 'error: rank 1: no such thing\n'
+
+
+def test_deliberate_tells_raise_from_bug():
+    def own():
+        raise ValueError('refused')
+
+    for function, expected in ((own, True), (lambda: int('x'), False)):
+        with pytest.raises(ValueError) as caught:
+            function()
+        assert errors.deliberate(caught.value, __name__) is expected
+
+
+def test_one_line_is_short():
+    assert errors.one_line(KeyError('a\n  b')) == 'a b'
+    assert len(errors.one_line('x' * 10_000)) < errors.MAX_LENGTH + 60
+
+
+# As a person runs them
+
+
+@pytest.mark.parametrize('tool', ['train', 'test'])
+def test_error_from_anywhere(tool, tmp_path, clean_env):
+    command = [sys.executable, str(ROOT / 'tools' / f'{tool}.py'), 'gone.py', *(['k.pth'] if tool == 'test' else [])]
+    result = subprocess.run(command, cwd=tmp_path, env=clean_env, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    # Libraries may have something to say while they are imported.
+    assert result.stderr.endswith('error: config gone.py does not exist\n')
+    assert 'Traceback' not in result.stderr + result.stdout
+
+
+def test_traceback_on_demand(train_tool, workplace, monkeypatch):
+    monkeypatch.setenv('TCL_TRACEBACK', '1')
+    with pytest.raises(errors.UserError, match=r'gone\.py'):
+        train_tool.main(['gone.py'])
+
+
+def test_trains_resumes_and_tests(train_tool, test_tool, toy):
+    def run(tool, *argv):
+        # mmengine tells the runs of one process apart by name and second.
+        names.append(f'experiment_name=run{len(names)}')
+        return tool.main([str(toy), *argv, '--cfg-options', 'train_cfg.max_epochs=2', names[-1]])
+
+    names = []
+    assert run(train_tool, '--work-dir', 'w') == 0
+    os.remove('w/epoch_2.pth')
+    assert run(train_tool, '--work-dir', 'w', '--resume', 'w/epoch_1.pth') == 0
+    assert run(test_tool, 'w/epoch_2.pth', '--out', 'o.json', '--out-item', 'metrics') == 0
+    assert run(test_tool, 'w/epoch_2.pth', '--out', 'o.pkl', '--tta') == 0
+    assert run(test_tool, 'w/epoch_2.pth', '--show-dir', 's', '--interval', '16') == 0
+    assert 'accuracy/top1' in load('o.json')
+    assert (toy.parent / 'o.pkl').stat().st_size > 0
+    assert len(list((toy.parent / 's').rglob('*.png'))) == 2

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``. ``--help`` lists the flags, which are mmpretrain's."""
+
+import copy
+import sys
+from pathlib import Path
+
+# Work from a checkout, whether or not the package is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import mmengine
+from mmengine.config import ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.evaluator import DumpResults
+
+from tcl_plugin import cli
+from tcl_plugin.errors import UserError, run_tool
+
+SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml', '.pkl', '.pickle')}
+
+
+def parse_args(argv=None):
+    """Parse the command line.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        argparse.Namespace: The values.
+
+    Raises:
+        UserError: If they contradict one another.
+    """
+    parser = cli.Parser(prog='test.py', description='Test a model and report its metrics.')
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('checkpoint', help='path or address of the checkpoint')
+    parser.add_argument('--out', metavar='FILE', help='file for the results')
+    parser.add_argument('--out-item', choices=['metrics', 'pred'], help='what to write there; default: pred')
+    parser.add_argument('--amp', action='store_true', help='test with automatic mixed precision')
+    parser.add_argument('--show-dir', metavar='DIR', help='folder for pictures of the predictions')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample; default: 1')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds that a window stays; default: 2')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="augment at test time, by the config's tta_model and tta_pipeline or else by the flipped image",
+    )
+    cli.add_common_arguments(parser)
+    args = parser.parse_args(argv)
+    check_out(args)
+    return args
+
+
+def check_out(args):
+    """Refuse an output that could not be written after the whole test.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+
+    Raises:
+        UserError: If ``--out`` is missing or its suffix does not suit.
+    """
+    if args.out is None:
+        if args.out_item is not None:
+            raise UserError('--out-item needs --out FILE')
+        return
+    item = args.out_item or 'pred'
+    if not args.out.endswith(SUFFIXES[item]):
+        raise UserError(f'--out {args.out}: {item} can be written to {", ".join(SUFFIXES[item])} files')
+
+
+def set_visualization(cfg, args):
+    """Apply ``--show``, ``--show-dir`` and what belongs to them.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        args (argparse.Namespace): The parsed arguments.
+
+    Raises:
+        UserError: If the config has no visualisation hook.
+    """
+    if not args.show and args.show_dir is None:
+        return
+    if args.tta:
+        raise UserError('--show and --show-dir draw one image per sample: leave out --tta')
+    if 'visualization' not in cfg.get('default_hooks', {}):
+        raise UserError(
+            f"config {args.config} has no default_hooks.visualization=dict(type='VisualizationHook'), "
+            'which --show and --show-dir need'
+        )
+    cfg.default_hooks.visualization.update(
+        enable=True, show=args.show, wait_time=args.wait_time, out_dir=args.show_dir, interval=args.interval
+    )
+
+
+def set_tta(cfg, args):
+    """Apply ``--tta``: wrap the model, and let the pipeline bring several versions of each image.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        args (argparse.Namespace): The parsed arguments.
+
+    Raises:
+        UserError: If there is no pipeline to change.
+    """
+    if not args.tta:
+        return
+    dataset = cfg.test_dataloader.dataset
+    while 'pipeline' not in dataset and 'dataset' in dataset:
+        dataset = dataset.dataset
+    if not dataset.get('pipeline'):
+        raise UserError(f'--tta: test_dataloader.dataset in config {args.config} has no pipeline')
+    if 'tta_pipeline' not in cfg:
+        *steps, pack = copy.deepcopy(dataset.pipeline)
+        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+        cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
+    tta_model = cfg.get('tta_model') or dict(type='mmpretrain.AverageClsScoreTTA')
+    cfg.model = ConfigDict(**tta_model, module=cfg.model)
+    dataset.pipeline = cfg.tta_pipeline
+
+
+def merge_args(cfg, args):
+    """Apply the command line to the config.
+
+    Args:
+        cfg (Config): The config, with ``--cfg-options`` already in it; changed in place.
+        args (argparse.Namespace): The parsed arguments.
+
+    Returns:
+        list[str]: Lines for the log.
+    """
+    cfg.launcher = args.launcher
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    cli.set_work_dir(cfg, args)
+    if args.amp:
+        cfg.test_cfg.fp16 = True
+    set_visualization(cfg, args)
+    cli.set_dataloaders(cfg, 'test_dataloader', pin_memory=not args.no_pin_memory, persistent_workers=False)
+    cli.merge_options(cfg, args)
+    set_tta(cfg, args)
+    return cli.fit_to_device(cfg)
+
+
+def run(cfg, args, notes):
+    """Build everything, test, and write the results that were asked for.
+
+    Args:
+        cfg (Config): The finished config.
+        args (argparse.Namespace): The parsed arguments.
+        notes (list[str]): Lines for the log.
+    """
+    runner = cli.build_runner(cfg, notes)
+    cli.build_parts(runner, 'test_loop')
+    if args.out and args.out_item != 'metrics':
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    with cli.running():
+        metrics = runner.test()
+    if args.out and args.out_item == 'metrics' and is_main_process():
+        mmengine.dump(metrics, args.out)
+
+
+def test(argv=None):
+    """Test as the command line says.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+    """
+    args = parse_args(argv)
+    cfg = cli.load_config(args, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+    notes = merge_args(cfg, args)
+    cli.check_checkpoint(cfg.load_from)
+    with cli.process_group(cfg):
+        run(cfg, args, notes)
+
+
+def main(argv=None):
+    """Run the tool.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        int: The exit code.
+    """
+    return run_tool(test, argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
