@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which labels are right: maths over tensors, without runner, model or dataset."""
+
+from .gmm import fit_clean_probability
+from .mixture import class_means, class_variances, posterior
+from .ood import OODDetector
+
+__all__ = [
+    'OODDetector',
+    'class_means',
+    'class_variances',
+    'fit_clean_probability',
+    'posterior',
+]

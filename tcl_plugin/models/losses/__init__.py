@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The terms of the losses, each with its formula."""
+
+from .contrastive import info_nce
+from .entropy import entropy_regularization
+from .targets import correct_labels, soft_cross_entropy
+
+__all__ = ['correct_labels', 'entropy_regularization', 'info_nce', 'soft_cross_entropy']
