@@ -1,0 +1,36 @@
+# scikit-learn's digits at 16 x 16, grey as three equal channels: 1,437 to train on, 360 to test.
+dataset_type = 'SklearnDigits'
+data_preprocessor = dict(
+    type='MultiViewDataPreprocessor',
+    num_classes=10,
+    mean=[77.9] * 3,
+    std=[81.4] * 3,
+    channels_last=True,
+)
+
+train_pipeline = [
+    dict(type='Resize', scale=16),
+    dict(type='RandomCrop', crop_size=16, padding=1),
+    dict(type='PackInputs'),
+]
+test_pipeline = [dict(type='Resize', scale=16), dict(type='PackInputs')]
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=1,
+    dataset=dict(
+        type='NoisyLabelDataset',
+        dataset=dict(type=dataset_type, split='train', pipeline=train_pipeline),
+    ),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    drop_last=True,
+)
+val_dataloader = dict(
+    batch_size=512,
+    num_workers=0,
+    dataset=dict(type=dataset_type, split='test', pipeline=test_pipeline),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+)
+val_evaluator = dict(type='Accuracy', topk=1)
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator

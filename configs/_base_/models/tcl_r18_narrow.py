@@ -1,0 +1,4 @@
+# TCL with a quarter of the paper's width, for small images on a CPU.
+_base_ = 'tcl_r18.py'
+
+model = dict(backbone=dict(base_channels=16), head=dict(in_channels=128))

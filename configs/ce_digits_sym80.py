@@ -1,0 +1,8 @@
+_base_ = [
+    '_base_/models/ce_r18_narrow.py',
+    '_base_/datasets/digits.py',
+    '_base_/schedules/digits_40e.py',
+    '_base_/default_runtime.py',
+]
+
+train_dataloader = dict(dataset=dict(noise=dict(type='SymmetricNoise', rate=0.8, seed=0)))

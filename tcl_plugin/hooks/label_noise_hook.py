@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hook that finds out, epoch by epoch, which labels to trust."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mmengine.dist as dist
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop, Runner
+from mmpretrain.registry import HOOKS, TASK_UTILS
+from torch import Tensor
+
+from ..compat import unwrap_model
+from ..evaluation import LabelTable, detection_metrics, fitted_share, write_label_table
+from .ordered_pass import build_pass_loader, run_pass
+
+TABLE_NAME = 'label_quality.csv'
+
+
+@dataclass
+class Findings:
+    """What one pass has found out; rows in the order of the training set.
+
+    Attributes:
+        predicted_label (np.ndarray): int64, shape (N,).
+        predicted_prob (np.ndarray): float64, shape (N,).
+        scores (np.ndarray, optional): Scores of the given labels, float64, shape (N,).
+        clean_prob (np.ndarray, optional): float64, shape (N,).
+        prototypes (Tensor, optional): Class means, shape (K, D).
+    """
+
+    predicted_label: np.ndarray
+    predicted_prob: np.ndarray
+    scores: np.ndarray | None = None
+    clean_prob: np.ndarray | None = None
+    prototypes: Tensor | None = None
+
+
+@HOOKS.register_module()
+class LabelNoiseHook(Hook):
+    """Detect wrong labels of the training set during training.
+
+    Before the first epoch of a run (a resumed one, too), after every ``interval`` epochs and after
+    the last, this hook puts the training set through the network, in order, in evaluation mode and
+    with the test pipeline. Then it
+
+    - asks the detector for clean probabilities and prototypes,
+    - hands them to the head, if it wants them (``set_label_quality``),
+    - logs one line, and scalars ``label_noise/*`` for every visualisation backend,
+    - writes ``label_quality.csv`` into the work directory (see :class:`LabelTable`).
+
+    With injected noise the scalars include AUC, precision and recall of the detection, and the
+    share of wrong labels that the network has fitted.
+
+    The training set must be a :class:`NoisyLabelDataset`. Without a detector, and with any
+    classifier, the hook only measures; that is how plain training is watched for memorisation.
+
+    Args:
+        detector (dict, optional): Config of a detector in TASK_UTILS, such as
+            :class:`OODDetector`. Defaults to None, which only measures.
+        interval (int): Number of epochs from pass to pass. Defaults to 1.
+        pipeline (list[dict], optional): Transforms of the pass. Defaults to None, the pipeline of
+            ``val_dataloader`` or else ``test_dataloader``.
+        batch_size (int, optional): Batch size of the pass. Defaults to None, that of the same
+            dataloader.
+        num_workers (int, optional): Workers of the pass. Defaults to None, the number of the same
+            dataloader.
+
+    Raises:
+        ValueError: If ``interval`` is less than 1.
+    """
+
+    # Before CheckpointHook, so that a checkpoint holds the prototypes of its own weights.
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        detector: dict | None = None,
+        interval: int = 1,
+        pipeline: list[dict] | None = None,
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+    ) -> None:
+        if interval < 1:
+            raise ValueError(f'interval must be 1 or more, got {interval}')
+        self.detector = TASK_UTILS.build(detector) if isinstance(detector, dict) else detector
+        self.interval = interval
+        self.pipeline = pipeline
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self._loader = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that the parts fit, and look at the labels for the first time."""
+        self._check(runner)
+        self._loader = self._build_loader(runner)
+        if self._hands_back(runner):
+            self._inspect(runner, epoch=runner.epoch)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Tell the head which epoch begins."""
+        head = unwrap_model(runner.model).head
+        if hasattr(head, 'start_epoch'):
+            head.start_epoch(runner.epoch)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Look at the labels."""
+        if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
+            self._inspect(runner, epoch=runner.epoch + 1)
+
+    def _check(self, runner: Runner) -> None:
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError('LabelNoiseHook needs epochs: set train_cfg = dict(by_epoch=True, ...)')
+        dataset, model = runner.train_dataloader.dataset, unwrap_model(runner.model)
+        if not hasattr(dataset, 'with_pipeline') or not hasattr(dataset, 'given_labels'):
+            raise ValueError(
+                'LabelNoiseHook needs a NoisyLabelDataset as the outermost dataset of train_dataloader, '
+                f'got {type(dataset).__name__}'
+            )
+        head = getattr(model, 'head', None)
+        if head is None:
+            raise ValueError(f'LabelNoiseHook needs a classifier with a head, got {type(model).__name__}')
+        num_classes = getattr(head, 'num_classes', dataset.num_classes)
+        if num_classes != dataset.num_classes:
+            raise ValueError(
+                f'the head predicts {num_classes} classes, but the training set has '
+                f'{dataset.num_classes}: set model.head.num_classes={dataset.num_classes}'
+            )
+
+    def _build_loader(self, runner: Runner) -> torch.utils.data.DataLoader:
+        cfg = runner.cfg.get('val_dataloader') or runner.cfg.get('test_dataloader') or {}
+        pipeline = self.pipeline or _find_pipeline(cfg)
+        if not pipeline:
+            raise ValueError(
+                'LabelNoiseHook needs the pipeline of val_dataloader or test_dataloader, or one of its own'
+            )
+        # Whichever indices the test pipeline drops, the pass needs them.
+        pipeline = [_with_sample_idx(transform) for transform in pipeline]
+        return build_pass_loader(
+            runner.train_dataloader.dataset.with_pipeline(pipeline),
+            batch_size=self.batch_size or cfg.get('batch_size') or runner.train_dataloader.batch_size,
+            num_workers=cfg.get('num_workers', 0) if self.num_workers is None else self.num_workers,
+        )
+
+    def _hands_back(self, runner: Runner) -> bool:
+        return self.detector is not None and hasattr(unwrap_model(runner.model).head, 'set_label_quality')
+
+    def _inspect(self, runner: Runner, epoch: int) -> None:
+        """Make a pass after so many epochs, and do everything that follows from it."""
+        dataset = runner.train_dataloader.dataset
+        findings = self._find(unwrap_model(runner.model), dataset.given_labels, dataset.num_classes)
+        if self._hands_back(runner):
+            head = unwrap_model(runner.model).head
+            head.set_label_quality(torch.from_numpy(findings.clean_prob), findings.prototypes)
+        scalars = _scalars(findings, dataset.given_labels, dataset.true_labels)
+        _log(runner, epoch, scalars)
+        if findings.clean_prob is not None and dist.is_main_process():
+            table = _table(findings, dataset)
+            write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
+
+    def _find(self, model: torch.nn.Module, given: np.ndarray, num_classes: int) -> Findings:
+        """Make a pass over all processes' samples; every process returns the same."""
+        if self.detector is not None:
+            self.detector.reset()
+        index, labels, probs, finite = [], [], [], []
+        for batch in run_pass(model, self._loader):
+            if self.detector is not None:
+                self.detector.update(batch.features, batch.probs, batch.labels)
+            prob, label = batch.probs.max(dim=1)
+            index.append(batch.index)
+            labels.append(label)
+            probs.append(prob)
+            finite.append(batch.features.isfinite().all(dim=1) & prob.isfinite())
+        index = torch.cat(index)
+        _refuse_nan(index[~torch.cat(finite)])
+        findings = Findings(
+            predicted_label=_gather(torch.cat(labels), index, len(given)).astype(np.int64),
+            predicted_prob=_gather(torch.cat(probs), index, len(given)),
+        )
+        if self.detector is not None:
+            local = self.detector.compute()
+            findings.prototypes = local.prototypes
+            findings.scores = _gather(local.scores, index, len(given))
+            clean_prob = self.detector.clean_probability(findings.scores, given, num_classes)
+            findings.clean_prob = _as_of_main_process(clean_prob, index.device)
+        return findings
+
+
+def _find_pipeline(cfg: dict) -> list[dict] | None:
+    """The pipeline in a dataloader's config, under any wrappers."""
+    dataset = cfg.get('dataset') or {}
+    while 'pipeline' not in dataset and 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset.get('pipeline')
+
+
+def _with_sample_idx(transform: dict) -> dict:
+    if not isinstance(transform, dict) or 'sample_idx' in transform.get('meta_keys', ['sample_idx']):
+        return transform
+    return {**transform, 'meta_keys': (*transform['meta_keys'], 'sample_idx')}
+
+
+def _refuse_nan(index: Tensor) -> None:
+    """Refuse samples whose outputs are not finite; ``index`` lists them."""
+    if len(index):
+        raise ValueError(
+            f'features or predictions of {len(index)} training samples are NaN or infinite, the first of sample '
+            f'{int(index[0])}: training has diverged (a lower learning rate, or clip_grad, may help)'
+        )
+
+
+def _gather(values: Tensor, index: Tensor, size: int) -> np.ndarray:
+    """Put the scalars of all processes in the order of the training set, float64, shape (N,)."""
+    table = torch.zeros(size, dtype=torch.float64, device=values.device)
+    table[index] = values.double()
+    dist.all_reduce(table)
+    return table.cpu().numpy()
+
+
+def _as_of_main_process(values: np.ndarray, device: torch.device) -> np.ndarray:
+    """One result for all, should processes run on machines that round differently."""
+    tensor = torch.from_numpy(values).to(device)
+    dist.broadcast(tensor)
+    return tensor.cpu().numpy()
+
+
+def _scalars(findings: Findings, given: np.ndarray, true: np.ndarray | None) -> dict[str, float]:
+    scalars = {}
+    if findings.clean_prob is not None:
+        scalars['estimated_noise_rate'] = float((findings.clean_prob <= 0.5).mean())
+    if true is not None:
+        scalars['noise_rate'] = float((given != true).mean())
+        fitted = fitted_share(findings.predicted_label, given, true)
+        if fitted is not None:
+            scalars['wrong_labels_fitted'] = fitted
+        if findings.clean_prob is not None:
+            scalars |= detection_metrics(findings.clean_prob, findings.scores, given, true)
+    return scalars
+
+
+def _log(runner: Runner, epoch: int, scalars: dict[str, float]) -> None:
+    if scalars:
+        text = ', '.join(f'{name} {value:.4f}' for name, value in scalars.items())
+        runner.logger.info(f'LabelNoiseHook: epoch {epoch}: {text}')
+    runner.visualizer.add_scalars({f'label_noise/{name}': value for name, value in scalars.items()}, step=epoch)
+
+
+def _table(findings: Findings, dataset) -> LabelTable:
+    return LabelTable(
+        sample_idx=np.arange(len(dataset)),
+        given_label=dataset.given_labels,
+        predicted_label=findings.predicted_label,
+        predicted_prob=findings.predicted_prob,
+        label_quality=findings.scores,
+        clean_prob=findings.clean_prob,
+        is_label_issue=findings.clean_prob <= 0.5,
+        true_label=dataset.true_labels,
+        img_path=dataset.img_paths,
+    )

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One pass over the training set, in order and in evaluation mode."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from mmengine.dataset import DefaultSampler, default_collate
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+
+@dataclass
+class PassBatch:
+    """What the network says about one batch.
+
+    Attributes:
+        index (Tensor): Sample index, int64, shape (B,).
+        features (Tensor): Unit-length representations, float32, shape (B, D).
+        probs (Tensor): Predictions, float32, shape (B, K).
+        labels (Tensor): Given labels, int64, shape (B,).
+    """
+
+    index: Tensor
+    features: Tensor
+    probs: Tensor
+    labels: Tensor
+
+
+def build_pass_loader(dataset: Dataset, batch_size: int, num_workers: int) -> DataLoader:
+    """Build a loader that deals every sample to exactly one process, in order.
+
+    Args:
+        dataset (Dataset): The training set, with a test pipeline.
+        batch_size (int): Batch size of one process.
+        num_workers (int): Number of workers; they are kept between passes.
+
+    Returns:
+        DataLoader: The loader. Using it leaves torch's global generator as it was, so training goes
+        the same way however often a pass is made.
+    """
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=DefaultSampler(dataset, shuffle=False, round_up=False),
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        collate_fn=default_collate,
+        generator=torch.Generator(),
+    )
+
+
+@torch.no_grad()
+def run_pass(model: nn.Module, loader: DataLoader) -> Iterator[PassBatch]:
+    """Put the images of a loader through a classifier.
+
+    Args:
+        model (nn.Module): An ``ImageClassifier``, unwrapped. It is in evaluation mode during the
+            pass, and in its former mode afterwards.
+        loader (DataLoader): See :func:`build_pass_loader`.
+
+    Yields:
+        PassBatch: One batch. Representations are the head's projections, or the normalised
+        features before its last layer where it has no projector.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        for batch in loader:
+            data = model.data_preprocessor(batch, False)
+            feats = model.extract_feat(data['inputs'])
+            probs = model.head(feats).float().softmax(dim=1)
+            samples = data['data_samples']
+            yield PassBatch(
+                index=torch.tensor([sample.sample_idx for sample in samples], device=probs.device),
+                features=_represent(model.head, feats),
+                probs=probs,
+                labels=torch.cat([sample.gt_label for sample in samples]),
+            )
+    finally:
+        model.train(was_training)
+
+
+def _represent(head: nn.Module, feats: tuple[Tensor, ...]) -> Tensor:
+    if hasattr(head, 'project'):
+        return head.project(feats)
+    return F.normalize(head.pre_logits(feats).float(), dim=1)

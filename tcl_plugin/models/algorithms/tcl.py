@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Twin contrastive learning with noisy labels."""
+
+from collections.abc import Sequence
+
+import torch
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from ..utils import draw_mixing
+
+
+@MODELS.register_module()
+class TCL(ImageClassifier):
+    r"""Twin contrastive learning with noisy labels.
+
+    One training step, for a batch of B images, each seen in a weak view :math:`x^w` and two strong
+    ones :math:`x^1, x^2`:
+
+    1. *Mixup* (paper, Eq. 9): one :math:`\lambda` mixes the 3B views among themselves.
+    2. *One pass* of backbone and neck over strong and mixed views together.
+    3. *Losses*, all in :class:`TCLHead`: cross-supervision of the strong views, their contrast,
+       entropy regularisation, and alignment of the mixed views.
+
+    Once an epoch :class:`LabelNoiseHook` finds out which labels to trust (paper, section 3.2), and
+    tells the head. Prediction, feature extraction and test-time augmentation are those of any
+    ``ImageClassifier``.
+
+    Huang, Zhang and Shan: Twin Contrastive Learning with Noisy Labels, CVPR 2023,
+    https://arxiv.org/abs/2303.06930
+
+    Args:
+        backbone (dict): Config of any registered backbone.
+        neck (dict, optional): Config of the neck. Defaults to None.
+        head (dict, optional): Config of the head, a :class:`TCLHead`. Defaults to None.
+        mixup_alpha (float): :math:`\alpha` of :math:`\lambda\sim\mathrm{Beta}(\alpha,\alpha)`; 0
+            leaves the views unmixed. Defaults to 1.0.
+        forward_weak (bool): Whether the weak views pass the network too, as in the published code.
+            They enter no loss but take part in batch statistics, and cost a sixth of the time.
+            Defaults to False.
+        data_preprocessor (dict, optional): Config of the data preprocessor. Its ``type`` defaults
+            to :class:`MultiViewDataPreprocessor`.
+        **kwargs: Other arguments of ``ImageClassifier``.
+
+    Raises:
+        ValueError: If ``mixup_alpha`` is negative.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | None = None,
+        head: dict | None = None,
+        mixup_alpha: float = 1.0,
+        forward_weak: bool = False,
+        data_preprocessor: dict | None = None,
+        **kwargs,
+    ) -> None:
+        if mixup_alpha < 0:
+            raise ValueError(f'mixup_alpha must not be negative, got {mixup_alpha}')
+        if data_preprocessor is None or isinstance(data_preprocessor, dict):
+            data_preprocessor = {'type': 'MultiViewDataPreprocessor', **(data_preprocessor or {})}
+        super().__init__(backbone=backbone, neck=neck, head=head, data_preprocessor=data_preprocessor, **kwargs)
+        self.mixup_alpha = mixup_alpha
+        self.forward_weak = forward_weak
+
+    def loss(self, inputs: Sequence[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
+        """Losses of one training step.
+
+        Args:
+            inputs (Sequence[Tensor]): Weak view and two strong views, each (B, C, H, W).
+            data_samples (list[DataSample]): Given label and ``sample_idx`` of each image.
+
+        Returns:
+            dict[str, Tensor]: The losses, see :meth:`TCLHead.loss`.
+
+        Raises:
+            ValueError: If there are not three views.
+        """
+        weak, strong1, strong2 = self._three_views(inputs)
+        mixing = draw_mixing(3 * len(weak), self.mixup_alpha, weak.device)
+        mixed = mixing(torch.cat([weak, strong1, strong2]))
+        if self.forward_weak:
+            feats = self.extract_feat(torch.cat([weak, strong1, strong2, mixed]))
+            feats = tuple(feat[len(weak) :] for feat in feats)
+        else:
+            feats = self.extract_feat(torch.cat([strong1, strong2, mixed]))
+        return self.head.loss(feats, data_samples, mixing=mixing)
+
+    @staticmethod
+    def _three_views(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        if isinstance(inputs, Tensor) or len(inputs) != 3:
+            got = tuple(inputs.shape) if isinstance(inputs, Tensor) else f'{len(inputs)} views'
+            raise ValueError(
+                f'TCL trains on three views of each image (weak, strong, strong), got {got}: the '
+                "training pipeline needs dict(type='MultiView', num_views=[1, 2], "
+                'transforms=[weak, strong]) before PackInputs'
+            )
+        return inputs

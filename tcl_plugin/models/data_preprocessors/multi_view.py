@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A data preprocessor that knows batches of several views."""
+
+import torch
+from mmpretrain.models import ClsDataPreprocessor
+from mmpretrain.registry import MODELS
+
+
+@MODELS.register_module()
+class MultiViewDataPreprocessor(ClsDataPreprocessor):
+    """Normalise all views of a batch at once; a batch with one view passes as ever.
+
+    Args:
+        channels_last (bool): Whether to hand images on in channels-last memory format, in which
+            convolutions run faster on most CPUs and GPUs. Values do not change. Defaults to False.
+        **kwargs: Arguments of mmpretrain's ``ClsDataPreprocessor``.
+    """
+
+    def __init__(self, *args, channels_last: bool = False, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.channels_last = channels_last
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Normalise a batch.
+
+        Args:
+            data (dict): ``inputs`` is a list of V views, each of shape (B, C, H, W), as the
+                ``MultiView`` transform and ``default_collate`` make it, or whatever
+                ``ClsDataPreprocessor`` takes. Views share one size.
+            training (bool): Whether the batch is for training. Defaults to False.
+
+        Returns:
+            dict: ``inputs`` is a list of V tensors, or one tensor where one came in;
+            ``data_samples`` as in ``ClsDataPreprocessor``.
+
+        Raises:
+            ValueError: If batch augmentations are configured and several views come in, or if the
+                views differ in shape.
+        """
+        views = data['inputs']
+        if not _is_multi_view(views):
+            data = super().forward(data, training)
+            data['inputs'] = self._to_memory_format(data['inputs'])
+            return data
+        if self.batch_augments is not None:
+            raise ValueError(
+                'batch_augments (such as Mixup) cannot be applied to several views; TCL mixes them itself'
+            )
+        shapes = {tuple(view.shape) for view in views}
+        if len(shapes) > 1:
+            raise ValueError(f'all views must have one shape, got {sorted(shapes)}')
+        data = super().forward({**data, 'inputs': torch.cat(views)}, training)
+        data['inputs'] = list(self._to_memory_format(data['inputs']).chunk(len(views)))
+        return data
+
+    def _to_memory_format(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs.to(memory_format=torch.channels_last) if self.channels_last else inputs
+
+
+def _is_multi_view(inputs: list | torch.Tensor) -> bool:
+    # A list of single images, from `pseudo_collate`, holds tensors of shape (C, H, W).
+    return isinstance(inputs, (list, tuple)) and getattr(inputs[0], 'ndim', 0) == 4

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads, which own the losses."""
+
+from .tcl_head import TCLHead
+
+__all__ = ['TCLHead']

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Classifier, projector, prototypes and losses of TCL."""
+
+import torch
+import torch.nn.functional as F
+from mmpretrain.models.heads import ClsHead
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from ..losses import correct_labels, entropy_regularization, info_nce, soft_cross_entropy
+from ..utils import Mixing
+
+
+@MODELS.register_module()
+class TCLHead(ClsHead):
+    r"""Head of :class:`TCL`.
+
+    - *Classifier* g: Linear-BN-ReLU-Dropout-Linear-BN. Its output are the logits.
+    - *Projector* f: Linear-BN-ReLU-Linear-BN, brought to unit length.
+    - *Prototypes* :math:`\mu_k` and *clean probabilities* :math:`w_i`, which
+      :class:`LabelNoiseHook` renews each epoch by :meth:`set_label_quality`. Prototypes travel in
+      checkpoints. Clean probabilities do not: they are a function of weights and training data,
+      and a checkpoint must load whatever the number of training samples was.
+
+    The loss is (paper, Eq. 11)
+
+    .. math:: L = L_{cross} + L_{ctr} + L_{reg} + L_{align}
+
+    During warm-up the given labels themselves are the targets.
+
+    Args:
+        num_classes (int): Number of classes K.
+        in_channels (int): Length of the backbone's (or neck's) feature vectors.
+        hid_channels (int, optional): Hidden width of classifier and projector. Defaults to None,
+            for ``in_channels``.
+        feat_dim (int): Length D of the projections. Defaults to 256.
+        dropout (float): Dropout probability in the classifier. Defaults to 0.25.
+        temperature (float): :math:`\tau` of contrast and prototype logits. Defaults to 0.25.
+        proto_temperature (float, optional): Another one for the prototype logits. Defaults to
+            None, for ``temperature``.
+        warmup_epochs (int): Number of epochs that trust the given labels. Defaults to 19 (the
+            published configuration says 20, and counts epochs from 1 up to the 19th).
+        scale_cross (float, optional): Factor of :math:`w_i` in the targets of cross-supervision; 1
+            is the formula as printed. Defaults to None, for the estimated share of clean labels,
+            as in the published code.
+        scale_mix (float, optional): The same for the targets of mixed views. Defaults to None.
+        cross_weight (float): Weight of :math:`L_{cross}`. Defaults to 1.0.
+        contrast_weight (float): Weight of :math:`L_{ctr}`. Defaults to 1.0.
+        entropy_weight (float): Weight of :math:`L_{reg}`. Defaults to 1.0.
+        align_cls_weight (float): Weight of the classifier's term of :math:`L_{align}`. Defaults
+            to 1.0.
+        align_proto_weight (float): Weight of the prototypes' term of :math:`L_{align}`. Defaults
+            to 1.0.
+        **kwargs: Other arguments of ``ClsHead``.
+
+    Raises:
+        ValueError: If a temperature is not positive, or a scale lies outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        hid_channels: int | None = None,
+        feat_dim: int = 256,
+        dropout: float = 0.25,
+        temperature: float = 0.25,
+        proto_temperature: float | None = None,
+        warmup_epochs: int = 19,
+        scale_cross: float | None = None,
+        scale_mix: float | None = None,
+        cross_weight: float = 1.0,
+        contrast_weight: float = 1.0,
+        entropy_weight: float = 1.0,
+        align_cls_weight: float = 1.0,
+        align_proto_weight: float = 1.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.temperature = temperature
+        self.proto_temperature = temperature if proto_temperature is None else proto_temperature
+        if min(self.temperature, self.proto_temperature) <= 0:
+            raise ValueError(f'temperatures must be positive, got {temperature} and {self.proto_temperature}')
+        for name, scale in [('scale_cross', scale_cross), ('scale_mix', scale_mix)]:
+            if scale is not None and not 0 <= scale <= 1:
+                raise ValueError(f'{name} must be None or lie in [0, 1], got {scale}')
+        self.warmup_epochs = warmup_epochs
+        self.scale_cross = scale_cross
+        self.scale_mix = scale_mix
+        self.cross_weight = cross_weight
+        self.contrast_weight = contrast_weight
+        self.entropy_weight = entropy_weight
+        self.align_cls_weight = align_cls_weight
+        self.align_proto_weight = align_proto_weight
+
+        hidden = in_channels if hid_channels is None else hid_channels
+        self.classifier = nn.Sequential(
+            nn.Linear(in_channels, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+            nn.BatchNorm1d(num_classes),
+        )
+        self.projector = nn.Sequential(
+            nn.Linear(in_channels, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, feat_dim),
+            nn.BatchNorm1d(feat_dim),
+        )
+        self.register_buffer('prototypes', torch.zeros(num_classes, feat_dim))
+        # A plain attribute: mmengine's EMA pairs buffers by position, and this one comes late.
+        self.clean_prob: Tensor | None = None
+        self.clean_share = 1.0
+        self.epoch = 0
+
+    # What the rest of the world asks for
+
+    def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Features of the last stage.
+
+        Args:
+            feats (tuple[Tensor, ...]): Features of the stages; the last one has shape (B, C).
+
+        Returns:
+            Tensor: Shape (B, C).
+
+        Raises:
+            ValueError: If it is a feature map, not a vector for each image.
+        """
+        feat = feats[-1]
+        if feat.ndim != 2:
+            raise ValueError(
+                f'TCLHead needs one vector for each image, got features of shape '
+                f"{tuple(feat.shape)}: add neck=dict(type='GlobalAveragePooling') to the model"
+            )
+        return feat
+
+    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Logits, shape (B, K)."""
+        return self.classifier(self.pre_logits(feats))
+
+    def project(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Unit-length projections, float32, shape (B, D)."""
+        return F.normalize(self.projector(self.pre_logits(feats)).float(), dim=1)
+
+    # What the hook tells
+
+    def set_label_quality(self, clean_prob: Tensor, prototypes: Tensor | None = None) -> None:
+        r"""Take over what noise detection has found.
+
+        Args:
+            clean_prob (Tensor): :math:`w_i` of every training sample, by sample index, shape (N,).
+            prototypes (Tensor, optional): Unit-length class means, shape (K, D). Defaults to None,
+                which leaves them as they are.
+
+        Raises:
+            ValueError: If shapes do not fit.
+        """
+        if clean_prob.ndim != 1:
+            raise ValueError(f'clean_prob must have shape (N,), got {tuple(clean_prob.shape)}')
+        if prototypes is not None:
+            if prototypes.shape != self.prototypes.shape:
+                raise ValueError(
+                    f'prototypes must have shape {tuple(self.prototypes.shape)}, got {tuple(prototypes.shape)}'
+                )
+            self.prototypes.copy_(prototypes)
+        self.clean_prob = clean_prob.to(self.prototypes)
+        self.clean_share = (clean_prob > 0.5).double().mean().item()
+
+    def start_epoch(self, epoch: int) -> None:
+        """Say which epoch begins, counted from 0."""
+        self.epoch = epoch
+
+    @property
+    def in_warmup(self) -> bool:
+        """Whether the given labels are the targets."""
+        return self.epoch < self.warmup_epochs
+
+    # Losses
+
+    def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample], mixing: Mixing) -> dict[str, Tensor]:
+        """Losses of one training step.
+
+        Args:
+            feats (tuple[Tensor, ...]): Features of two strong views and the mixed views stacked,
+                the last one of shape (5B, C).
+            data_samples (list[DataSample]): Given label and ``sample_idx`` of the B images.
+            mixing (Mixing): How the weak and strong views, 3B, were mixed.
+
+        Returns:
+            dict[str, Tensor]: ``loss_cross``, ``loss_contrast``, ``loss_entropy``,
+            ``loss_align_cls`` and ``loss_align_proto``, weighted.
+
+        Raises:
+            RuntimeError: If nobody has called :meth:`set_label_quality`.
+            ValueError: If a sample index lies outside the table of clean probabilities.
+        """
+        batch = len(data_samples)
+        logits = self(feats).float()
+        projections = self.project(feats)
+        labels = torch.cat([sample.gt_label for sample in data_samples]).to(logits.device)
+        clean_prob = self._clean_prob_of(data_samples)
+        # Small, and full of sums and logarithms: not in half precision.
+        with torch.autocast(logits.device.type, enabled=False):
+            return self.loss_from_outputs(
+                logits[: 2 * batch].chunk(2),
+                logits[2 * batch :],
+                projections[: 2 * batch].chunk(2),
+                projections[2 * batch :],
+                labels,
+                clean_prob,
+                mixing,
+            )
+
+    def loss_from_outputs(
+        self,
+        logits_strong: tuple[Tensor, Tensor],
+        logits_mix: Tensor,
+        proj_strong: tuple[Tensor, Tensor],
+        proj_mix: Tensor,
+        labels: Tensor,
+        clean_prob: Tensor,
+        mixing: Mixing,
+    ) -> dict[str, Tensor]:
+        """The losses as formulas (paper, Eqs. 1 and 6 to 11).
+
+        Args:
+            logits_strong (tuple[Tensor, Tensor]): Logits of the two strong views, (B, K) each.
+            logits_mix (Tensor): Logits of the mixed views, shape (3B, K).
+            proj_strong (tuple[Tensor, Tensor]): Projections of the strong views, (B, D) each.
+            proj_mix (Tensor): Projections of the mixed views, shape (3B, D).
+            labels (Tensor): Given labels, shape (B,).
+            clean_prob (Tensor): Clean probabilities, shape (B,).
+            mixing (Mixing): How the 3B views were mixed.
+
+        Returns:
+            dict[str, Tensor]: The weighted terms, see :meth:`loss`.
+        """
+        logits1, logits2 = logits_strong
+        target1, target2, target_mean = self._targets(logits1, logits2, labels, clean_prob)
+        cross = soft_cross_entropy(logits1, target1) + soft_cross_entropy(logits2, target2)
+
+        target_mix = mixing(target_mean.repeat(3, 1))
+        proto_logits = proj_mix @ self.prototypes.t() / self.proto_temperature
+        confident, spread = entropy_regularization(torch.cat([logits1, logits2, logits_mix]))
+        return dict(
+            loss_cross=self.cross_weight * cross,
+            loss_contrast=self.contrast_weight * info_nce(*proj_strong, self.temperature),
+            loss_entropy=self.entropy_weight * (confident + spread),
+            loss_align_cls=self.align_cls_weight * soft_cross_entropy(logits_mix, target_mix),
+            loss_align_proto=self.align_proto_weight * soft_cross_entropy(proto_logits, target_mix),
+        )
+
+    def _targets(
+        self, logits1: Tensor, logits2: Tensor, labels: Tensor, clean_prob: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Targets of first view, second view and mixed views before mixing, each (B, K)."""
+        prob1, prob2 = logits1.softmax(dim=1), logits2.softmax(dim=1)
+        scale_cross, scale_mix = self.scale_cross, self.scale_mix
+        if self.in_warmup:
+            clean_prob, scale_cross, scale_mix = torch.ones_like(clean_prob), 1.0, 1.0
+        scale_cross = self.clean_share if scale_cross is None else scale_cross
+        scale_mix = self.clean_share if scale_mix is None else scale_mix
+        return (
+            correct_labels(labels, clean_prob, prob2, scale_cross),
+            correct_labels(labels, clean_prob, prob1, scale_cross),
+            correct_labels(labels, clean_prob, (prob1 + prob2) / 2, scale_mix),
+        )
+
+    def _clean_prob_of(self, data_samples: list[DataSample]) -> Tensor:
+        if self.clean_prob is None:
+            raise RuntimeError(
+                'TCLHead has no clean probabilities: the hook is missing. Add '
+                "custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector'))] "
+                'to the config'
+            )
+        index = [sample.sample_idx for sample in data_samples]
+        size = len(self.clean_prob)
+        if not 0 <= min(index) <= max(index) < size:
+            outside = next(i for i in index if not 0 <= i < size)
+            raise ValueError(f'sample_idx {outside} lies outside the {size} samples that LabelNoiseHook has seen')
+        return self.clean_prob[torch.tensor(index, device=self.clean_prob.device)]
