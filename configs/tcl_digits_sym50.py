@@ -1,7 +1,7 @@
 _base_ = [
     '_base_/models/tcl_r18_narrow.py',
     '_base_/datasets/tcl_digits.py',
-    '_base_/schedules/digits_40e.py',
+    '_base_/schedules/small_40e.py',
     '_base_/default_runtime.py',
 ]
 

@@ -1,0 +1,15 @@
+# The first 6,000 training images and a quarter of the paper's width: Fashion-MNIST within an hour on two CPU cores.
+_base_ = [
+    '_base_/models/ce_r18_narrow.py',
+    '_base_/datasets/fmnist.py',
+    '_base_/schedules/small_40e.py',
+    '_base_/default_runtime.py',
+]
+
+data_preprocessor = dict(type='MultiViewDataPreprocessor', channels_last=True)
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=1,
+    dataset=dict(dataset=dict(indices=6000), noise=dict(type='SymmetricNoise', rate=0.8, seed=0)),
+)
+train_cfg = dict(val_interval=2)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run has recorded in its work directory."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+ACCURACY = 'accuracy/top1'
+
+
+@dataclass
+class RunRecord:
+    """The scalars that a run logged once an epoch.
+
+    Attributes:
+        work_dir (Path): Its work directory.
+        scalars (dict[str, dict[int, float]]): Value of each scalar after so many epochs, such as
+            ``scalars['accuracy/top1'][40]``.
+    """
+
+    work_dir: Path
+    scalars: dict[str, dict[int, float]]
+
+    @property
+    def last_accuracy(self) -> float:
+        """Test accuracy after the last epoch, in per cent."""
+        return self.last(ACCURACY)
+
+    @property
+    def best_accuracy(self) -> float:
+        """Highest test accuracy of any epoch, in per cent. Chosen on the test set: no fair estimate."""
+        return max(self.series(ACCURACY).values())
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs after which the accuracy was last measured."""
+        return max(self.series(ACCURACY))
+
+    def series(self, name: str) -> dict[int, float]:
+        """All values of one scalar.
+
+        Args:
+            name (str): Its name.
+
+        Returns:
+            dict[int, float]: Value after so many epochs.
+
+        Raises:
+            ValueError: If the run did not log it.
+        """
+        if name not in self.scalars:
+            raise ValueError(f'{self.work_dir} has no record of {name}; it has {", ".join(sorted(self.scalars))}')
+        return self.scalars[name]
+
+    def last(self, name: str) -> float:
+        """Latest value of one scalar; see :meth:`series`."""
+        values = self.series(name)
+        return values[max(values)]
+
+
+def read_record(work_dir: str | Path) -> RunRecord:
+    """Read the scalars of a run, in one piece or resumed.
+
+    Of a work directory in which training was begun anew, the last training counts; of a resumed
+    one, all pieces do.
+
+    Args:
+        work_dir (str | Path): The work directory.
+
+    Returns:
+        RunRecord: The record.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    if not files:
+        raise FileNotFoundError(f'{work_dir} is no work directory of a training: it has no */vis_data/scalars.json')
+    scalars: dict[str, dict[int, float]] = {}
+    for file in files:
+        for name, values in _read_scalars(file).items():
+            # What an earlier piece recorded of later epochs was trained again.
+            earlier = {step: value for step, value in scalars.get(name, {}).items() if step < min(values)}
+            scalars[name] = earlier | values
+    return RunRecord(Path(work_dir), scalars)
+
+
+def _read_scalars(file: Path) -> dict[str, dict[int, float]]:
+    """Scalars that are logged once an epoch, by name and epoch."""
+    scalars: dict[str, dict[int, float]] = {}
+    for line in file.read_text(encoding='utf-8').splitlines():
+        entry = json.loads(line)
+        if 'iter' in entry:  # of one iteration, not of an epoch
+            continue
+        step = entry.pop('step')
+        for name, value in entry.items():
+            scalars.setdefault(name, {})[step] = value
+    return scalars
