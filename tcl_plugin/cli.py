@@ -76,7 +76,8 @@ class Parser(argparse.ArgumentParser):
             parsed = super().parse_args(args, namespace)
         except ValueError:  # from DictAction, about a value without '='
             self.error('--cfg-options takes key=value pairs')
-        os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
+        if 'local_rank' in parsed:
+            os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
         return parsed
 
 

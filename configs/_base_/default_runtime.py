@@ -7,6 +7,8 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Without SyncBN each process has batch statistics of its own: average them before anything is evaluated or saved.
+    sync_buffers=dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
     visualization=dict(type='VisualizationHook', enable=False),
 )
 

@@ -48,11 +48,11 @@ class PreActBlock(nn.Module):
         Returns:
             Tensor: Shape (B, width * expansion, H / stride, W / stride).
         """
-        activated = F.relu(self.norms[0](x))
+        activated = _relu(self.norms[0](x))
         shortcut = x if self.shortcut is None else self.shortcut(activated)
         out = self.convs[0](activated)
         for norm, conv in zip(self.norms[1:], self.convs[1:], strict=True):
-            out = conv(F.relu(norm(out)))
+            out = conv(_relu(norm(out)))
         return out + shortcut
 
 
@@ -68,6 +68,11 @@ class PreActBottleneck(PreActBlock):
             (width, _conv3x3(width, width, stride)),
             (width, nn.Conv2d(width, 4 * width, 1, bias=False)),
         ]
+
+
+def _relu(x: Tensor) -> Tensor:
+    # In place: the normalisation before it keeps its input for the backward pass, not its output.
+    return F.relu(x, inplace=True)
 
 
 def _conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -158,12 +163,12 @@ class PreActResNet(BaseBackbone):
         Returns:
             tuple[Tensor, ...]: Stage i has shape (B, C_i, H / 2^i, W / 2^i).
         """
-        x = F.relu(self.stem_norm(self.stem(x)))
+        x = _relu(self.stem_norm(self.stem(x)))
         outs = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
             if index in self.out_indices:
-                outs.append(F.relu(self.last_norm(x)) if index == 3 else x)
+                outs.append(_relu(self.last_norm(x)) if index == 3 else x)
         return tuple(outs)
 
     def train(self, mode: bool = True) -> 'PreActResNet':

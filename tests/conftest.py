@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of several rooms share."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+HERE = Path(__file__).resolve().parent
+
+# The helpers beside this file are found from wherever pytest is started.
+sys.path.insert(0, str(HERE))
+
+
+@pytest.fixture(scope='session')
+def reference() -> dict[str, torch.Tensor]:
+    """Inputs of the published implementation, and the numbers that it computes from them."""
+    with np.load(HERE / 'data' / 'reference_numbers.npz', allow_pickle=False) as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+@pytest.fixture(scope='session')
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """A :class:`ProcessPair`, started at its first call."""
+    from processes import ProcessPair
+
+    pair = ProcessPair(tmp_path_factory.mktemp('processes'))
+    yield pair
+    pair.stop()

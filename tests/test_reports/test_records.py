@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records of runs are read in one piece, resumed and begun anew; curves are drawn from them."""
+
+import json
+
+import pytest
+
+from tcl_plugin.reports import plot_curves, read_record
+
+
+def write_piece(work_dir, name, epochs, accuracy):
+    """Write the scalars of one piece of a run: lines of iterations, of detection and of validation."""
+    lines = []
+    for epoch in epochs:
+        lines.append({'loss': 1.0, 'epoch': epoch, 'iter': 10 * epoch, 'step': 10 * epoch})
+        lines.append({'label_noise/wrong_labels_fitted': 0.25, 'step': epoch})
+        lines.append({'accuracy/top1': accuracy(epoch), 'time': 0.1, 'step': epoch})
+    folder = work_dir / name / 'vis_data'
+    folder.mkdir(parents=True)
+    (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+
+
+def test_last_and_best(tmp_path):
+    write_piece(tmp_path, '20260101_000000', [1, 2, 3], {1: 50.0, 2: 70.0, 3: 60.0}.get)
+    record = read_record(tmp_path)
+    assert (record.last_accuracy, record.best_accuracy, record.epochs) == (60.0, 70.0, 3)
+    assert record.last('label_noise/wrong_labels_fitted') == 0.25
+    assert 'loss' not in record.scalars
+    with pytest.raises(ValueError, match='no record of auc'):
+        record.last('auc')
+
+
+def test_pieces_of_a_resumed_run_are_joined(tmp_path):
+    write_piece(tmp_path, '20260101_000000', [1, 2, 3], lambda epoch: 10.0 + epoch)
+    write_piece(tmp_path, '20260101_000001', [3, 4], lambda epoch: 20.0 + epoch)
+    assert read_record(tmp_path).series('accuracy/top1') == {1: 11.0, 2: 12.0, 3: 23.0, 4: 24.0}
+
+
+def test_a_training_begun_anew_replaces_the_old_one(tmp_path):
+    write_piece(tmp_path, '20260101_000000', [1, 2, 3], lambda epoch: 99.0)
+    write_piece(tmp_path, '20260101_000001', [1, 2], lambda epoch: 20.0)
+    record = read_record(tmp_path)
+    assert (record.best_accuracy, record.epochs) == (20.0, 2)
+
+
+def test_no_record(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no work directory'):
+        read_record(tmp_path)
+
+
+def test_curves_are_drawn(tmp_path):
+    for name in ('a', 'b'):
+        write_piece(tmp_path / name, '20260101_000000', [1, 2], lambda epoch: 10.0 * epoch)
+    records = {name: read_record(tmp_path / name) for name in ('a', 'b')}
+    plot_curves(records, tmp_path / 'curves.png', 'two runs')
+    assert (tmp_path / 'curves.png').read_bytes().startswith(b'\x89PNG')
+    for record in records.values():
+        record.scalars.clear()
+    with pytest.raises(ValueError, match='none of a, b has recorded'):
+        plot_curves(records, tmp_path / 'none.png')
