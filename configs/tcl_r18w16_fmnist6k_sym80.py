@@ -13,4 +13,8 @@ train_dataloader = dict(
     num_workers=1,
     dataset=dict(dataset=dict(indices=6000), noise=dict(type='SymmetricNoise', rate=0.8, seed=0)),
 )
-train_cfg = dict(val_interval=2)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.2, by_epoch=True, begin=0, end=5),
+    dict(type='CosineAnnealingLR', T_max=26, eta_min_ratio=0.01, by_epoch=True, begin=4, end=30),
+]
+train_cfg = dict(max_epochs=30, val_interval=2)

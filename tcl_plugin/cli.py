@@ -6,6 +6,7 @@ import contextlib
 import copy
 import gc
 import os
+import socket
 from pathlib import Path
 
 import torch
@@ -37,6 +38,9 @@ BUILDING = (
     explain_lost_peer,
 )
 RUNNING = (explain_registry, explain_arguments, explain_own_validation)
+
+# How long a server that does not answer is waited for, where a data set has to be downloaded.
+DOWNLOAD_SECONDS = 20
 
 # What each launcher tells a process about its place in the run.
 RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_LOCAL_RANK'}
@@ -359,11 +363,22 @@ def build_parts(runner, *names):
     Raises:
         UserError: If a data set is missing, or the config does not fit.
     """
-    with explained(*BUILDING):
+    with explained(*BUILDING), _impatience():
         for name in names:
             getattr(runner, name)
         if 'train_loop' in names:
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+
+
+@contextlib.contextmanager
+def _impatience():
+    """Give up on a server that does not answer: by default Python waits as long as the system does, or for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def running():

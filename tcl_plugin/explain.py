@@ -4,6 +4,7 @@
 Each stage of a command (reading the config, building, loading a checkpoint, running) uses some of them.
 """
 
+import http.client
 import inspect
 import os
 import pickle
@@ -82,7 +83,7 @@ def explain_files(error):
     Returns:
         str | None: The line, or None.
     """
-    if isinstance(error, urllib.error.URLError):
+    if _stopped_download(error):
         return _explain_download(error)
     if isinstance(error, (ConnectionError, TimeoutError)) or not isinstance(error, OSError):
         return None
@@ -91,13 +92,25 @@ def explain_files(error):
     return one_line(error)
 
 
+def _stopped_download(error):
+    """Tell whether a download did not begin, broke off, or brought something else."""
+    if isinstance(error, urllib.error.URLError):
+        return True
+    kinds = (OSError, RuntimeError, http.client.HTTPException)
+    # download_url of mmpretrain, and download_url_to_file of mmpretrain and torch.hub
+    names = (entry.tb_frame.f_code.co_name for entry in frames(error))
+    return isinstance(error, kinds) and any(name.startswith('download_url') for name in names)
+
+
 def _explain_download(error):
     """Name address and folder of a failed download, which the exception itself does not tell."""
-    what = f'cannot download {local_text(error, "url", "a file")}: {one_line(getattr(error, "reason", error))}'
+    url = local_text(error, 'url', None)
+    what = f'cannot download {url or "a file"}: {one_line(getattr(error, "reason", error))}'
     root = local_text(error, 'root', None)
-    if root is not None:
-        return f'{what}; put it into {root} by hand, or set data_root to a folder that holds the data set'
-    return f'{what}; fetch it by hand and give its path'
+    if root is None:
+        return f'{what}; fetch it by hand and give its path'
+    file = os.path.basename(url) if url else 'it'
+    return f'{what}; put {file} into {os.path.normpath(root)}, or set data_root to a folder that holds the data set'
 
 
 def explain_validation(error):

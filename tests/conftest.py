@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of several rooms share."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from processes import ProcessPair
 
 HERE = Path(__file__).resolve().parent
 
-# The helpers beside this file are found from wherever pytest is started.
-sys.path.insert(0, str(HERE))
+# Networks this small are slower on several threads, and much slower on a busy machine.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope='session')
@@ -23,10 +23,8 @@ def reference() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope='session')
-def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPair]:
     """A :class:`ProcessPair`, started at its first call."""
-    from processes import ProcessPair
-
     pair = ProcessPair(tmp_path_factory.mktemp('processes'))
     yield pair
     pair.stop()

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 WORLD_SIZE = 2
-TIME_LIMIT = 60
+# Starting takes some ten seconds, and longer on a busy machine.
+TIME_LIMIT = 120
 
 
 class ProcessPair:

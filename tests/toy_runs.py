@@ -26,13 +26,16 @@ _runs = itertools.count()
 
 def classifier(**changes) -> dict:
     """Config of plain training; keyword arguments replace entries."""
-    return dict(
-        type='ImageClassifier',
-        backbone=dict(type='PreActResNet', depth=18, base_channels=2),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', num_classes=10, in_channels=16),
-        data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
-    ) | changes
+    return (
+        dict(
+            type='ImageClassifier',
+            backbone=dict(type='PreActResNet', depth=18, base_channels=2),
+            neck=dict(type='GlobalAveragePooling'),
+            head=dict(type='LinearClsHead', num_classes=10, in_channels=16),
+            data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
+        )
+        | changes
+    )
 
 
 def tcl(**head) -> dict:
@@ -81,6 +84,7 @@ def build_runner(work_dir: Path, model: dict, dataset: dict, *hooks: dict, max_e
             num_workers=0,
             dataset=dataset,
             sampler=dict(type='DefaultSampler', shuffle=True),
+            collate_fn=dict(type='default_collate'),
         ),
         val_dataloader=dict(
             batch_size=16,

@@ -3,7 +3,7 @@
 
 import csv
 import os
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +82,10 @@ def read_label_table(path: str | Path) -> LabelTable:
         ValueError: If it is not such a table.
     """
     with Path(path).open(newline='', encoding='utf-8') as file:
-        header, *rows = csv.reader(file)
+        header, *rows = list(csv.reader(file)) or [[]]
     known = {f.name for f in fields(LabelTable)}
-    if not set(header) <= known or 'clean_prob' not in header:
+    needed = {f.name for f in fields(LabelTable) if f.default is MISSING}
+    if not needed <= set(header) <= known:
         raise ValueError(f'{path} is not a table of label quality: its columns are {", ".join(header)}')
     columns = zip(*rows, strict=True) if rows else [() for _ in header]
     return LabelTable(

@@ -37,13 +37,14 @@ def build_pass_loader(dataset: Dataset, batch_size: int, num_workers: int) -> Da
         num_workers (int): Number of workers; they are kept between passes.
 
     Returns:
-        DataLoader: The loader. Using it leaves torch's global generator as it was, so training goes
-        the same way however often a pass is made.
+        DataLoader: The loader. It leaves the global generators of torch and numpy as they were, so
+        training goes the same way however often a pass is made.
     """
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=DefaultSampler(dataset, shuffle=False, round_up=False),
+        # The seed is not used, but DefaultSampler would draw one from numpy's global generator.
+        sampler=DefaultSampler(dataset, shuffle=False, seed=0, round_up=False),
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),

@@ -8,8 +8,8 @@ import torch
 from mmengine.model import MMDistributedDataParallel
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
-from toy_runs import tcl
 from torch import Tensor, nn
+from toy_runs import tcl
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.models.losses import entropy_regularization, info_nce

@@ -36,6 +36,14 @@ def test_views_equal_the_plain_preprocessor(views, samples, channels_last):
     assert [(int(s.gt_label), s.sample_idx) for s in out['data_samples']] == [(0, 7), (1, 8)]
 
 
+def test_views_that_pseudo_collate_leaves_in_lists(views, samples):
+    """mmengine's default: V views, each a sequence of B images."""
+    preprocessor = MultiViewDataPreprocessor(**NORM)
+    expected = preprocessor(dict(inputs=views))['inputs']
+    found = preprocessor(dict(inputs=[tuple(view) for view in views], data_samples=samples), training=True)['inputs']
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize('channels_last', [False, True])
 def test_one_view_passes_as_ever(views, channels_last):
     preprocessor, plain = MultiViewDataPreprocessor(**NORM, channels_last=channels_last), ClsDataPreprocessor(**NORM)
@@ -47,7 +55,9 @@ def test_one_view_passes_as_ever(views, channels_last):
 
 
 def test_batch_augments_are_for_one_view_only(views, samples):
-    preprocessor = MultiViewDataPreprocessor(batch_augments=dict(augments=dict(type='Mixup', alpha=1.0)), num_classes=2)
+    preprocessor = MultiViewDataPreprocessor(
+        batch_augments=dict(augments=dict(type='Mixup', alpha=1.0)), num_classes=2
+    )
     with pytest.raises(ValueError, match=r'batch_augments .* cannot be applied to several views'):
         preprocessor(dict(inputs=views, data_samples=samples), training=True)
     out = preprocessor(dict(inputs=views[0], data_samples=samples), training=True)

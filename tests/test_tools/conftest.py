@@ -4,7 +4,7 @@
 import os
 
 import pytest
-from toolbox import ROOT, TOY, load_file
+from toolbox import DIGITS, ROOT, TOY, load_file, options
 
 
 @pytest.fixture(scope='session')
@@ -15,6 +15,17 @@ def train_tool():
 @pytest.fixture(scope='session')
 def test_tool():
     return load_file(ROOT / 'tools' / 'test.py')
+
+
+@pytest.fixture(scope='session')
+def trained(train_tool, tmp_path_factory):
+    """Work directory of a tiny training on the digits. Tests must leave it as it is."""
+    work_dir = tmp_path_factory.mktemp('trained')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('LOCAL_RANK', '0')
+        argv = [str(DIGITS), '--work-dir', str(work_dir), *options('experiment_name=trained')]
+        assert train_tool.main(argv) == 0
+    return work_dir
 
 
 @pytest.fixture

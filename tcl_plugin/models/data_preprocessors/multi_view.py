@@ -25,8 +25,9 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
 
         Args:
             data (dict): ``inputs`` is a list of V views, each of shape (B, C, H, W), as the
-                ``MultiView`` transform and ``default_collate`` make it, or whatever
-                ``ClsDataPreprocessor`` takes. Views share one size.
+                ``MultiView`` transform and ``default_collate`` make it (or a list of B images
+                each, as mmengine's ``pseudo_collate`` does), or whatever ``ClsDataPreprocessor``
+                takes. Views share one size.
             training (bool): Whether the batch is for training. Defaults to False.
 
         Returns:
@@ -46,6 +47,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             raise ValueError(
                 'batch_augments (such as Mixup) cannot be applied to several views; TCL mixes them itself'
             )
+        views = [view if isinstance(view, torch.Tensor) else torch.stack(list(view)) for view in views]
         shapes = {tuple(view.shape) for view in views}
         if len(shapes) > 1:
             raise ValueError(f'all views must have one shape, got {sorted(shapes)}')
@@ -59,4 +61,6 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
 
 def _is_multi_view(inputs: list | torch.Tensor) -> bool:
     # A list of single images, from `pseudo_collate`, holds tensors of shape (C, H, W).
-    return isinstance(inputs, (list, tuple)) and getattr(inputs[0], 'ndim', 0) == 4
+    if not isinstance(inputs, (list, tuple)):
+        return False
+    return inputs[0].ndim == 4 if isinstance(inputs[0], torch.Tensor) else isinstance(inputs[0], (list, tuple))

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every config builds, takes a step and predicts; it is what its name says; the published recipe is met."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from data_builders import build_cifar10, build_cifar100, build_fashion_mnist, cifar_without_md5
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.evaluator import Evaluator
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS, MODELS, TRANSFORMS
+from test_tools.toolbox import load_file
+from torch import nn
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
+
+CIFAR10_NOISE = ('sym20', 'sym50', 'sym80', 'sym90', 'asym40')
+PROMISED = [
+    *(f'r18_cifar10_{noise}' for noise in CIFAR10_NOISE),
+    *(f'r18_cifar100_{noise}' for noise in CIFAR10_NOISE[:4]),
+    *(f'r18_fmnist_{noise}' for noise in CIFAR10_NOISE),
+    *(f'digits_{noise}' for noise in ('sym50', 'sym80')),
+]
+
+METHODS = {'tcl': 'TCL', 'ce': 'ImageClassifier'}
+NETWORKS = {
+    'r18': dict(type='PreActResNet', depth=18),
+    'r18w16': dict(type='PreActResNet', depth=18, base_channels=16),
+    'resnetcifar18': dict(type='ResNet_CIFAR', depth=18),
+    'vit': dict(type='VisionTransformer'),
+    'convnext': dict(type='ConvNeXt'),
+}
+# Type of the data set, its classes, how many of its images are trained on, and the mapping of asymmetric noise.
+DATASETS = {
+    'cifar10': ('CIFAR10', 10, None, 'cifar10'),
+    'cifar100': ('CIFAR100', 100, None, None),
+    'fmnist': ('FashionMNISTRGB', 10, None, 'fashion_mnist'),
+    'fmnist6k': ('FashionMNISTRGB', 10, 6000, 'fashion_mnist'),
+    'digits': ('SklearnDigits', 10, None, None),
+}
+NAME = re.compile(r'(?P<method>tcl|ce)_((?P<network>[a-z0-9]+)_)?(?P<data>[a-z0-9]+)_(?P<kind>sym|asym)(?P<rate>\d\d)')
+
+# The published schedule.
+EPOCHS, WARMUP, PEAK, LOWEST = 200, 20, 0.12, 0.0012
+
+
+def read(name):
+    """Read a config by its name."""
+    return Config.fromfile(ROOT / 'configs' / f'{name}.py')
+
+
+# Every config
+
+
+@pytest.fixture(scope='module')
+def data_folder(tmp_path_factory):
+    """A folder in which `data/` holds tiny archives, where the configs look for them."""
+    folder = tmp_path_factory.mktemp('configs')
+    build_cifar10(folder / 'data' / 'cifar10', images_per_batch=10)
+    build_cifar100(folder / 'data' / 'cifar100')
+    build_fashion_mnist(folder / 'data' / 'fashion_mnist')
+    with cifar_without_md5():
+        yield folder
+
+
+def shrink(cfg):
+    """Make a config fast, and leave the rest as it is."""
+    if cfg.model.backbone.type == 'PreActResNet':
+        cfg.model.backbone.base_channels = 4
+        cfg.model.head.in_channels = 32
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.update(batch_size=8, num_workers=0)
+    images = cfg.train_dataloader.dataset.dataset
+    if 'indices' in images:
+        images.indices = 20
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_builds_and_takes_a_step(name, data_folder, monkeypatch):
+    monkeypatch.chdir(data_folder)
+    cfg = read(name)
+    shrink(cfg)
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    assert [HOOKS.build(hook) for hook in cfg.custom_hooks]
+
+    loader = Runner.build_dataloader(cfg.train_dataloader)
+    if hasattr(model.head, 'set_label_quality'):
+        model.head.set_label_quality(torch.full((len(loader.dataset),), 0.7))
+        # Past the warm-up, which must therefore end before the training.
+        model.head.start_epoch(cfg.train_cfg.max_epochs - 1)
+        assert not model.head.in_warmup
+    before = {name: value.clone() for name, value in model.named_parameters() if value.ndim > 1}
+    losses = model.train().train_step(next(iter(loader)), optim_wrapper)
+    assert losses and all(value.isfinite() for value in losses.values()), losses
+    after = dict(model.named_parameters())
+    assert not [name for name, value in before.items() if torch.equal(value, after[name])]
+
+    batch = next(iter(Runner.build_dataloader(cfg.val_dataloader)))
+    samples = model.eval().val_step(batch)
+    assert {sample.pred_score.shape for sample in samples} == {(model.head.num_classes,)}
+    evaluator = Evaluator(cfg.val_evaluator)
+    evaluator.process(samples, batch)
+    assert 'accuracy/top1' in evaluator.evaluate(len(samples))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_is_what_its_name_says(name):
+    said, cfg = NAME.fullmatch(name), read(name)
+    assert said, f'{name} is not method_network_dataset_noise'
+    train_set, val_set = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    assert cfg.model.type == METHODS[said['method']]
+    network = NETWORKS[said['network'] or 'r18w16']
+    assert {key: cfg.model.backbone.get(key) for key in network} == network
+    if said['network'] == 'r18':
+        assert 'base_channels' not in cfg.model.backbone  # the default is the paper's
+
+    kind, num_classes, indices, mapping = DATASETS[said['data']]
+    noise = dict(type='SymmetricNoise', rate=int(said['rate']) / 100, seed=0)
+    if said['kind'] == 'asym':
+        noise.update(type='AsymmetricNoise', mapping=mapping)
+    assert (train_set.type, train_set.noise) == ('NoisyLabelDataset', noise)
+    assert (train_set.dataset.type, train_set.dataset.split, train_set.dataset.get('indices')) == (
+        kind,
+        'train',
+        indices,
+    )
+    assert (val_set.type, val_set.split, val_set.get('indices')) == (kind, 'test', None)
+    assert (cfg.test_dataloader, cfg.test_evaluator) == (cfg.val_dataloader, cfg.val_evaluator)
+    assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == num_classes
+    assert cfg.default_scope == 'mmpretrain' and cfg.custom_imports['imports'] == ['tcl_plugin']
+
+
+@pytest.mark.parametrize('experiment', PROMISED)
+def test_promised_config_has_a_twin_of_plain_training(experiment):
+    tcl, twin = read(f'tcl_{experiment}'), read(f'ce_{experiment}')
+    for cfg in (tcl, twin):
+        del cfg.train_dataloader.dataset.dataset.pipeline  # three views and one
+    for key in ('dataset', 'batch_size', 'sampler', 'drop_last'):
+        assert tcl.train_dataloader[key] == twin.train_dataloader[key], key
+    for key in ('mean', 'std'):
+        assert tcl.data_preprocessor[key] == twin.data_preprocessor[key], key
+    assert tcl.val_dataloader.dataset == twin.val_dataloader.dataset
+    assert tcl.val_evaluator == twin.val_evaluator
+    assert tcl.train_cfg.max_epochs == twin.train_cfg.max_epochs
+    assert tcl.model.backbone == twin.model.backbone
+
+
+# The published learning rate
+
+
+class Dot(nn.Module):
+    """One parameter, and the interface of a model."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        raise NotImplementedError
+
+
+def schedule(cfg, work_dir, world_size, batch_size):
+    """Return the learning rate of each epoch, from mmengine's own schedulers, in a run of so many processes."""
+    runner = Runner(
+        model=Dot(),
+        work_dir=str(work_dir),
+        train_dataloader=dict(
+            batch_size=batch_size, num_workers=0, dataset=[0] * 8, sampler=dict(type='DefaultSampler', shuffle=False)
+        ),
+        train_cfg=cfg.train_cfg,
+        optim_wrapper=cfg.optim_wrapper,
+        param_scheduler=cfg.param_scheduler,
+        auto_scale_lr=cfg.auto_scale_lr,
+        experiment_name=f'{work_dir.name}_{world_size}_{cfg.auto_scale_lr.enable}',
+        default_scope='mmpretrain',
+        log_level='WARNING',
+    )
+    runner._world_size = world_size
+    # What Runner.train() does, in its order.
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
+    schedulers = runner.build_param_scheduler(runner.param_schedulers)
+    assert all(scheduler.by_epoch for scheduler in schedulers)
+    rates = []
+    for _ in range(runner.max_epochs):
+        rates += runner.optim_wrapper.get_lr()['lr']
+        runner.optim_wrapper.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    return rates
+
+
+def published_rate(epoch):
+    """The formula; epochs count from 1."""
+    if epoch <= WARMUP:
+        return PEAK * epoch / WARMUP
+    return LOWEST + (PEAK - LOWEST) * (1 + math.cos(math.pi * (epoch - WARMUP) / EPOCHS)) / 2
+
+
+def test_published_schedule(tmp_path):
+    rates = schedule(read('tcl_r18_cifar10_sym90'), tmp_path, world_size=4, batch_size=256)
+    assert rates == pytest.approx([published_rate(epoch) for epoch in range(1, EPOCHS + 1)], rel=1e-9)
+    assert round(rates[-1], 4) == 0.0041 and max(rates) == pytest.approx(rates[WARMUP - 1]) == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize('flags', [[], ['--auto-scale-lr']])
+@pytest.mark.parametrize(('world_size', 'peak'), [(1, 0.03), (4, 0.12)])
+def test_learning_rate_follows_the_batch(flags, world_size, peak, tmp_path):
+    tool = load_file(ROOT / 'tools' / 'train.py')
+    cfg = read('tcl_r18_cifar10_sym90')
+    tool.set_optimizer(cfg, tool.parse_args(['config.py', *flags]))
+    rates = schedule(cfg, tmp_path, world_size, cfg.train_dataloader.batch_size)
+    assert cfg.train_dataloader.batch_size == 256
+    assert max(rates) == pytest.approx(peak)
+    assert rates[-1] == pytest.approx(published_rate(EPOCHS) * peak / PEAK)
+
+
+# Channels
+
+
+@pytest.fixture(scope='module')
+def cifar10():
+    """The config of CIFAR-10's data."""
+    init_default_scope('mmpretrain')
+    return read('tcl_r18_cifar10_sym90')
+
+
+def strong_view(cfg, *names):
+    """Build from the strong view only the transforms of these types, and those that convert; they always act."""
+    multi_view = cfg.train_dataloader.dataset.dataset.pipeline[0]
+    _, strong = multi_view.transforms
+    assert list(multi_view.num_views) == [1, 2]
+    wanted = ('NumpyToPIL', *names, 'PILToNumpy')
+    steps = [{**step, **({'p': 1.0} if 'p' in step else {})} for step in strong if step['type'] in wanted]
+    assert len(steps) == len(wanted)
+    return Compose([TRANSFORMS.build(step) for step in steps])
+
+
+def flat_image(*colour):
+    return np.full((32, 32, 3), colour, dtype=np.uint8)
+
+
+@pytest.mark.parametrize('channel', [0, 1, 2])
+def test_grayscale_weighs_red_green_and_blue(cifar10, channel):
+    colour = np.eye(3, dtype=int)[channel] * 255
+    out = strong_view(cifar10, 'torchvision/RandomGrayscale')(dict(img=flat_image(*colour)))['img']
+    assert np.unique(out).tolist() == [round((0.299, 0.587, 0.114)[channel] * 255)]
+    assert out.shape == (32, 32, 3) and out.dtype == np.uint8
+
+
+def test_solarisation_inverts_from_128_on(cifar10):
+    out = strong_view(cifar10, 'torchvision/RandomSolarize')(dict(img=flat_image(127, 128, 255)))['img']
+    assert out[0, 0].tolist() == [127, 127, 0]
+
+
+def test_images_are_normalised_as_they_come(cifar10):
+    model = MODELS.build(dict(cifar10.model, data_preprocessor=cifar10.data_preprocessor))
+    image = torch.from_numpy(flat_image(255, 0, 0)).permute(2, 0, 1)[None]
+    out = model.data_preprocessor(dict(inputs=image))['inputs'][0, :, 0, 0]
+    norm = cifar10.data_preprocessor
+    assert out.tolist() == pytest.approx(
+        [(255 - norm.mean[0]) / norm.std[0], -norm.mean[1] / norm.std[1], -norm.mean[2] / norm.std[2]], rel=1e-4
+    )
