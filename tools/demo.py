@@ -77,7 +77,8 @@ def train(method, seed, work_dir, options):
             found = EPOCH.search(line)
             if found:
                 seconds = time.monotonic() - start
-                print(f'  {method:14} epoch {found[1]:>3}  test accuracy {float(found[2]):5.1f} %  {seconds:4.0f} s', flush=True)
+                text = f'epoch {found[1]:>3}  test accuracy {float(found[2]):5.1f} %  {seconds:4.0f} s'
+                print(f'  {method:14} {text}', flush=True)
     if process.returncode:
         raise UserError(f'training {method} failed; its last words: {"".join(last_lines)}')
     return Result(read_record(work_dir), time.monotonic() - start)

@@ -43,11 +43,11 @@ def class_variances(weighted_sums: Tensor, weights: Tensor, means: Tensor) -> Te
         means (Tensor): Unit-length class means, shape (K, D).
 
     Returns:
-        Tensor: :math:`\sigma_k` in [0, 4], shape (K,).
+        Tensor: :math:`\sigma_k` in (0, 4], shape (K,); at least 1e-6, so that one can divide by it.
     """
     smallest = torch.finfo(weights.dtype).tiny
     average = weighted_sums / weights.clamp_min(smallest).unsqueeze(1)
-    return (2 - 2 * (average * means).sum(dim=1)).clamp_min(0)
+    return (2 - 2 * (average * means).sum(dim=1)).clamp_min(1e-6)
 
 
 def posterior(features: Tensor, means: Tensor, sigma: float | Tensor) -> Tensor:

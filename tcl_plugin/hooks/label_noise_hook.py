@@ -42,9 +42,9 @@ class Findings:
 class LabelNoiseHook(Hook):
     """Detect wrong labels of the training set during training.
 
-    Before the first epoch of a run (a resumed one, too), after every ``interval`` epochs and after
-    the last, this hook puts the training set through the network, in order, in evaluation mode and
-    with the test pipeline. Then it
+    After every ``interval`` epochs and after the last, this hook puts the training set through the
+    network, in order, in evaluation mode and with the test pipeline. Where the head takes results,
+    it also does so before the first epoch of a run, a resumed one too. Then it
 
     - asks the detector for clean probabilities and prototypes,
     - hands them to the head, if it wants them (``set_label_quality``),
@@ -122,6 +122,11 @@ class LabelNoiseHook(Hook):
         head = getattr(model, 'head', None)
         if head is None:
             raise ValueError(f'LabelNoiseHook needs a classifier with a head, got {type(model).__name__}')
+        if self.detector is None and hasattr(head, 'set_label_quality'):
+            raise ValueError(
+                f"{type(head).__name__} needs a detector: dict(type='LabelNoiseHook', "
+                "detector=dict(type='OODDetector'))"
+            )
         num_classes = getattr(head, 'num_classes', dataset.num_classes)
         if num_classes != dataset.num_classes:
             raise ValueError(
@@ -174,7 +179,8 @@ class LabelNoiseHook(Hook):
             probs.append(prob)
             finite.append(batch.features.isfinite().all(dim=1) & prob.isfinite())
         index = torch.cat(index)
-        _refuse_nan(index[~torch.cat(finite)])
+        # From all processes, so that all refuse alike: the others would wait for one that stops.
+        _refuse_nan(_gather(torch.cat(finite), index, len(given)))
         findings = Findings(
             predicted_label=_gather(torch.cat(labels), index, len(given)).astype(np.int64),
             predicted_prob=_gather(torch.cat(probs), index, len(given)),
@@ -202,12 +208,13 @@ def _with_sample_idx(transform: dict) -> dict:
     return {**transform, 'meta_keys': (*transform['meta_keys'], 'sample_idx')}
 
 
-def _refuse_nan(index: Tensor) -> None:
-    """Refuse samples whose outputs are not finite; ``index`` lists them."""
-    if len(index):
+def _refuse_nan(finite: np.ndarray) -> None:
+    """Refuse samples whose outputs are not finite; ``finite`` is 0 for these, shape (N,)."""
+    bad = np.flatnonzero(finite == 0)
+    if len(bad):
         raise ValueError(
-            f'features or predictions of {len(index)} training samples are NaN or infinite, the first of sample '
-            f'{int(index[0])}: training has diverged (a lower learning rate, or clip_grad, may help)'
+            f'features or predictions of {len(bad)} training samples are NaN or infinite, the first of sample '
+            f'{bad[0]}: training has diverged (a lower learning rate, or clip_grad, may help)'
         )
 
 

@@ -17,7 +17,8 @@ def plot_tool():
     return load_file(ROOT / 'tools' / 'plot.py')
 
 
-def test_demo_compares_both_methods(demo_tool, plot_tool, workplace, capsys):
+def test_demo_compares_both_methods(demo_tool, plot_tool, workplace, capsys, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
     assert demo_tool.main(['--cfg-options', *TINY]) == 0
     text = capsys.readouterr().out
     assert text.count('epoch   2') == 2

@@ -197,7 +197,7 @@ class TCLHead(ClsHead):
 
         Raises:
             RuntimeError: If nobody has called :meth:`set_label_quality`.
-            ValueError: If a sample index lies outside the table of clean probabilities.
+            ValueError: If samples have no index, or one outside the table of clean probabilities.
         """
         batch = len(data_samples)
         logits = self(feats).float()
@@ -277,6 +277,10 @@ class TCLHead(ClsHead):
                 'TCLHead has no clean probabilities: the hook is missing. Add '
                 "custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector'))] "
                 'to the config'
+            )
+        if 'sample_idx' not in data_samples[0]:
+            raise ValueError(
+                'the training samples have no sample_idx: let PackInputs of the training pipeline keep it in meta_keys'
             )
         index = [sample.sample_idx for sample in data_samples]
         size = len(self.clean_prob)
