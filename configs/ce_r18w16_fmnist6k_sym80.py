@@ -7,12 +7,12 @@ _base_ = [
     '_base_/default_runtime.py',
 ]
 
-data_preprocessor = dict(type='MultiViewDataPreprocessor', channels_last=True)
+data_preprocessor = dict(views=[dict(num_views=1, transforms=[])])
 train_dataloader = dict(
     batch_size=128,
     num_workers=1,
     dataset=dict(
-        dataset=dict(indices=6000, pipeline=[dict(type='PackInputs')]),
+        dataset=dict(indices=6000),
         noise=dict(type='SymmetricNoise', rate=0.8, seed=0),
     ),
 )

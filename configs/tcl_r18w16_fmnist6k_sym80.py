@@ -7,7 +7,6 @@ _base_ = [
 ]
 
 model = dict(head=dict(warmup_epochs=8))
-data_preprocessor = dict(type='MultiViewDataPreprocessor', channels_last=True)
 train_dataloader = dict(
     batch_size=128,
     num_workers=1,

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,6 +30,24 @@ def unwrap_model(model):
     while is_model_wrapper(model):
         model = model.module
     return model
+
+
+def has_bfloat16(device):
+    """Tell whether a device calculates in bfloat16 itself; emulation is slower than float32.
+
+    Args:
+        device (torch.device): The device.
+
+    Returns:
+        bool: True for NVIDIA GPUs from compute capability 8.0 on, and for CPUs with such instructions where Linux
+        lists them. torch has asked CPUs by another private name in almost every release.
+    """
+    if device.type == 'cuda':
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    cpuinfo = Path('/proc/cpuinfo')
+    if device.type != 'cpu' or not cpuinfo.exists():
+        return False
+    return not {'avx512_bf16', 'amx_bf16', 'bf16'}.isdisjoint(cpuinfo.read_text().split())
 
 
 def _history_method(owner, name):

@@ -2,6 +2,10 @@ default_scope = 'mmpretrain'
 custom_imports = dict(imports=['tcl_plugin'], allow_failed_imports=False)
 
 default_hooks = dict(
+    # Reads losses off the device only when a line of the log is due.
+    runtime_info=dict(type='DeferredRuntimeInfoHook'),
+    # Keeps small data sets on the device.
+    resident_data=dict(type='ResidentDataHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=100),
     param_scheduler=dict(type='ParamSchedulerHook'),

@@ -158,6 +158,14 @@ class NoisyLabelDataset:
 
     @property
     @force_full_init
+    def pipeline(self) -> Compose | None:
+        """Compose, optional: Transforms of all samples; None where inner datasets have their own."""
+        if self._own_pipeline is not None:
+            return self._own_pipeline
+        return self._table.leaves[0].pipeline if len(self._table.leaves) == 1 else None
+
+    @property
+    @force_full_init
     def num_classes(self) -> int:
         """int: Number of classes K."""
         return self._num_classes

@@ -10,6 +10,7 @@ def fit_clean_probability(
     labels: np.ndarray | None = None,
     num_classes: int | None = None,
     seed: int = 0,
+    max_samples: int = 100_000,
 ) -> np.ndarray:
     """Fit a two-component GMM to the scores; the component with the higher mean is "clean".
 
@@ -22,7 +23,11 @@ def fit_clean_probability(
         labels (np.ndarray, optional): Given labels, shape (N,): fit one mixture per class.
             Defaults to None, one mixture over all samples.
         num_classes (int, optional): Number of classes K, needed with ``labels``.
-        seed (int): Seed of the mixture's k-means initialisation. Defaults to 0.
+        seed (int): Seed of the mixture's k-means initialisation, and of the choice below. Defaults
+            to 0.
+        max_samples (int): Of more samples than this, a mixture is fitted to so many, chosen at
+            random; all samples get their probability from it. docs/scaling.md shows how little that
+            changes. Defaults to 100,000.
 
     Returns:
         np.ndarray: Clean probability w_i of each sample in [0, 1], float64, shape (N,).
@@ -47,7 +52,7 @@ def fit_clean_probability(
     # to its variances (reg_covar), so its result depends on the scale of what it is given.
     scaled = _scale_to_unit(scores)
     if labels is None:
-        return _clean_responsibility(scaled, seed, 'all samples')
+        return _clean_responsibility(scaled, seed, max_samples, 'all samples')
     clean_prob = np.empty_like(scaled)
     for k in range(num_classes):
         members = np.flatnonzero(labels == k)
@@ -56,7 +61,7 @@ def fit_clean_probability(
                 f'class {k} has {len(members)} sample(s) with this given label; a GMM per class '
                 'needs two or more in every class: use per_class=False'
             )
-        clean_prob[members] = _clean_responsibility(scaled[members], seed, f'class {k}')
+        clean_prob[members] = _clean_responsibility(scaled[members], seed, max_samples, f'class {k}')
     return clean_prob
 
 
@@ -71,10 +76,15 @@ def _scale_to_unit(scores: np.ndarray) -> np.ndarray:
     return (scores - low) / (high - low)
 
 
-def _clean_responsibility(scores: np.ndarray, seed: int, where: str) -> np.ndarray:
+def _clean_responsibility(scores: np.ndarray, seed: int, max_samples: int, where: str) -> np.ndarray:
     """Responsibility of the component with the higher mean, shape (N,)."""
     if scores.min() == scores.max():
         raise ValueError(f'all {len(scores)} scores of {where} are equal ({scores[0]:g}): a GMM cannot be fitted')
-    column = scores[:, None]
-    gmm = GaussianMixture(n_components=2, random_state=seed).fit(column)
-    return gmm.predict_proba(column)[:, gmm.means_.argmax()]
+    column = fitted = scores[:, None]
+    if len(scores) > max_samples:
+        fitted = np.random.default_rng(seed).choice(column, max_samples, replace=False)
+    gmm = GaussianMixture(n_components=2, random_state=seed).fit(fitted)
+    clean = gmm.means_.argmax()
+    # Piece by piece: scikit-learn keeps several tables of the length of what it is given.
+    pieces = [column[start : start + max_samples] for start in range(0, len(column), max_samples)]
+    return np.concatenate([gmm.predict_proba(piece)[:, clean] for piece in pieces])

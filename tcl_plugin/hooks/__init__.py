@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """When things happen during training."""
 
+from .deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from .label_noise_hook import LabelNoiseHook
+from .resident_data_hook import ResidentDataHook
 
-__all__ = ['LabelNoiseHook']
+__all__ = ['DeferredRuntimeInfoHook', 'LabelNoiseHook', 'ResidentDataHook']

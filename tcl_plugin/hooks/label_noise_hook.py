@@ -145,7 +145,7 @@ class LabelNoiseHook(Hook):
         pipeline = [_with_sample_idx(transform) for transform in pipeline]
         return build_pass_loader(
             runner.train_dataloader.dataset.with_pipeline(pipeline),
-            batch_size=self.batch_size or cfg.get('batch_size') or runner.train_dataloader.batch_size,
+            batch_size=self.batch_size or cfg.get('batch_size') or runner.train_dataloader.batch_sampler.batch_size,
             num_workers=cfg.get('num_workers', 0) if self.num_workers is None else self.num_workers,
         )
 

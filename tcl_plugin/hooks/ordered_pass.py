@@ -10,6 +10,9 @@ from mmengine.dataset import DefaultSampler, default_collate
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from ..datasets.resident import ResidentDataset, ResidentLoader
+from ..structures import indices_of, labels_of
+
 
 @dataclass
 class PassBatch:
@@ -40,17 +43,21 @@ def build_pass_loader(dataset: Dataset, batch_size: int, num_workers: int) -> Da
         DataLoader: The loader. It leaves the global generators of torch and numpy as they were, so
         training goes the same way however often a pass is made.
     """
-    return DataLoader(
+    # The seed is not used, but DefaultSampler would draw one from numpy's global generator.
+    sampler = DefaultSampler(dataset, shuffle=False, seed=0, round_up=False)
+    if isinstance(dataset, ResidentDataset):
+        num_workers = 0
+    loader = DataLoader(
         dataset,
         batch_size=batch_size,
-        # The seed is not used, but DefaultSampler would draw one from numpy's global generator.
-        sampler=DefaultSampler(dataset, shuffle=False, seed=0, round_up=False),
+        sampler=sampler,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),
         collate_fn=default_collate,
         generator=torch.Generator(),
     )
+    return ResidentLoader(loader, dataset) if isinstance(dataset, ResidentDataset) else loader
 
 
 @torch.no_grad()
@@ -75,10 +82,10 @@ def run_pass(model: nn.Module, loader: DataLoader) -> Iterator[PassBatch]:
             probs = model.head(feats).float().softmax(dim=1)
             samples = data['data_samples']
             yield PassBatch(
-                index=torch.tensor([sample.sample_idx for sample in samples], device=probs.device),
+                index=indices_of(samples).to(probs.device, non_blocking=True),
                 features=_represent(model.head, feats),
                 probs=probs,
-                labels=torch.cat([sample.gt_label for sample in samples]),
+                labels=labels_of(samples, probs.device),
             )
     finally:
         model.train(was_training)

@@ -1,9 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks and losses; importing registers them all."""
 
-from .algorithms import TCL
+from .algorithms import TCL, FastImageClassifier
 from .backbones import PreActResNet
-from .data_preprocessors import MultiViewDataPreprocessor
+from .batch_transforms import (
+    BatchColorJitter,
+    BatchRandomCrop,
+    BatchRandomFlip,
+    BatchRandomGrayscale,
+    BatchRandomResizedCrop,
+    BatchRandomSolarize,
+    BatchTransform,
+)
+from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
 from .heads import TCLHead
 
-__all__ = ['TCL', 'MultiViewDataPreprocessor', 'PreActResNet', 'TCLHead']
+__all__ = [
+    'TCL',
+    'BatchColorJitter',
+    'BatchRandomCrop',
+    'BatchRandomFlip',
+    'BatchRandomGrayscale',
+    'BatchRandomResizedCrop',
+    'BatchRandomSolarize',
+    'BatchTransform',
+    'BatchViewDataPreprocessor',
+    'FastImageClassifier',
+    'MultiViewDataPreprocessor',
+    'PreActResNet',
+    'TCLHead',
+]

@@ -30,6 +30,22 @@ def test_a_mixture_for_each_class_knows_low_classes(scores):
     assert ((each > 0.5) == np.tile(np.arange(80) >= 30, 2)).all()
 
 
+@pytest.mark.parametrize('per_class', [False, True])
+def test_a_fit_to_some_agrees_with_a_fit_to_all(per_class):
+    """Twenty times as many samples as the fit sees, in two classes that differ."""
+    rng = np.random.RandomState(0)
+    labels = rng.randint(2, size=40_000)
+    clean = rng.rand(40_000) < 0.3
+    scores = np.where(clean, rng.beta(6, 2, 40_000), rng.beta(1.2, 8, 40_000)) / (1 + labels)
+    args = (scores, labels, 2) if per_class else (scores,)
+    whole = fit_clean_probability(*args, max_samples=40_000)
+    part = fit_clean_probability(*args, max_samples=2_000)
+    assert not (part == whole).all()
+    assert np.abs(part - whole).mean() < 0.02
+    assert ((part > 0.5) == (whole > 0.5)).mean() > 0.98
+    assert (part == fit_clean_probability(*args, max_samples=2_000)).all()
+
+
 def test_the_global_generator_is_left_alone(scores):
     state = np.random.get_state()[1].copy()
     first = fit_clean_probability(scores)

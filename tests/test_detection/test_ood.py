@@ -41,7 +41,7 @@ def test_clean_probabilities_are_the_published_ones(reference, inputs, published
     direct = fit_clean_probability(published_scores.numpy(), labels if per_class else None, 10)
     np.testing.assert_allclose(direct, published, atol=1e-5)
 
-    detector = TASK_UTILS.build(dict(type='OODDetector', per_class=per_class))
+    detector = TASK_UTILS.build(dict(type='OODDetector', per_class=per_class, feature_dtype='float32'))
     local = feed(detector, inputs, batch_size=37)
     torch.testing.assert_close(local.prototypes, reference['centers'], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(local.scores, published_scores, rtol=1e-5, atol=1e-6)
@@ -51,7 +51,7 @@ def test_clean_probabilities_are_the_published_ones(reference, inputs, published
 
 def test_estimated_spread(inputs):
     features, probs, labels = inputs
-    local = feed(OODDetector('estimated'), inputs, batch_size=300)
+    local = feed(OODDetector('estimated', feature_dtype='float32'), inputs, batch_size=300)
     sums = probs.t().double() @ features.double()
     means = class_means(sums)
     sigma = class_variances(sums, probs.sum(dim=0).double(), means)
@@ -65,6 +65,16 @@ def test_half_precision_comes_in_float32_goes_out(inputs):
     half = feed(detector, (inputs[0].bfloat16(), inputs[1].bfloat16(), inputs[2]), batch_size=100)
     assert half.scores.dtype == half.prototypes.dtype == torch.float32
     torch.testing.assert_close(half.scores, feed(detector, inputs, 800).scores, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize('per_class', [False, True])
+def test_features_kept_in_half_precision_hardly_matter(inputs, published_scores, reference, per_class):
+    local = feed(OODDetector(per_class=per_class), inputs, batch_size=100)
+    torch.testing.assert_close(local.scores, published_scores, rtol=0, atol=1e-3)
+    torch.testing.assert_close(local.prototypes, reference['centers'], rtol=1e-5, atol=1e-6)
+    clean_prob = OODDetector(per_class=per_class).clean_probability(local.scores.numpy(), inputs[2].numpy(), 10)
+    published = reference[f'confidence_sep{int(per_class)}'].numpy()
+    assert ((clean_prob > 0.5) != (published > 0.5)).mean() < 0.01
 
 
 def test_reset_forgets(inputs):
@@ -92,3 +102,8 @@ def test_two_processes_equal_one(two_processes, inputs, sigma):
 def test_bad_sigma(sigma):
     with pytest.raises(ValueError, match="sigma must be a positive number or 'estimated'"):
         OODDetector(sigma)
+
+
+def test_bad_feature_dtype():
+    with pytest.raises(ValueError, match="feature_dtype must be 'float16' or 'float32', not 'bfloat16'"):
+        OODDetector(feature_dtype='bfloat16')

@@ -4,7 +4,7 @@
 import pytest
 import torch
 from mmengine.hooks import Hook
-from toy_runs import CROP, build_runner, classifier, hook, noisy_digits, tcl
+from toy_runs import CROP, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, tcl
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.hooks.label_noise_hook import TABLE_NAME
@@ -41,6 +41,18 @@ def refuse(work_dir, reason, *args, weights=None, error=ValueError, **changes):
 
 def test_no_hook(tmp_path):
     refuse(tmp_path, 'the hook is missing', tcl(), noisy_digits(), error=RuntimeError)
+
+
+def test_no_detector(tmp_path):
+    refuse(tmp_path, "TCLHead needs a detector: .*'OODDetector'", tcl(), noisy_digits(), hook(None))
+
+
+def test_samples_without_index(tmp_path):
+    keep_nothing = dict(type='PackInputs', meta_keys=())
+    dataset = noisy_digits(pipeline=[*THREE_VIEWS[:-1], keep_nothing])
+    # The first look at the labels sees to its own indices, and has left its table.
+    with pytest.raises(ValueError, match=r'no sample_idx: let PackInputs .* keep it in meta_keys'):
+        build_runner(tmp_path, tcl(), dataset, hook()).train()
 
 
 def test_dataset_without_given_labels(tmp_path):

@@ -1,18 +1,22 @@
 # CIFAR-10 as plain training sees it: one weak view. The noise is for the experiment to choose.
 dataset_type = 'CIFAR10'
 data_root = 'data/cifar10'
+weak_view = [
+    dict(type='BatchRandomCrop', size=32, padding=4),
+    dict(type='BatchRandomFlip', prob=0.5),
+]
+# Views are cut on the device, a batch at once; see docs/performance.md.
 data_preprocessor = dict(
+    type='BatchViewDataPreprocessor',
+    views=[dict(num_views=1, transforms=weak_view)],
     num_classes=10,
     mean=[125.307, 122.961, 113.8575],
     std=[51.5865, 50.847, 51.255],
     to_rgb=False,  # the images are RGB already
+    channels_last=True,
 )
 
-train_pipeline = [
-    dict(type='RandomCrop', crop_size=32, padding=4),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
-]
+train_pipeline = [dict(type='PackInputs')]
 test_pipeline = [dict(type='PackInputs')]
 
 train_dataloader = dict(

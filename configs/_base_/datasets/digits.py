@@ -1,18 +1,17 @@
 # scikit-learn's digits at 16 x 16, grey as three equal channels: 1,437 to train on, 360 to test.
 dataset_type = 'SklearnDigits'
+weak_view = [dict(type='BatchRandomCrop', size=16, padding=1)]
+# Views are cut on the device, a batch at once; see docs/performance.md.
 data_preprocessor = dict(
-    type='MultiViewDataPreprocessor',
+    type='BatchViewDataPreprocessor',
+    views=[dict(num_views=1, transforms=weak_view)],
     num_classes=10,
     mean=[77.9] * 3,
     std=[81.4] * 3,
     channels_last=True,
 )
 
-train_pipeline = [
-    dict(type='Resize', scale=16),
-    dict(type='RandomCrop', crop_size=16, padding=1),
-    dict(type='PackInputs'),
-]
+train_pipeline = [dict(type='Resize', scale=16), dict(type='PackInputs')]
 test_pipeline = [dict(type='Resize', scale=16), dict(type='PackInputs')]
 
 train_dataloader = dict(

@@ -2,13 +2,22 @@
 # layout, or just the four .gz files, such as /usr/share/datasets/fashion-mnist.
 dataset_type = 'FashionMNISTRGB'
 data_root = 'data/fashion_mnist'
-data_preprocessor = dict(num_classes=10, mean=[72.94] * 3, std=[90.02] * 3, to_rgb=False)
-
-train_pipeline = [
-    dict(type='RandomCrop', crop_size=28, padding=2),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
+weak_view = [
+    dict(type='BatchRandomCrop', size=28, padding=2),
+    dict(type='BatchRandomFlip', prob=0.5),
 ]
+# Views are cut on the device, a batch at once; see docs/performance.md.
+data_preprocessor = dict(
+    type='BatchViewDataPreprocessor',
+    views=[dict(num_views=1, transforms=weak_view)],
+    num_classes=10,
+    mean=[72.94] * 3,
+    std=[90.02] * 3,
+    to_rgb=False,
+    channels_last=True,
+)
+
+train_pipeline = [dict(type='PackInputs')]
 test_pipeline = [dict(type='PackInputs')]
 
 train_dataloader = dict(

@@ -1,28 +1,17 @@
-# CIFAR-10 in three views. The strong views use torchvision's own transforms on PIL images, as the published code does:
-# mmpretrain's ColorJitter takes images for BGR, and these are RGB.
+# CIFAR-10 in three views.
 _base_ = 'cifar10.py'
 
 weak_view = [
-    dict(type='RandomCrop', crop_size=32, padding=4),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='BatchRandomCrop', size=32, padding=4),
+    dict(type='BatchRandomFlip', prob=0.5),
 ]
 strong_view = [
-    dict(type='NumpyToPIL'),
-    dict(type='torchvision/RandomResizedCrop', size=32, scale=(0.2, 1.0)),
-    dict(type='torchvision/RandomHorizontalFlip', p=0.5),
-    dict(
-        type='RandomApply',
-        prob=0.8,
-        transforms=[
-            dict(type='torchvision/ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
-        ],
-    ),
-    dict(type='torchvision/RandomGrayscale', p=0.2),
-    dict(type='torchvision/RandomSolarize', threshold=128, p=0.5),
-    dict(type='PILToNumpy'),
+    dict(type='BatchRandomResizedCrop', size=32, scale=(0.2, 1.0)),
+    dict(type='BatchRandomFlip', prob=0.5),
+    dict(type='BatchColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, prob=0.8),
+    dict(type='BatchRandomGrayscale', prob=0.2),
+    dict(type='BatchRandomSolarize', threshold=128, prob=0.5),
 ]
-train_pipeline = [
-    dict(type='MultiView', num_views=[1, 2], transforms=[weak_view, strong_view]),
-    dict(type='PackInputs'),
-]
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+data_preprocessor = dict(
+    views=[dict(num_views=1, transforms=weak_view), dict(num_views=2, transforms=strong_view)],
+)

@@ -2,22 +2,14 @@
 _base_ = 'fmnist.py'
 
 weak_view = [
-    dict(type='RandomCrop', crop_size=28, padding=2),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='BatchRandomCrop', size=28, padding=2),
+    dict(type='BatchRandomFlip', prob=0.5),
 ]
 strong_view = [
-    dict(type='NumpyToPIL'),
-    dict(type='torchvision/RandomResizedCrop', size=28, scale=(0.2, 1.0)),
-    dict(type='torchvision/RandomHorizontalFlip', p=0.5),
-    dict(
-        type='RandomApply',
-        prob=0.8,
-        transforms=[dict(type='torchvision/ColorJitter', brightness=0.4, contrast=0.4)],
-    ),
-    dict(type='PILToNumpy'),
+    dict(type='BatchRandomResizedCrop', size=28, scale=(0.2, 1.0)),
+    dict(type='BatchRandomFlip', prob=0.5),
+    dict(type='BatchColorJitter', brightness=0.4, contrast=0.4, prob=0.8),
 ]
-train_pipeline = [
-    dict(type='MultiView', num_views=[1, 2], transforms=[weak_view, strong_view]),
-    dict(type='PackInputs'),
-]
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+data_preprocessor = dict(
+    views=[dict(num_views=1, transforms=weak_view), dict(num_views=2, transforms=strong_view)],
+)

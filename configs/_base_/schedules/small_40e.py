@@ -1,5 +1,5 @@
 # For small data sets and networks, on a CPU too.
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.06, momentum=0.9, weight_decay=1e-3))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.06, momentum=0.9, weight_decay=1e-3, fused=True))
 auto_scale_lr = dict(base_batch_size=128, enable=True)
 
 param_scheduler = [

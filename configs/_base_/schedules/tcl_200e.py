@@ -1,6 +1,6 @@
 # The published schedule: lr 0.03 for each 256 images of the global batch, that is 0.12 on 4 GPUs of 256. It scales
 # with the batch by itself (and with --auto-scale-lr), so that 1 GPU trains with 0.03.
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.12, momentum=0.9, weight_decay=1e-3))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.12, momentum=0.9, weight_decay=1e-3, fused=True))
 auto_scale_lr = dict(base_batch_size=1024, enable=True)
 
 # Epoch e, counted from 1: lr e/20 of the peak up to the 20th, then a cosine whose period is all 200 epochs, not the

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training algorithms."""
 
+from .fast_classifier import FastImageClassifier
 from .tcl import TCL
 
-__all__ = ['TCL']
+__all__ = ['TCL', 'FastImageClassifier']

@@ -4,16 +4,16 @@
 from collections.abc import Sequence
 
 import torch
-from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ..utils import draw_mixing
+from .fast_classifier import FastImageClassifier
 
 
 @MODELS.register_module()
-class TCL(ImageClassifier):
+class TCL(FastImageClassifier):
     r"""Twin contrastive learning with noisy labels.
 
     One training step, for a batch of B images, each seen in a weak view :math:`x^w` and two strong
@@ -42,7 +42,7 @@ class TCL(ImageClassifier):
             Defaults to False.
         data_preprocessor (dict, optional): Config of the data preprocessor. Its ``type`` defaults
             to :class:`MultiViewDataPreprocessor`.
-        **kwargs: Other arguments of ``ImageClassifier``.
+        **kwargs: Other arguments of :class:`FastImageClassifier`.
 
     Raises:
         ValueError: If ``mixup_alpha`` is negative.

@@ -5,6 +5,8 @@ import torch
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.registry import MODELS
 
+from ...structures import SampleBatch
+
 
 @MODELS.register_module()
 class MultiViewDataPreprocessor(ClsDataPreprocessor):
@@ -38,6 +40,10 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             ValueError: If batch augmentations are configured and several views come in, or if the
                 views differ in shape.
         """
+        samples = data.get('data_samples')
+        if isinstance(samples, SampleBatch):
+            # The parent would make a data sample of each.
+            return {**self.forward({'inputs': data['inputs']}, training), 'data_samples': samples}
         views = data['inputs']
         if not _is_multi_view(views):
             data = super().forward(data, training)

@@ -8,6 +8,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from ...structures import SampleBatch, indices_of, labels_of
 from ..losses import correct_labels, entropy_regularization, info_nce, soft_cross_entropy
 from ..utils import Mixing
 
@@ -182,13 +183,16 @@ class TCLHead(ClsHead):
 
     # Losses
 
-    def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample], mixing: Mixing) -> dict[str, Tensor]:
+    def loss(
+        self, feats: tuple[Tensor, ...], data_samples: SampleBatch | list[DataSample], mixing: Mixing
+    ) -> dict[str, Tensor]:
         """Losses of one training step.
 
         Args:
             feats (tuple[Tensor, ...]): Features of two strong views and the mixed views stacked,
                 the last one of shape (5B, C).
-            data_samples (list[DataSample]): Given label and ``sample_idx`` of the B images.
+            data_samples (SampleBatch | list[DataSample]): Given label and ``sample_idx`` of the B
+                images.
             mixing (Mixing): How the weak and strong views, 3B, were mixed.
 
         Returns:
@@ -202,7 +206,7 @@ class TCLHead(ClsHead):
         batch = len(data_samples)
         logits = self(feats).float()
         projections = self.project(feats)
-        labels = torch.cat([sample.gt_label for sample in data_samples]).to(logits.device)
+        labels = labels_of(data_samples, logits.device)
         clean_prob = self._clean_prob_of(data_samples)
         # Small, and full of sums and logarithms: not in half precision.
         with torch.autocast(logits.device.type, enabled=False):
@@ -271,20 +275,19 @@ class TCLHead(ClsHead):
             correct_labels(labels, clean_prob, (prob1 + prob2) / 2, scale_mix),
         )
 
-    def _clean_prob_of(self, data_samples: list[DataSample]) -> Tensor:
+    def _clean_prob_of(self, data_samples: SampleBatch | list[DataSample]) -> Tensor:
         if self.clean_prob is None:
             raise RuntimeError(
                 'TCLHead has no clean probabilities: the hook is missing. Add '
                 "custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector'))] "
                 'to the config'
             )
-        if 'sample_idx' not in data_samples[0]:
-            raise ValueError(
-                'the training samples have no sample_idx: let PackInputs of the training pipeline keep it in meta_keys'
-            )
-        index = [sample.sample_idx for sample in data_samples]
+        index = indices_of(data_samples)
         size = len(self.clean_prob)
-        if not 0 <= min(index) <= max(index) < size:
-            outside = next(i for i in index if not 0 <= i < size)
-            raise ValueError(f'sample_idx {outside} lies outside the {size} samples that LabelNoiseHook has seen')
-        return self.clean_prob[torch.tensor(index, device=self.clean_prob.device)]
+        # Looked at on the host, which knows the indices: asking the device would wait for it.
+        outside = index[(index < 0) | (index >= size)]
+        if len(outside):
+            raise ValueError(
+                f'sample_idx {int(outside[0])} lies outside the {size} samples that LabelNoiseHook has seen'
+            )
+        return self.clean_prob[index.to(self.clean_prob.device, non_blocking=True)]

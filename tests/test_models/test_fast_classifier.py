@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Half precision and compiling change the speed of backbone and neck, and next to nothing else."""
+
+import pytest
+import torch
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from toy_runs import classifier
+
+from tcl_plugin.models.algorithms import fast_classifier
+
+
+@pytest.fixture
+def images():
+    return torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def build(**kwargs):
+    torch.manual_seed(0)
+    return MODELS.build(classifier(type='FastImageClassifier', **kwargs)).eval()
+
+
+def test_without_arguments_it_is_an_image_classifier(images):
+    fast = build()
+    plain = MODELS.build(classifier())
+    assert isinstance(fast, ImageClassifier)
+    plain.load_state_dict(fast.state_dict())
+    torch.testing.assert_close(fast.extract_feat(images), plain.eval().extract_feat(images), rtol=0, atol=0)
+    torch.testing.assert_close(fast(images), plain(images), rtol=0, atol=0)
+
+
+def test_bfloat16_inside_float32_outside(images, monkeypatch):
+    monkeypatch.setattr(fast_classifier, 'has_bfloat16', lambda device: True)
+    half, full = build(bfloat16=True), build()
+    met = []
+    half.backbone.register_forward_hook(lambda module, args, out: met.append(out[-1].dtype))
+    found, expected = half.extract_feat(images)[-1], full.extract_feat(images)[-1]
+    assert met == [torch.bfloat16]
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 0.05 * expected.abs().max()
+    half.loss(images, [DataSample().set_gt_label(i) for i in range(6)])['loss'].backward()
+    assert {parameter.grad.dtype for parameter in half.parameters()} == {torch.float32}
+
+
+def test_a_device_without_bfloat16_says_so(images, monkeypatch):
+    monkeypatch.setattr(fast_classifier, 'has_bfloat16', lambda device: False)
+    said = []
+    monkeypatch.setattr(fast_classifier, 'print_log', lambda text, **kwargs: said.append(text))
+    model = build(bfloat16=True)
+    for _ in range(2):
+        torch.testing.assert_close(model.extract_feat(images), build().extract_feat(images), rtol=0, atol=0)
+    assert said == ['cpu has no bfloat16: backbone and neck run in float32']
+
+
+def test_compiled(images):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    model = build(compile=dict(backend=backend))
+    torch.testing.assert_close(model.extract_feat(images), build().extract_feat(images))
+    model.extract_feat(images)
+    assert len(graphs) == 1
+    assert model.state_dict().keys() == build().state_dict().keys()
+
+
+def test_other_stages(images):
+    for stage in ('backbone', 'pre_logits'):
+        torch.testing.assert_close(
+            build(bfloat16=True).extract_feat(images, stage), build().extract_feat(images, stage), rtol=0, atol=0
+        )
