@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same recipe without anything that makes it fast."""
+
+from mmengine.config import Config
+from mmpretrain.registry import BATCH_AUGMENTS
+
+from .generated import _innermost
+
+
+def plain_config(cfg: Config) -> Config:
+    """Undo whatever a config does for speed.
+
+    What remains is the published way: float32, views cut one at a time from PIL images by CPU
+    workers, an ordinary data loader, losses read at each step, and the weak views in the network,
+    too. The recipe is the same.
+
+    Args:
+        cfg (Config): The config.
+
+    Returns:
+        Config: A copy of it, changed.
+    """
+    cfg = Config(cfg.to_dict())
+    _plain_model(cfg)
+    _plain_views(cfg)
+    for name in ('resident_data', 'runtime_info'):
+        cfg.default_hooks.pop(name, None)
+    cfg.optim_wrapper.optimizer.pop('fused', None)
+    return cfg
+
+
+def _plain_model(cfg: Config) -> None:
+    for name in ('bfloat16', 'compile'):
+        cfg.model.pop(name, None)
+    if cfg.model.type == 'TCL':
+        cfg.model.forward_weak = True
+
+
+def _plain_views(cfg: Config) -> None:
+    preprocessor = cfg.data_preprocessor
+    preprocessor.pop('channels_last', None)
+    preprocessor.pop('seed', None)
+    views = preprocessor.pop('views', None)
+    if views is None:
+        return
+    preprocessor.type = 'MultiViewDataPreprocessor'
+    dataset = _innermost(cfg.train_dataloader.dataset)
+    kinds = [_one_by_one(view['transforms']) for view in views]
+    numbers = [view.get('num_views', 1) for view in views]
+    if sum(numbers) == 1:
+        cut = kinds[0]
+    else:
+        cut = [dict(type='MultiView', num_views=numbers, transforms=kinds)]
+    *before, pack = dataset.pipeline
+    dataset.pipeline = [*before, *cut, pack]
+
+
+def _one_by_one(transforms: list[dict]) -> list[dict]:
+    singles = [single for config in transforms for single in BATCH_AUGMENTS.build(config).one_by_one()]
+    return [dict(type='NumpyToPIL'), *singles, dict(type='PILToNumpy')]

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure how fast a config trains: ``python tools/benchmark.py CONFIG``. No data set is needed."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+# Work from a checkout, whether or not the package is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from mmengine.config import Config, DictAction
+
+from tcl_plugin import cli
+from tcl_plugin.benchmark import as_text, build_timed, measure_ceiling, plain_config, use_generated_data
+from tcl_plugin.benchmark.generated import Shape, shape_of
+from tcl_plugin.benchmark.report import device_name, figures
+from tcl_plugin.compat import has_bfloat16
+from tcl_plugin.errors import run_tool
+
+
+def parse_args(argv=None):
+    """Parse the command line.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        argparse.Namespace: The values.
+    """
+    parser = cli.Parser(prog='benchmark.py', description='Measure how fast a config trains, on generated images.')
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('--compare', action='store_true', help='measure the plain way, too, alternating')
+    parser.add_argument('--batch-size', type=int, help='samples of a step; default: those of the config')
+    parser.add_argument('--steps', type=int, default=10, help='steps in each of the rounds; default: 10')
+    parser.add_argument('--rounds', type=int, default=3, help='rounds, of which medians are taken; default: 3')
+    parser.add_argument('--samples', type=int, help='samples of a detection pass; default: the training set')
+    parser.add_argument('--image-size', type=int, help='side of the images, for data sets that are not known')
+    parser.add_argument('--num-train', type=int, help='training images of such a data set')
+    parser.add_argument('--num-test', type=int, help='test images of such a data set')
+    parser.add_argument('--json', metavar='FILE', help='write the figures to this file')
+    parser.add_argument('--write-plain', metavar='FILE', help='write the plain config to this file, and stop')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE')
+    return parser.parse_args(argv)
+
+
+def prepare(cfg, args, shape, work_dir):
+    """Make a config runnable without its data.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        args (argparse.Namespace): The parsed arguments.
+        shape (Shape): Shape of its data set.
+        work_dir (Path): Where it may write.
+
+    Returns:
+        Timed: The config, ready.
+    """
+    cfg.work_dir, cfg.experiment_name = str(work_dir), work_dir.name
+    cfg.launcher, cfg.log_level = 'none', 'WARNING'
+    cfg.train_dataloader.batch_size = args.batch_size or cfg.train_dataloader.batch_size
+    num_train = max(args.samples or shape.train, cfg.train_dataloader.batch_size)
+    num_test = min(shape.test, num_train)
+    use_generated_data(cfg, shape.size, num_train, num_test)
+    cli.fit_to_device(cfg)
+    return build_timed(cfg, num_test)
+
+
+def measure(timed, args):
+    """Take all times, the configs taking turns.
+
+    Args:
+        timed (dict[str, Timed]): The configs.
+        args (argparse.Namespace): The parsed arguments.
+    """
+    for one in timed.values():
+        one.run_steps(2)
+        one.found.steps.clear()
+    for _ in range(args.rounds):
+        for one in timed.values():
+            one.run_steps(args.steps)
+            one.run_stages()
+    for one in timed.values():
+        one.run_passes()
+        one.count()
+
+
+def benchmark(argv=None):
+    """Measure, and print.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+    """
+    args = parse_args(argv)
+    cfg = cli.load_config(args, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    cfg.merge_from_dict(args.cfg_options)
+    if args.write_plain:
+        plain_config(cfg).dump(args.write_plain)
+        return
+    given = (args.image_size, args.num_train, args.num_test)
+    shape = Shape(*given) if all(given) else shape_of(cfg)
+    configs = {'fast': cfg} | ({'plain': plain_config(cfg)} if args.compare else {})
+    with tempfile.TemporaryDirectory() as folder:
+        timed = {
+            name: prepare(Config(one.to_dict()), args, shape, Path(folder) / name) for name, one in configs.items()
+        }
+        measure(timed, args)
+    device = next(iter(timed.values())).device
+    result = dict(config=args.config, device=device_name(device), torch=torch.__version__)
+    for name, one in timed.items():
+        in_half = configs[name].model.get('bfloat16') and has_bfloat16(device)
+        dtype = torch.bfloat16 if in_half else torch.float32
+        result[name] = figures(one.found, configs[name], shape, measure_ceiling(device, dtype))
+    show(result)
+    if args.json:
+        Path(args.json).write_text(json.dumps(result, indent=2) + '\n')
+
+
+def show(result):
+    """Print the figures.
+
+    Args:
+        result (dict): The figures, by config.
+    """
+    print(f'{result["config"]} on {result["device"]}, torch {result["torch"]}')
+    for name in ('plain', 'fast'):
+        if name in result:
+            print(f'\n{name}\n\n{as_text(result[name])}')
+    if 'plain' in result:
+        ratio = result['fast']['samples_per_second'] / result['plain']['samples_per_second']
+        print(f'\nfast trains {ratio:.2f} times as many samples a second as plain')
+
+
+def main(argv=None):
+    """Run the tool.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        int: The exit code.
+    """
+    return run_tool(benchmark, argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
