@@ -5,6 +5,7 @@ import copy
 import resource
 import statistics
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import default_collate
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -30,6 +32,9 @@ class Measurement:
         steps (list[float]): Seconds of whole training steps, data loading included.
         stages (dict[str, list[float]]): Seconds of the stages of further steps.
         passes (dict[str, list[float]]): Seconds of ``detection`` and ``evaluation``.
+        views (list[float]): Seconds of reading a batch and cutting its views, in one process and,
+            on a CPU, one thread.
+        host_waits (int, optional): How often the host waits for the GPU in a step; None on a CPU.
         batch_size (int): Samples of a step on this process.
         num_train (int): Samples of a detection pass.
         num_test (int): Samples of an evaluation.
@@ -42,7 +47,9 @@ class Measurement:
     num_test: int
     flops: float = 0.0
     peak_memory: int = 0
+    host_waits: int | None = None
     steps: list[float] = field(default_factory=list)
+    views: list[float] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     passes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -116,6 +123,17 @@ class Timed:
             optim.step()
             optim.zero_grad()
 
+    def run_views(self) -> None:
+        """Time reading and cutting a batch: without workers, so that ways of doing it compare."""
+        dataset, rows = self.runner.train_dataloader.dataset, list(range(self.found.batch_size))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        with self._timing(self.found.views):
+            quick = hasattr(dataset, '__getitems__')
+            batch = dataset.__getitems__(rows) if quick else default_collate([dataset[i] for i in rows])
+            self.model.data_preprocessor(batch, True)
+        torch.set_num_threads(threads)
+
     def run_passes(self) -> None:
         """Time one detection and one evaluation."""
         hook = next((hook for hook in self.runner.hooks if isinstance(hook, LabelNoiseHook)), None)
@@ -127,7 +145,10 @@ class Timed:
         self.model.train()
 
     def count(self) -> None:
-        """Count the operations of one step for each sample, and read the memory."""
+        """Count operations and waits of a step, and read the memory."""
+        self.found.peak_memory = _peak_memory(self.device)
+        if self.device.type == 'cuda':
+            self.found.host_waits = self._count_host_waits()
         batch = next(self._batches)
         samples = [batch['data_samples'][i] for i in range(COUNTED)]
         inputs = batch['inputs']
@@ -139,7 +160,17 @@ class Timed:
             loss, _ = model.parse_losses(model(**batch, mode='loss'))
             loss.backward()
         self.found.flops = counter.get_total_flops() / COUNTED
-        self.found.peak_memory = _peak_memory(self.device)
+
+    def _count_host_waits(self) -> int:
+        batch = next(self._batches)
+        torch.cuda.set_sync_debug_mode('warn')
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter('always')
+                self.model.train_step(batch, self.runner.optim_wrapper)
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
+        return sum('synchronizing' in str(warning.message) for warning in caught)
 
 
 def _peak_memory(device: torch.device) -> int:

@@ -63,6 +63,8 @@ def figures(found: Measurement, cfg: Config, shape: Shape, ceiling: float) -> di
         samples_per_second=1 / found.seconds_per_sample,
         stage_seconds={name: statistics.median(found.stages[name]) for name in TRAIN_STAGES},
         pass_seconds={name: statistics.median(times) for name, times in found.passes.items()},
+        view_seconds=statistics.median(found.views),
+        host_waits=found.host_waits,
         pass_samples=dict(detection=found.num_train, evaluation=found.num_test),
         gflop_per_sample=found.flops / 1e9,
         tflops=achieved / 1e12,
@@ -91,8 +93,12 @@ def as_text(result: dict) -> str:
     for name, seconds in result['pass_seconds'].items():
         number = result['pass_samples'][name]
         lines.append(f'{name:20} {1e3 * seconds:7.1f} ms {"":8} {1e6 * seconds / number:10.1f}')
+    seconds = result['view_seconds']
+    lines.append(f'{"views, alone":20} {1e3 * seconds:7.1f} ms {"":8} {1e6 * seconds / batch:10.1f}')
+    waits = result['host_waits']
     lines += [
         '',
+        f'host waits           {"-" if waits is None else waits} in a step (counted on GPUs)',
         f'whole step           {1e3 * result["step_seconds"]:.1f} ms for {batch} samples',
         f'samples/s            {result["samples_per_second"]:.1f}',
         f'work                 {result["gflop_per_sample"]:.2f} GFLOP/sample, {result["tflops"]:.3f} TFLOP/s, '

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook that finds out, epoch by epoch, which labels to trust."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import mmengine.dist as dist
@@ -10,32 +9,13 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS, TASK_UTILS
-from torch import Tensor
 
 from ..compat import unwrap_model
 from ..evaluation import LabelTable, detection_metrics, fitted_share, write_label_table
+from .findings import Findings, find
 from .ordered_pass import build_pass_loader, run_pass
 
 TABLE_NAME = 'label_quality.csv'
-
-
-@dataclass
-class Findings:
-    """What one pass has found out; rows in the order of the training set.
-
-    Attributes:
-        predicted_label (np.ndarray): int64, shape (N,).
-        predicted_prob (np.ndarray): float64, shape (N,).
-        scores (np.ndarray, optional): Scores of the given labels, float64, shape (N,).
-        clean_prob (np.ndarray, optional): float64, shape (N,).
-        prototypes (Tensor, optional): Class means, shape (K, D).
-    """
-
-    predicted_label: np.ndarray
-    predicted_prob: np.ndarray
-    scores: np.ndarray | None = None
-    clean_prob: np.ndarray | None = None
-    prototypes: Tensor | None = None
 
 
 @HOOKS.register_module()
@@ -155,7 +135,8 @@ class LabelNoiseHook(Hook):
     def _inspect(self, runner: Runner, epoch: int) -> None:
         """Make a pass after so many epochs, and do everything that follows from it."""
         dataset = runner.train_dataloader.dataset
-        findings = self._find(unwrap_model(runner.model), dataset.given_labels, dataset.num_classes)
+        batches = run_pass(unwrap_model(runner.model), self._loader)
+        findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
         if self._hands_back(runner):
             head = unwrap_model(runner.model).head
             head.set_label_quality(torch.from_numpy(findings.clean_prob), findings.prototypes)
@@ -164,34 +145,6 @@ class LabelNoiseHook(Hook):
         if findings.clean_prob is not None and dist.is_main_process():
             table = _table(findings, dataset)
             write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
-
-    def _find(self, model: torch.nn.Module, given: np.ndarray, num_classes: int) -> Findings:
-        """Make a pass over all processes' samples; every process returns the same."""
-        if self.detector is not None:
-            self.detector.reset()
-        index, labels, probs, finite = [], [], [], []
-        for batch in run_pass(model, self._loader):
-            if self.detector is not None:
-                self.detector.update(batch.features, batch.probs, batch.labels)
-            prob, label = batch.probs.max(dim=1)
-            index.append(batch.index)
-            labels.append(label)
-            probs.append(prob)
-            finite.append(batch.features.isfinite().all(dim=1) & prob.isfinite())
-        index = torch.cat(index)
-        # From all processes, so that all refuse alike: the others would wait for one that stops.
-        _refuse_nan(_gather(torch.cat(finite), index, len(given)))
-        findings = Findings(
-            predicted_label=_gather(torch.cat(labels), index, len(given)).astype(np.int64),
-            predicted_prob=_gather(torch.cat(probs), index, len(given)),
-        )
-        if self.detector is not None:
-            local = self.detector.compute()
-            findings.prototypes = local.prototypes
-            findings.scores = _gather(local.scores, index, len(given))
-            clean_prob = self.detector.clean_probability(findings.scores, given, num_classes)
-            findings.clean_prob = _as_of_main_process(clean_prob, index.device)
-        return findings
 
 
 def _find_pipeline(cfg: dict) -> list[dict] | None:
@@ -206,31 +159,6 @@ def _with_sample_idx(transform: dict) -> dict:
     if not isinstance(transform, dict) or 'sample_idx' in transform.get('meta_keys', ['sample_idx']):
         return transform
     return {**transform, 'meta_keys': (*transform['meta_keys'], 'sample_idx')}
-
-
-def _refuse_nan(finite: np.ndarray) -> None:
-    """Refuse samples whose outputs are not finite; ``finite`` is 0 for these, shape (N,)."""
-    bad = np.flatnonzero(finite == 0)
-    if len(bad):
-        raise ValueError(
-            f'features or predictions of {len(bad)} training samples are NaN or infinite, the first of sample '
-            f'{bad[0]}: training has diverged (a lower learning rate, or clip_grad, may help)'
-        )
-
-
-def _gather(values: Tensor, index: Tensor, size: int) -> np.ndarray:
-    """Put the scalars of all processes in the order of the training set, float64, shape (N,)."""
-    table = torch.zeros(size, dtype=torch.float64, device=values.device)
-    table[index] = values.double()
-    dist.all_reduce(table)
-    return table.cpu().numpy()
-
-
-def _as_of_main_process(values: np.ndarray, device: torch.device) -> np.ndarray:
-    """One result for all, should processes run on machines that round differently."""
-    tensor = torch.from_numpy(values).to(device)
-    dist.broadcast(tensor)
-    return tensor.cpu().numpy()
 
 
 def _scalars(findings: Findings, given: np.ndarray, true: np.ndarray | None) -> dict[str, float]:

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one pass over the training set finds out, put together over batches and processes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import mmengine.dist as dist
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..detection.base import BaseDetector
+from .ordered_pass import PassBatch
+
+
+@dataclass
+class Findings:
+    """What one pass has found out; rows in the order of the training set.
+
+    Attributes:
+        predicted_label (np.ndarray): int64, shape (N,).
+        predicted_prob (np.ndarray): float64, shape (N,).
+        scores (np.ndarray, optional): Scores of the given labels, float64, shape (N,).
+        clean_prob (np.ndarray, optional): float64, shape (N,).
+        prototypes (Tensor, optional): Class means, shape (K, D).
+    """
+
+    predicted_label: np.ndarray
+    predicted_prob: np.ndarray
+    scores: np.ndarray | None = None
+    clean_prob: np.ndarray | None = None
+    prototypes: Tensor | None = None
+
+
+def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.ndarray, num_classes: int) -> Findings:
+    """Go through the batches of all processes once.
+
+    Only scalars for each sample leave a process, and what the detector sums up.
+
+    Args:
+        batches (Iterable[PassBatch]): This process's batches. All processes together have each
+            sample once.
+        detector (BaseDetector, optional): Detector to ask. None finds out predictions alone.
+        given (np.ndarray): Given labels of the whole training set, shape (N,).
+        num_classes (int): Number of classes K.
+
+    Returns:
+        Findings: The same on every process.
+
+    Raises:
+        ValueError: If outputs of a sample of any process are NaN or infinite.
+    """
+    if detector is not None:
+        detector.reset()
+    index, labels, probs, finite = [], [], [], []
+    for batch in batches:
+        if detector is not None:
+            detector.update(batch.features, batch.probs, batch.labels)
+        prob, label = batch.probs.max(dim=1)
+        index.append(batch.index)
+        labels.append(label)
+        probs.append(prob)
+        finite.append(batch.features.isfinite().all(dim=1) & prob.isfinite())
+    index = torch.cat(index)
+    # From all processes, so that all refuse alike: the others would wait for one that stops.
+    _refuse_nan(_gather(torch.cat(finite), index, len(given)))
+    findings = Findings(
+        predicted_label=_gather(torch.cat(labels), index, len(given)).astype(np.int64),
+        predicted_prob=_gather(torch.cat(probs), index, len(given)),
+    )
+    if detector is not None:
+        local = detector.compute()
+        findings.prototypes = local.prototypes
+        findings.scores = _gather(local.scores, index, len(given))
+        clean_prob = detector.clean_probability(findings.scores, given, num_classes)
+        findings.clean_prob = _as_of_main_process(clean_prob, index.device)
+    return findings
+
+
+def _refuse_nan(finite: np.ndarray) -> None:
+    """Refuse samples whose outputs are not finite; ``finite`` is 0 for these, shape (N,)."""
+    bad = np.flatnonzero(finite == 0)
+    if len(bad):
+        raise ValueError(
+            f'features or predictions of {len(bad)} training samples are NaN or infinite, the first of sample '
+            f'{bad[0]}: training has diverged (a lower learning rate, or clip_grad, may help)'
+        )
+
+
+def _gather(values: Tensor, index: Tensor, size: int) -> np.ndarray:
+    """Put the scalars of all processes in the order of the training set, float64, shape (N,)."""
+    table = torch.zeros(size, dtype=torch.float64, device=values.device)
+    table[index] = values.double()
+    dist.all_reduce(table)
+    return table.cpu().numpy()
+
+
+def _as_of_main_process(values: np.ndarray, device: torch.device) -> np.ndarray:
+    """One result for all, should processes run on machines that round differently."""
+    tensor = torch.from_numpy(values).to(device)
+    dist.broadcast(tensor)
+    return tensor.cpu().numpy()

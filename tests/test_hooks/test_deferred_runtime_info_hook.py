@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log holds the same numbers whether losses are read at each step or when a line is due."""
+
+import json
+from unittest import mock
+
+from mmengine.logging import MessageHub
+from toy_runs import THREE_VIEWS, build_runner, hook, noisy_digits, tcl
+
+
+def record(work_dir, kind, interval):
+    """Numbers of all lines of a run's record but times, and after how many steps losses were handed on."""
+    handed_on, update = [], MessageHub.update_scalar
+
+    def spy(hub, name, value, *args, **kwargs):
+        if name == 'train/loss':
+            handed_on.append(hub.get_info('iter'))
+        return update(hub, name, value, *args, **kwargs)
+
+    hooks = dict(runtime_info=dict(type=kind), logger=dict(type='LoggerHook', interval=interval))
+    runner = build_runner(work_dir, tcl(), noisy_digits(70, THREE_VIEWS), hook(), max_epochs=2, default_hooks=hooks)
+    with mock.patch.object(MessageHub, 'update_scalar', spy):
+        runner.train()
+    lines = [json.loads(line) for path in work_dir.glob('*/vis_data/scalars.json') for line in path.open()]
+    return [{k: v for k, v in line.items() if k not in ('time', 'data_time', 'memory')} for line in lines], handed_on
+
+
+def test_same_log(tmp_path):
+    at_once, each = record(tmp_path / 'a', 'RuntimeInfoHook', 2)
+    later, together = record(tmp_path / 'b', 'DeferredRuntimeInfoHook', 2)
+    assert later == at_once and any('loss_contrast' in line for line in later)
+    assert each == list(range(10))
+    # Five steps an epoch: after two, after four, and at the end.
+    assert together == [1, 1, 3, 3, 4, 6, 6, 8, 8, 9]

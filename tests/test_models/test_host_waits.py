@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In a training step the host never waits for the device."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from host_waits import HostWaits
+from mmengine.optim import OptimWrapper
+from mmpretrain.registry import MODELS
+from toy_runs import tcl
+
+from tcl_plugin.structures import SampleBatch
+
+B = 6
+STRONG = [
+    dict(type='BatchRandomResizedCrop', size=8, scale=(0.2, 1.0)),
+    dict(type='BatchRandomFlip', prob=0.5),
+    dict(type='BatchColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, prob=0.8),
+    dict(type='BatchRandomGrayscale', prob=0.2),
+    dict(type='BatchRandomSolarize', threshold=128, prob=0.5),
+]
+VIEWS = [
+    dict(num_views=1, transforms=[dict(type='BatchRandomCrop', size=8, padding=1)]),
+    dict(num_views=2, transforms=STRONG),
+]
+ON_DEVICE = dict(type='BatchViewDataPreprocessor', views=VIEWS, mean=[127.5] * 3, std=[127.5] * 3)
+
+
+@pytest.mark.parametrize('ask', [False, True], ids=['as it is', 'with a question'])
+def test_a_step_asks_nothing(ask, monkeypatch):
+    # The CPU's one_hot asks for the range of its input, and a GPU's does not.
+    monkeypatch.setattr(F, 'one_hot', lambda index, size: (index[:, None] == torch.arange(size)).long())
+    torch.manual_seed(0)
+    model = MODELS.build(tcl(dropout=0.25, warmup_epochs=0) | dict(data_preprocessor=ON_DEVICE)).train()
+    model.head.set_label_quality(torch.rand(B))
+    optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, fused=True))
+    images = torch.randint(256, (B, 3, 8, 8), dtype=torch.uint8)
+    batch = SampleBatch(torch.arange(B), torch.arange(B))
+    if ask:  # what the counter is to find
+        loss = model.head.loss
+        monkeypatch.setattr(model.head, 'loss', lambda *args, **kwargs: ask_each(loss(*args, **kwargs)))
+    on_device = [images, batch.gt_label, model.head.clean_prob, *model.parameters(), *model.buffers()]
+    with HostWaits(*on_device) as waits:
+        model.train_step(dict(inputs=images, data_samples=batch), optim_wrapper)
+    assert waits.found == (['_local_scalar_dense'] * 5 if ask else [])
+
+
+def ask_each(losses):
+    assert all(value.item() < 1e6 for value in losses.values())
+    return losses

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark measures what it says, on data of the config's shape, without the data."""
+
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import DATASETS, MODELS
+from toolbox import DIGITS, NARROW, ROOT, load_file
+
+from tcl_plugin.benchmark import plain_config, use_generated_data
+
+SMALL = [
+    f'model.backbone.base_channels={NARROW}',
+    f'model.head.in_channels={8 * NARROW}',
+    'train_dataloader.num_workers=0',
+]
+QUICK = ['--batch-size', '16', '--steps', '1', '--rounds', '2', '--samples', '40', '--cfg-options', *SMALL]
+STAGES = ['waiting for data', 'transfer', 'views', 'forward', 'backward', 'optimiser']
+
+
+@pytest.fixture(scope='module')
+def benchmark_tool():
+    return load_file(ROOT / 'tools' / 'benchmark.py')
+
+
+def test_compares_fast_and_plain(benchmark_tool, workplace, capsys):
+    assert benchmark_tool.main([str(DIGITS), '--compare', '--json', 'figures.json', *QUICK]) == 0
+    text = capsys.readouterr().out
+    figures = json.loads((workplace / 'figures.json').read_text())
+    for name in ('plain', 'fast'):
+        found = figures[name]
+        assert list(found['stage_seconds']) == STAGES and min(found['stage_seconds'].values()) > 0
+        assert found['pass_seconds'].keys() == {'detection', 'evaluation'}
+        assert found['batch_size'] == 16
+        assert found['samples_per_second'] == pytest.approx(16 / found['step_seconds'])
+        assert found['tflops'] == pytest.approx(found['gflop_per_sample'] * found['samples_per_second'] / 1000)
+        assert found['share_of_ceiling'] == pytest.approx(found['tflops'] / found['ceiling_tflops'])
+        assert found['peak_memory_mib'] > 100
+        hours = sum(found['epoch_seconds'].values()) * figures['max_epochs'] / 3600
+        assert found['recipe_hours'] == pytest.approx(hours)
+        for stage in (*STAGES, 'detection', 'evaluation'):
+            assert f'\n{stage}' in text
+    ratio = figures['fast']['samples_per_second'] / figures['plain']['samples_per_second']
+    assert f'fast trains {ratio:.2f} times as many samples a second as plain' in text
+    # Six forward passes in place of five.
+    work = figures['plain']['gflop_per_sample'] / figures['fast']['gflop_per_sample']
+    assert 1.15 < work < 1.21
+    assert not (workplace / 'work_dirs').exists()
+
+
+def test_plain_config_is_the_published_way(workplace):
+    cfg = Config.fromfile(ROOT / 'configs' / 'tcl_r18_cifar10_sym90.py')
+    plain = plain_config(cfg)
+    assert plain.model.forward_weak and 'bfloat16' not in plain.model
+    assert plain.data_preprocessor.type == 'MultiViewDataPreprocessor' and 'views' not in plain.data_preprocessor
+    assert not {'resident_data', 'runtime_info'} & plain.default_hooks.keys()
+    assert 'fused' not in plain.optim_wrapper.optimizer
+    assert 'views' in cfg.data_preprocessor  # the original is left alone
+    same = ('train_cfg', 'param_scheduler', 'val_dataloader', 'custom_hooks', 'auto_scale_lr')
+    assert all(plain[key] == cfg[key] for key in same)
+
+    init_default_scope('mmpretrain')
+    use_generated_data(plain, size=32, num_train=6, num_test=2)
+    item = DATASETS.build(plain.train_dataloader.dataset)[0]
+    assert [tuple(view.shape) for view in item['inputs']] == [(3, 32, 32)] * 3
+    assert len({tuple(view.flatten().tolist()) for view in item['inputs']}) == 3
+    model = MODELS.build(dict(plain.model, data_preprocessor=plain.data_preprocessor))
+    out = model.data_preprocessor(dict(inputs=[torch.stack([view]) for view in item['inputs']]), True)
+    assert len(out['inputs']) == 3
+
+
+def test_writes_a_plain_config_that_loads(benchmark_tool, workplace):
+    assert benchmark_tool.main([str(DIGITS), '--write-plain', 'plain.py']) == 0
+    written = Config.fromfile('plain.py')
+    assert written.model.forward_weak and written.train_dataloader.dataset.noise.rate == 0.8
+
+
+def test_unknown_data_needs_a_shape(benchmark_tool, workplace, capsys):
+    folder = ['train_dataloader.dataset.dataset.type=CustomDataset']
+    argv = [str(DIGITS), '--batch-size', '8', '--steps', '1', '--rounds', '1']
+    assert benchmark_tool.main([*argv, '--cfg-options', *folder]) == 2
+    assert 'images of CustomDataset are of unknown size' in capsys.readouterr().err
+    shape = ['--image-size', '16', '--num-train', '40', '--num-test', '10']
+    assert benchmark_tool.main([*argv, *shape, '--cfg-options', *SMALL, *folder]) == 0
+    assert 'whole recipe' in capsys.readouterr().out
