@@ -10,6 +10,7 @@ from torch import Tensor
 from .base import BaseDetector, LocalScores
 from .gmm import fit_clean_probability
 from .mixture import class_means, class_variances, posterior
+from .row_store import RowStore
 
 
 @TASK_UTILS.register_module()
@@ -63,8 +64,8 @@ class OODDetector(BaseDetector):
 
     def reset(self) -> None:
         """Forget all samples."""
-        self._features: list[Tensor] = []
-        self._labels: list[Tensor] = []
+        self._features = RowStore(self.feature_dtype)
+        self._labels = RowStore(torch.int64)
         self._sums: Tensor | None = None
         self._weights: Tensor | None = None
 
@@ -77,7 +78,7 @@ class OODDetector(BaseDetector):
         # float64, so that the sums do not depend on how the samples were dealt out to processes
         self._sums += probs.double().t() @ features.double()
         self._weights += probs.double().sum(dim=0)
-        self._features.append(features.to(self.feature_dtype))
+        self._features.append(features)
         self._labels.append(labels)
 
     def compute(self) -> LocalScores:
@@ -98,11 +99,13 @@ class OODDetector(BaseDetector):
         if sigma == 'estimated':
             sigma = class_variances(self._sums, self._weights, means).float()
         means = means.float()
-        scores = [
-            posterior(features.float(), means, sigma).gather(1, labels[:, None]).squeeze(1)
-            for features, labels in zip(self._features, self._labels, strict=True)
-        ]
-        return LocalScores(torch.cat(scores), means)
+        # Filled in place: small results between large temporary tensors would leave holes in memory.
+        scores, start = means.new_empty(len(self._labels)), 0
+        for features, labels in zip(self._features, self._labels, strict=True):
+            part = posterior(features.float(), means, sigma)
+            scores[start : start + len(labels)] = part.gather(1, labels[:, None]).squeeze(1)
+            start += len(labels)
+        return LocalScores(scores, means)
 
     def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """Two-component GMM over the scores; see :func:`fit_clean_probability`."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..detection.base import BaseDetector
+from ..detection.row_store import RowStore
 from .ordered_pass import PassBatch
 
 
@@ -52,34 +53,35 @@ def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.
     """
     if detector is not None:
         detector.reset()
-    index, labels, probs, finite = [], [], [], []
+    index, labels, probs = RowStore(torch.int64), None, None
     for batch in batches:
         if detector is not None:
             detector.update(batch.features, batch.probs, batch.labels)
+        if probs is None:
+            probs = batch.probs.new_zeros(len(given))
+            labels = batch.labels.new_zeros(len(given))
         prob, label = batch.probs.max(dim=1)
+        broken = ~batch.features.isfinite().all(dim=1)
+        probs[batch.index] = prob.masked_fill(broken, float('nan'))
+        labels[batch.index] = label
         index.append(batch.index)
-        labels.append(label)
-        probs.append(prob)
-        finite.append(batch.features.isfinite().all(dim=1) & prob.isfinite())
-    index = torch.cat(index)
     # From all processes, so that all refuse alike: the others would wait for one that stops.
-    _refuse_nan(_gather(torch.cat(finite), index, len(given)))
-    findings = Findings(
-        predicted_label=_gather(torch.cat(labels), index, len(given)).astype(np.int64),
-        predicted_prob=_gather(torch.cat(probs), index, len(given)),
-    )
+    findings = Findings(predicted_label=_add_up(labels), predicted_prob=_add_up(probs).astype(np.float64))
+    _refuse_nan(findings.predicted_prob)
     if detector is not None:
         local = detector.compute()
         findings.prototypes = local.prototypes
-        findings.scores = _gather(local.scores, index, len(given))
+        index = torch.cat(list(index))
+        scores = torch.zeros(len(given), dtype=torch.float64, device=index.device)
+        scores[index] = local.scores.double()
+        findings.scores = _add_up(scores)
         clean_prob = detector.clean_probability(findings.scores, given, num_classes)
         findings.clean_prob = _as_of_main_process(clean_prob, index.device)
     return findings
 
 
-def _refuse_nan(finite: np.ndarray) -> None:
-    """Refuse samples whose outputs are not finite; ``finite`` is 0 for these, shape (N,)."""
-    bad = np.flatnonzero(finite == 0)
+def _refuse_nan(probs: np.ndarray) -> None:
+    bad = np.flatnonzero(~np.isfinite(probs))
     if len(bad):
         raise ValueError(
             f'features or predictions of {len(bad)} training samples are NaN or infinite, the first of sample '
@@ -87,10 +89,8 @@ def _refuse_nan(finite: np.ndarray) -> None:
         )
 
 
-def _gather(values: Tensor, index: Tensor, size: int) -> np.ndarray:
-    """Put the scalars of all processes in the order of the training set, float64, shape (N,)."""
-    table = torch.zeros(size, dtype=torch.float64, device=values.device)
-    table[index] = values.double()
+def _add_up(table: Tensor) -> np.ndarray:
+    """Put together tables, shape (N,), in which each process has filled the rows of its own samples."""
     dist.all_reduce(table)
     return table.cpu().numpy()
 
