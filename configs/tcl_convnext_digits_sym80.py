@@ -6,7 +6,7 @@ model = dict(
         _delete_=True,
         type='ConvNeXt',
         arch=dict(depths=[2, 2, 2], channels=[32, 64, 128]),
-        stem_patch_size=2,  # 16 pixels, then 8, 4 and 2
+        stem_patch_size=2,  # 12 pixels, then 6, 3 and 1
         layer_scale_init_value=0.0,  # off: blocks that start at 1e-6 need longer than this training to wake up
         out_indices=(2,),  # the default is the fourth stage
     ),

@@ -6,7 +6,7 @@ model = dict(
         _delete_=True,
         type='VisionTransformer',
         arch=dict(embed_dims=96, num_layers=4, num_heads=4, feedforward_channels=192),
-        img_size=16,
+        img_size=12,
         patch_size=4,
         out_type='avg_featmap',
     ),

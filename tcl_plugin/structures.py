@@ -29,8 +29,14 @@ class SampleBatch:
         return len(self.gt_label)
 
     def __getitem__(self, item: int) -> DataSample:
+        item = range(len(self))[item]
         sample = DataSample(metainfo=dict(sample_idx=int(self.sample_idx[item])))
-        return sample.set_gt_label(self.gt_label[item])
+        # Still a tensor: a single number would be asked for its value, and so wait for the device.
+        return sample.set_gt_label(self.gt_label[item : item + 1])
+
+    def as_one_sample(self) -> DataSample:
+        """A single data sample with all labels, for those who put the labels of a list end to end."""
+        return DataSample().set_gt_label(self.gt_label)
 
     def __iter__(self) -> Iterator[DataSample]:
         return (self[item] for item in range(len(self)))

@@ -63,6 +63,7 @@ def prepare(cfg, args, shape, work_dir):
     num_train = max(args.samples or shape.train, cfg.train_dataloader.batch_size)
     num_test = min(shape.test, num_train)
     use_generated_data(cfg, shape.size, num_train, num_test)
+    cli.set_dataloaders(cfg, 'train_dataloader', 'val_dataloader')
     cli.fit_to_device(cfg)
     return build_timed(cfg, num_test)
 

@@ -60,7 +60,10 @@ def measure_each(args):
         UserError: If a measurement failed.
     """
     print(f'D={args.feat_dim}, K={args.classes} on {device_name(torch.device("cpu"))}, torch {torch.__version__}')
-    print(f'{"samples":>10} {"time":>9} {"us/sample":>10} {"features":>10} {"beside":>10} {"rightly told":>13}')
+    print(
+        f'{"samples":>10} {"time":>9} {"us/sample":>10} {"features":>10} {"beside":>10} {"rightly told":>13} '
+        f'{"change of w":>12} {"of calls":>9}'
+    )
     same = ['--feat-dim', args.feat_dim, '--classes', args.classes, '--batch-size', args.batch_size]
     same += ['--max-samples', args.max_samples, *(['--per-class'] if args.per_class else [])]
     results = {}
@@ -72,7 +75,8 @@ def measure_each(args):
         found = results[size] = json.loads(done.stdout.splitlines()[-1])
         print(
             f'{size:10,} {found["seconds"]:7.2f} s {1e6 * found["seconds"] / size:10.2f} '
-            f'{found["feature_mib"]:6.0f} MiB {found["extra_mib"]:6.0f} MiB {100 * found["accuracy"]:11.2f} %',
+            f'{found["feature_mib"]:6.0f} MiB {found["extra_mib"]:6.0f} MiB {100 * found["accuracy"]:11.2f} % '
+            f'{found["mean_change"]:12.5f} {100 * found["called_otherwise"]:7.2f} %',
             flush=True,
         )
     if args.json:

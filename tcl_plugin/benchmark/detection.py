@@ -10,11 +10,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..detection.base import BaseDetector
+from ..detection import OODDetector
 from ..hooks.findings import find
 from ..hooks.ordered_pass import PassBatch
 
 NOISE_RATE = 0.4
+# Length of the noise around a class's centre, which has length 1: enough for right and wrong labels to overlap.
+SPREAD = 4.0
 
 
 class SyntheticPass:
@@ -42,7 +44,7 @@ class SyntheticPass:
             begin = time.perf_counter()
             rows = slice(start, start + self.batch_size)
             centres = self._centres[torch.from_numpy(self.true[rows])]
-            noise = torch.randn(centres.shape, generator=self._generator) / centres.size(1) ** 0.5
+            noise = torch.randn(centres.shape, generator=self._generator) * SPREAD / centres.size(1) ** 0.5
             features = F.normalize(centres + noise, dim=1)
             batch = PassBatch(
                 index=torch.arange(start, start + len(features)),
@@ -55,12 +57,12 @@ class SyntheticPass:
 
 
 def measure_detection(
-    detector: BaseDetector, num_samples: int, feat_dim: int, num_classes: int, batch_size: int
+    detector: OODDetector, num_samples: int, feat_dim: int, num_classes: int, batch_size: int
 ) -> dict[str, float]:
     """Detect wrong labels once. Memory is measured from a process's start: one measurement each.
 
     Args:
-        detector (BaseDetector): The detector.
+        detector (OODDetector): The detector.
         num_samples (int): Number of samples N.
         feat_dim (int): Length D of the representations.
         num_classes (int): Number of classes K.
@@ -68,8 +70,10 @@ def measure_detection(
 
     Returns:
         dict[str, float]: ``seconds`` without those of making batches; ``feature_mib``, what the
-        detector keeps of the representations; ``extra_mib``, the most memory beside these; and the
-        share of labels rightly called right or wrong, ``accuracy``.
+        detector keeps of the representations; ``extra_mib``, the most memory beside these;
+        ``accuracy``, the share of labels rightly called right or wrong; and against a GMM that is
+        fitted to all scores: ``mean_change`` of the clean probability, and the share of labels
+        that are ``called_otherwise``.
     """
     # Loads libraries and starts threads, which is not to be measured.
     few = SyntheticPass(max(2000, 4 * num_classes), feat_dim, num_classes, batch_size)
@@ -83,11 +87,15 @@ def measure_detection(
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
     kept = num_samples * feat_dim * torch.finfo(detector.feature_dtype).bits // 8
     called_right = findings.clean_prob > 0.5
+    detector.max_samples = num_samples
+    full = detector.clean_probability(findings.scores, samples.given, num_classes)
     return dict(
         seconds=seconds,
         feature_mib=kept / 2**20,
         extra_mib=(peak - before - kept) / 2**20,
         accuracy=float((called_right == (samples.given == samples.true)).mean()),
+        mean_change=float(np.abs(findings.clean_prob - full).mean()),
+        called_otherwise=float((called_right != (full > 0.5)).mean()),
     )
 
 

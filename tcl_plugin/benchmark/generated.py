@@ -90,8 +90,11 @@ def use_generated_data(cfg: Config, size: int, num_train: int, num_test: int) ->
         num_test (int): Number of test images.
     """
     for name, length in (('train', num_train), ('val', num_test)):
+        if cfg.get(f'{name}_dataloader') is None:
+            continue
+        cfg[f'{name}_dataloader'].dataset.pop('label_file', None)
         dataset = _innermost(cfg[f'{name}_dataloader'].dataset)
-        pipeline = dataset.pipeline
+        pipeline = [transform for transform in dataset.pipeline if transform['type'] != 'LoadImageFromFile']
         dataset.clear()
         dataset.update(
             type='GeneratedImages', size=size, length=length, num_classes=cfg.model.head.num_classes, pipeline=pipeline

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
+from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -39,7 +40,8 @@ class Measurement:
         num_train (int): Samples of a detection pass.
         num_test (int): Samples of an evaluation.
         flops (float): Floating-point operations of the training step for each sample.
-        peak_memory (int): Bytes: of the GPU, or of the process where there is none.
+        peak_memory (int): Bytes during whole steps: on the GPU, or of the whole process where there
+            is none.
     """
 
     batch_size: int
@@ -98,12 +100,17 @@ class Timed:
         Args:
             number (int): Number of steps.
         """
+        reader = next(hook for hook in self.runner.hooks if isinstance(hook, RuntimeInfoHook))
+        if self.device.type == 'cuda':
+            torch.cuda.reset_peak_memory_stats(self.device)
         self.wait()
         start = time.perf_counter()
-        for _ in range(number):
-            self.model.train_step(next(self._batches), self.runner.optim_wrapper)
+        for i in range(number):
+            losses = self.model.train_step(next(self._batches), self.runner.optim_wrapper)
+            reader.after_train_iter(self.runner, i, outputs=losses)
         self.wait()
         self.found.steps.append((time.perf_counter() - start) / number)
+        self.found.peak_memory = max(self.found.peak_memory, _peak_memory(self.device))
 
     def run_stages(self) -> None:
         """Make one step and time its stages, waiting for the device after each."""
@@ -139,14 +146,14 @@ class Timed:
         hook = next((hook for hook in self.runner.hooks if isinstance(hook, LabelNoiseHook)), None)
         if hook is not None:
             with self._timing(self.found.passes['detection']):
-                hook.after_train_epoch(self.runner)
-        with self._timing(self.found.passes['evaluation']):
-            self.runner.val_loop.run()
+                hook.inspect(self.runner, epoch=1)
+        if self.runner.val_loop is not None:
+            with self._timing(self.found.passes['evaluation']):
+                self.runner.val_loop.run()
         self.model.train()
 
     def count(self) -> None:
-        """Count operations and waits of a step, and read the memory."""
-        self.found.peak_memory = _peak_memory(self.device)
+        """Count operations and waits of a step."""
         if self.device.type == 'cuda':
             self.found.host_waits = self._count_host_waits()
         batch = next(self._batches)
@@ -192,7 +199,8 @@ def build_timed(cfg: Config, num_test: int) -> Timed:
     runner = Runner.from_cfg(cfg)
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    runner._val_loop = runner.build_val_loop(runner._val_loop)
+    if runner._val_loop is not None:
+        runner._val_loop = runner.build_val_loop(runner._val_loop)
     runner._init_model_weights()
     runner.call_hook('before_run')
     runner.call_hook('before_train')
@@ -215,11 +223,14 @@ def measure_ceiling(device: torch.device, dtype: torch.dtype) -> float:
     """
     size = 8192 if device.type == 'cuda' else 2048
     left, right = torch.randn(2, size, size, device=device, dtype=dtype)
-    times = []
+    times, before = [], torch.backends.cuda.matmul.allow_tf32
+    # In float32, convolutions may use TF32 by default and matrix products may not.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
     for _ in range(8):
         start = time.perf_counter()
         left @ right
         if device.type == 'cuda':
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)
+    torch.backends.cuda.matmul.allow_tf32 = before
     return 2 * size**3 / min(times)

@@ -35,7 +35,10 @@ def epoch_seconds(found: Measurement, cfg: Config, shape: Shape) -> dict[str, fl
     """
     steps = shape.train // found.batch_size
     seconds = dict(training=steps * found.batch_size * found.seconds_per_sample)
-    every = dict(detection=1, evaluation=cfg.train_cfg.get('val_interval', 1))
+    hooks = [hook for hook in cfg.get('custom_hooks', []) if hook['type'] == 'LabelNoiseHook']
+    every = dict(
+        detection=hooks[0].get('interval', 1) if hooks else 1, evaluation=cfg.train_cfg.get('val_interval', 1)
+    )
     sizes = dict(detection=(found.num_train, shape.train), evaluation=(found.num_test, shape.test))
     for name, times in found.passes.items():
         measured, full = sizes[name]
@@ -103,7 +106,7 @@ def as_text(result: dict) -> str:
         f'samples/s            {result["samples_per_second"]:.1f}',
         f'work                 {result["gflop_per_sample"]:.2f} GFLOP/sample, {result["tflops"]:.3f} TFLOP/s, '
         f'{100 * result["share_of_ceiling"]:.0f} % of a matrix product ({result["ceiling_tflops"]:.3f} TFLOP/s)',
-        f'peak memory          {result["peak_memory_mib"]:.0f} MiB',
+        f'peak memory          {result["peak_memory_mib"]:.0f} MiB (on a CPU: of the whole process)',
         'one epoch            '
         + ' + '.join(f'{name} {seconds:.1f} s' for name, seconds in result['epoch_seconds'].items()),
         f'whole recipe         {result["recipe_hours"]:.2f} h (estimated)',

@@ -20,8 +20,8 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     def before_train(self, runner: Runner) -> None:
         """Find out when lines are due."""
         super().before_train(runner)
-        self._interval = min((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), default=1)
-        self._waiting: list[dict[str, Tensor]] = []
+        self._intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
+        self._waiting: list[dict[str, Tensor | float]] = []
 
     def after_train_iter(
         self,
@@ -32,17 +32,22 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     ) -> None:
         """Keep the losses of a step, and hand on what has gathered if a line is due."""
         if outputs is not None:
-            self._waiting.append({name: value.detach() for name, value in outputs.items()})
-        due = self.every_n_inner_iters(batch_idx, self._interval)
+            self._waiting.append({k: v.detach() if isinstance(v, Tensor) else v for k, v in outputs.items()})
+        due = any(self.every_n_inner_iters(batch_idx, interval) for interval in self._intervals)
         if due or self.end_of_epoch(runner.train_dataloader, batch_idx) or self.is_last_train_iter(runner):
             self._hand_on(runner)
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Let a checkpoint within an epoch hold the losses up to its step."""
+        if self._waiting:
+            self._hand_on(runner)
+            checkpoint['message_hub'] = runner.message_hub.state_dict()
+
     def _hand_on(self, runner: Runner) -> None:
-        if not self._waiting:
-            return
-        values = torch.stack([value.float().reshape(()) for step in self._waiting for value in step.values()])
-        values = iter(values.tolist())
+        on_device = [v.float().reshape(()) for step in self._waiting for v in step.values() if isinstance(v, Tensor)]
+        values = iter(torch.stack(on_device).tolist() if on_device else [])
         for step in self._waiting:
-            for name in step:
-                runner.message_hub.update_scalar(f'train/{name}', next(values))
+            for name, value in step.items():
+                value = next(values) if isinstance(value, Tensor) else value
+                runner.message_hub.update_scalar(f'train/{name}', value)
         self._waiting.clear()

@@ -11,6 +11,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS, TASK_UTILS
 
 from ..compat import unwrap_model
+from ..datasets.resident import ResidentDataset
 from ..evaluation import LabelTable, detection_metrics, fitted_share, write_label_table
 from .findings import Findings, find
 from .ordered_pass import build_pass_loader, run_pass
@@ -77,7 +78,7 @@ class LabelNoiseHook(Hook):
         self._check(runner)
         self._loader = self._build_loader(runner)
         if self._hands_back(runner):
-            self._inspect(runner, epoch=runner.epoch)
+            self.inspect(runner, epoch=runner.epoch)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the head which epoch begins."""
@@ -88,7 +89,7 @@ class LabelNoiseHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Look at the labels."""
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
-            self._inspect(runner, epoch=runner.epoch + 1)
+            self.inspect(runner, epoch=runner.epoch + 1)
 
     def _check(self, runner: Runner) -> None:
         if isinstance(runner.train_loop, IterBasedTrainLoop):
@@ -97,7 +98,7 @@ class LabelNoiseHook(Hook):
         if not hasattr(dataset, 'with_pipeline') or not hasattr(dataset, 'given_labels'):
             raise ValueError(
                 'LabelNoiseHook needs a NoisyLabelDataset as the outermost dataset of train_dataloader, '
-                f'got {type(dataset).__name__}'
+                f'got {type(dataset.dataset if isinstance(dataset, ResidentDataset) else dataset).__name__}'
             )
         head = getattr(model, 'head', None)
         if head is None:
@@ -132,8 +133,13 @@ class LabelNoiseHook(Hook):
     def _hands_back(self, runner: Runner) -> bool:
         return self.detector is not None and hasattr(unwrap_model(runner.model).head, 'set_label_quality')
 
-    def _inspect(self, runner: Runner, epoch: int) -> None:
-        """Make a pass after so many epochs, and do everything that follows from it."""
+    def inspect(self, runner: Runner, epoch: int) -> None:
+        """Make a pass, and do everything that follows from it.
+
+        Args:
+            runner (Runner): The runner, in or after :meth:`before_train`.
+            epoch (int): Number of epochs that have been trained.
+        """
         dataset = runner.train_dataloader.dataset
         batches = run_pass(unwrap_model(runner.model), self._loader)
         findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)

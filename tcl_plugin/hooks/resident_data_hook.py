@@ -24,7 +24,8 @@ class ResidentDataHook(Hook):
 
     A set that does not fit, whose images differ in size or are changed at random on their way, is
     left to its ordinary data loader, and one line in the log says why. Random views belong to
-    :class:`BatchViewDataPreprocessor`.
+    :class:`BatchViewDataPreprocessor`. Data samples of a resident set hold given label and
+    ``sample_idx``, and no other meta information.
 
     Args:
         max_gib (float, optional): Most memory that one set may take, in GiB. Defaults to None, a
@@ -46,18 +47,23 @@ class ResidentDataHook(Hook):
         """Take the place of the loaders of training and validation."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             # It has an iterator of its own over the loader already.
-            runner.logger.info('ResidentDataHook: the train set stays with its data loader: the loop has no epochs')
+            _stays(runner, 'train', 'the loop has no epochs')
+        elif getattr(unwrap_model(runner.model).data_preprocessor, 'to_onehot', False):
+            # Batch augmentations, such as Mixup, among them.
+            _stays(runner, 'train', 'the data preprocessor makes scores for each sample')
         else:
             self._replace(runner, runner.train_loop, 'train')
         if runner.val_loop is not None:
             self._replace(runner, runner.val_loop, 'val')
 
     def _replace(self, runner: Runner, loop: BaseLoop, name: str) -> None:
+        if isinstance(loop.dataloader, ResidentLoader):  # from a former training by this runner
+            return
         device = next(unwrap_model(runner.model).parameters()).device
         try:
             dataset = self._read(loop.dataloader, device)
         except CannotKeepError as reason:
-            runner.logger.info(f'ResidentDataHook: the {name} set stays with its data loader: {reason}')
+            _stays(runner, name, reason)
             return
         size = dataset.images.nbytes / GIB
         runner.logger.info(f'ResidentDataHook: the {name} set, {size:.2f} GiB, is on {device}')
@@ -88,3 +94,7 @@ class ResidentDataHook(Hook):
         if self.max_gib is not None:
             return self.max_gib
         return torch.cuda.mem_get_info(device)[0] / 4 / GIB if device.type == 'cuda' else 1.0
+
+
+def _stays(runner: Runner, name: str, reason: object) -> None:
+    runner.logger.info(f'ResidentDataHook: the {name} set stays with its data loader: {reason}')

@@ -4,8 +4,11 @@
 import json
 from unittest import mock
 
+import torch
 from mmengine.logging import MessageHub
 from toy_runs import THREE_VIEWS, build_runner, hook, noisy_digits, tcl
+
+from tcl_plugin.hooks import DeferredRuntimeInfoHook
 
 
 def record(work_dir, kind, interval):
@@ -23,6 +26,38 @@ def record(work_dir, kind, interval):
         runner.train()
     lines = [json.loads(line) for path in work_dir.glob('*/vis_data/scalars.json') for line in path.open()]
     return [{k: v for k, v in line.items() if k not in ('time', 'data_time', 'memory')} for line in lines], handed_on
+
+
+def test_every_logger_gets_its_numbers(tmp_path):
+    """Whatever their intervals; and a checkpoint within an epoch has the losses up to its step."""
+    numbers = {}
+    for kind in ('RuntimeInfoHook', 'DeferredRuntimeInfoHook'):
+        hooks = dict(
+            runtime_info=dict(type=kind),
+            logger=dict(type='LoggerHook', interval=2),
+            checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False),
+        )
+        work_dir = tmp_path / kind
+        second = dict(type='LoggerHook', interval=3)
+        runner = build_runner(work_dir, tcl(), noisy_digits(70, THREE_VIEWS), hook(), second, default_hooks=hooks)
+        runner.train()
+        lines = [json.loads(line) for path in work_dir.glob('*/vis_data/scalars.json') for line in path.open()]
+        state = torch.load(work_dir / 'iter_3.pth', weights_only=True)['message_hub']['log_scalars']
+        numbers[kind] = [line.get('loss') for line in lines], state['train/loss'].data[0].tolist()
+    assert numbers['DeferredRuntimeInfoHook'] == numbers['RuntimeInfoHook']
+    assert len(numbers['RuntimeInfoHook'][1]) == 3
+
+
+def test_numbers_that_are_no_tensors():
+    deferred = DeferredRuntimeInfoHook()
+    runner = mock.MagicMock(hooks=[], iter=0, max_iters=1)
+    runner.message_hub = mock.Mock()
+    deferred.before_train(runner)
+    deferred.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(2.0), share=0.5))
+    assert [call.args for call in runner.message_hub.update_scalar.call_args_list] == [
+        ('train/loss', 2.0),
+        ('train/share', 0.5),
+    ]
 
 
 def test_same_log(tmp_path):

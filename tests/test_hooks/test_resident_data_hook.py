@@ -104,6 +104,24 @@ def test_loops_without_epochs_keep_their_loader(tmp_path):
     assert isinstance(runner.val_dataloader, ResidentLoader)
 
 
+def test_scores_of_samples_keep_their_loader(tmp_path):
+    """Mixup of the data preprocessor writes to data samples, which a resident set does not keep."""
+    mixup = dict(augments=dict(type='Mixup', alpha=1.0))
+    preprocessor = dict(type='ClsDataPreprocessor', num_classes=10, **NORM)
+    model = classifier(train_cfg=mixup, data_preprocessor=preprocessor)
+    model['head'] = dict(model['head'], loss=dict(type='CrossEntropyLoss', use_soft=True))
+    dataset = noisy_digits(pipeline=PLAIN_PIPELINE)
+    runner = build_runner(tmp_path, model, dataset, RESIDENT, log_level='INFO')
+    runner.train()
+    assert messages(tmp_path)[0].endswith('data loader: the data preprocessor makes scores for each sample')
+
+
+def test_a_set_that_is_there_already_stays(tmp_path):
+    runner = build_runner(tmp_path, classifier(), noisy_digits(pipeline=PLAIN_PIPELINE), RESIDENT, RESIDENT)
+    runner.train()
+    assert isinstance(runner.train_dataloader, ResidentLoader)
+
+
 def test_bad_limit():
     with pytest.raises(ValueError, match='max_gib must be positive, got 0'):
         ResidentDataHook(max_gib=0)

@@ -83,6 +83,38 @@ def test_a_list_of_images_and_labels(images):
     assert out['data_samples'] is batch and len(out['inputs']) == 3
 
 
+def test_views_are_cut_once(images, monkeypatch):
+    sizes, cut = [], BatchViewDataPreprocessor.cut
+    monkeypatch.setattr(BatchViewDataPreprocessor, 'cut', lambda self, x: sizes.append(len(x)) or cut(self, x))
+    for samples in (
+        SampleBatch(torch.arange(40), torch.arange(40)),
+        [DataSample().set_gt_label(i) for i in range(40)],
+    ):
+        build()(dict(inputs=images, data_samples=samples), training=True)
+    assert sizes == [40, 40]
+
+
+def test_another_device_than_the_cpu(images):
+    """One without numbers, which refuses whatever asks for one; there, a batch is not cut piece by piece."""
+    meta = torch.device('meta')
+    preprocessor = build().to(meta)
+    for batch in (images, images[:0]):
+        views = preprocessor.cut(batch.to(meta))
+        assert views.shape == (3 * len(batch), 3, 10, 10) and views.device == meta
+
+
+def test_half_precision_of_the_network_leaves_views_alone(images):
+    expected = cut(build(), images)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.equal(cut(build(), images), expected)
+
+
+def test_grey_images_become_three_channels(images):
+    found = build(KEEP)(dict(inputs=images[:, :1]), training=True)['inputs'][0]
+    torch.testing.assert_close(found, build(KEEP)(dict(inputs=images[:, :1]))['inputs'], rtol=0, atol=0)
+    assert found.shape == (40, 3, 10, 12)
+
+
 def test_one_view_is_no_list(images):
     assert build([dict(transforms=WEAK)])(dict(inputs=images), training=True)['inputs'].shape == (40, 3, 10, 10)
 

@@ -9,6 +9,7 @@ from mmpretrain.structures import DataSample
 from toy_runs import classifier
 
 from tcl_plugin.models.algorithms import fast_classifier
+from tcl_plugin.structures import SampleBatch
 
 
 @pytest.fixture
@@ -67,8 +68,31 @@ def test_compiled(images):
     assert model.state_dict().keys() == build().state_dict().keys()
 
 
-def test_other_stages(images):
-    for stage in ('backbone', 'pre_logits'):
-        torch.testing.assert_close(
-            build(bfloat16=True).extract_feat(images, stage), build().extract_feat(images, stage), rtol=0, atol=0
-        )
+def test_other_stages(images, monkeypatch):
+    monkeypatch.setattr(fast_classifier, 'has_bfloat16', lambda device: True)
+    half, full = build(bfloat16=True), build()
+    (maps,), (expected,) = (model.extract_feat(images, 'backbone') for model in (half, full))
+    assert maps.dtype == torch.float32 and maps.shape == expected.shape
+    assert torch.equal(half.extract_feat(images, 'pre_logits'), half.extract_feat(images)[-1])
+
+
+def test_automatic_mixed_precision_is_left_on(images):
+    """That of the runner (`--amp`), for a model that does not ask for bfloat16 itself."""
+    model, met = build(), []
+    model.backbone.stem.register_forward_hook(lambda module, args, out: met.append(out.dtype))
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        model.extract_feat(images)
+    assert met == [torch.bfloat16]
+
+
+def test_features_of_any_nesting():
+    half = torch.ones(2, dtype=torch.bfloat16)
+    nested = fast_classifier._to_float(((half, half), half))
+    assert [feat.dtype for feat in (*nested[0], nested[1])] == [torch.float32] * 3
+
+
+def test_labels_of_a_batch_give_the_loss_of_its_samples(images):
+    labels = torch.tensor([3, 1, 4, 1, 5, 9])
+    samples = [DataSample().set_gt_label(int(label)) for label in labels]
+    expected = build().loss(images, samples)['loss']
+    assert build().loss(images, SampleBatch(labels, torch.arange(6)))['loss'] == expected

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from host_waits import HostWaits
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import MODELS
-from toy_runs import tcl
+from toy_runs import classifier, tcl
 
 from tcl_plugin.structures import SampleBatch
 
@@ -26,20 +26,31 @@ VIEWS = [
 ON_DEVICE = dict(type='BatchViewDataPreprocessor', views=VIEWS, mean=[127.5] * 3, std=[127.5] * 3)
 
 
-@pytest.mark.parametrize('ask', [False, True], ids=['as it is', 'with a question'])
-def test_a_step_asks_nothing(ask, monkeypatch):
+def build(method):
+    config = tcl(dropout=0.25, warmup_epochs=0) if method == 'tcl' else classifier(type='FastImageClassifier')
+    model = MODELS.build(
+        config | dict(data_preprocessor=dict(ON_DEVICE, views=VIEWS if method == 'tcl' else VIEWS[:1]))
+    )
+    if method == 'tcl':
+        model.head.set_label_quality(torch.rand(B))
+    return model.train()
+
+
+@pytest.mark.parametrize(('method', 'ask'), [('tcl', False), ('ce', False), ('tcl', True)])
+def test_a_step_asks_nothing(method, ask, monkeypatch):
     # The CPU's one_hot asks for the range of its input, and a GPU's does not.
     monkeypatch.setattr(F, 'one_hot', lambda index, size: (index[:, None] == torch.arange(size)).long())
     torch.manual_seed(0)
-    model = MODELS.build(tcl(dropout=0.25, warmup_epochs=0) | dict(data_preprocessor=ON_DEVICE)).train()
-    model.head.set_label_quality(torch.rand(B))
+    model = build(method)
     optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, fused=True))
     images = torch.randint(256, (B, 3, 8, 8), dtype=torch.uint8)
     batch = SampleBatch(torch.arange(B), torch.arange(B))
     if ask:  # what the counter is to find
         loss = model.head.loss
         monkeypatch.setattr(model.head, 'loss', lambda *args, **kwargs: ask_each(loss(*args, **kwargs)))
-    on_device = [images, batch.gt_label, model.head.clean_prob, *model.parameters(), *model.buffers()]
+    on_device = [images, batch.gt_label, *model.parameters(), *model.buffers()]
+    if method == 'tcl':
+        on_device.append(model.head.clean_prob)
     with HostWaits(*on_device) as waits:
         model.train_step(dict(inputs=images, data_samples=batch), optim_wrapper)
     assert waits.found == (['_local_scalar_dense'] * 5 if ask else [])

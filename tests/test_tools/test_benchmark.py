@@ -51,6 +51,11 @@ def test_compares_fast_and_plain(benchmark_tool, workplace, capsys):
     assert not (workplace / 'work_dirs').exists()
 
 
+def test_plain_training_of_cross_entropy(benchmark_tool, workplace, capsys):
+    assert benchmark_tool.main([str(DIGITS.with_name('ce_digits_sym80.py')), '--compare', *QUICK]) == 0
+    assert 'times as many samples a second as plain' in capsys.readouterr().out
+
+
 def test_plain_config_is_the_published_way(workplace):
     cfg = Config.fromfile(ROOT / 'configs' / 'tcl_r18_cifar10_sym90.py')
     plain = plain_config(cfg)
@@ -79,7 +84,11 @@ def test_writes_a_plain_config_that_loads(benchmark_tool, workplace):
 
 
 def test_unknown_data_needs_a_shape(benchmark_tool, workplace, capsys):
-    folder = ['train_dataloader.dataset.dataset.type=CustomDataset']
+    folder = ['train_dataloader.dataset.dataset.type=CustomDataset', 'train_dataloader.dataset.label_file=l.npy']
+    folder += [
+        'train_dataloader.dataset.noise=None',
+        'train_dataloader.dataset.dataset.pipeline.0.type=LoadImageFromFile',
+    ]
     argv = [str(DIGITS), '--batch-size', '8', '--steps', '1', '--rounds', '1']
     assert benchmark_tool.main([*argv, '--cfg-options', *folder]) == 2
     assert 'images of CustomDataset are of unknown size' in capsys.readouterr().err

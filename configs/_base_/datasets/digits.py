@@ -1,6 +1,6 @@
-# scikit-learn's digits at 16 x 16, grey as three equal channels: 1,437 to train on, 360 to test.
+# scikit-learn's digits at 12 x 12, grey as three equal channels: 1,437 to train on, 360 to test.
 dataset_type = 'SklearnDigits'
-weak_view = [dict(type='BatchRandomCrop', size=16, padding=1)]
+weak_view = [dict(type='BatchRandomCrop', size=12, padding=1)]
 # Views are cut on the device, a batch at once; see docs/performance.md.
 data_preprocessor = dict(
     type='BatchViewDataPreprocessor',
@@ -11,11 +11,11 @@ data_preprocessor = dict(
     channels_last=True,
 )
 
-train_pipeline = [dict(type='Resize', scale=16), dict(type='PackInputs')]
-test_pipeline = [dict(type='Resize', scale=16), dict(type='PackInputs')]
+train_pipeline = [dict(type='Resize', scale=12), dict(type='PackInputs')]
+test_pipeline = [dict(type='Resize', scale=12), dict(type='PackInputs')]
 
 train_dataloader = dict(
-    batch_size=128,
+    batch_size=64,
     num_workers=1,
     dataset=dict(
         type='NoisyLabelDataset',

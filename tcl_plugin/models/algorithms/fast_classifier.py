@@ -4,10 +4,13 @@
 import torch
 from mmengine.logging import print_log
 from mmpretrain.models import ImageClassifier
+from mmpretrain.models.heads import ClsHead
 from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ...compat import has_bfloat16
+from ...structures import SampleBatch
 
 
 @MODELS.register_module()
@@ -48,16 +51,29 @@ class FastImageClassifier(ImageClassifier):
         Returns:
             tuple[Tensor, ...] | Tensor: Features, float32.
         """
-        if stage != 'neck':
-            return super().extract_feat(inputs, stage)
+        if stage == 'pre_logits':
+            return self.head.pre_logits(self.extract_feat(inputs))
         if self._autocast is None:
             self._autocast = self._choose_autocast(inputs.device)
-        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self._autocast):
-            feats = super().extract_feat(inputs)
-        return tuple(feat.float() for feat in feats) if self._autocast else feats
+        if not self._autocast:
+            return super().extract_feat(inputs, stage)
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16):
+            return _to_float(super().extract_feat(inputs, stage))
+
+    def loss(self, inputs: Tensor, data_samples: SampleBatch | list[DataSample]) -> dict[str, Tensor]:
+        """Losses of one training step; see ``ImageClassifier.loss``."""
+        if isinstance(data_samples, SampleBatch) and type(self.head)._get_loss is ClsHead._get_loss:
+            # It concatenates the labels of all samples.
+            data_samples = [data_samples.as_one_sample()]
+        return super().loss(inputs, data_samples)
 
     def _choose_autocast(self, device: torch.device) -> bool:
         if self.bfloat16 and not has_bfloat16(device):
             print_log(f'{device} has no bfloat16: backbone and neck run in float32', logger='current')
             return False
         return self.bfloat16
+
+
+def _to_float(feats: Tensor | tuple) -> Tensor | tuple:
+    """Features of any nesting in float32."""
+    return feats.float() if isinstance(feats, Tensor) else tuple(_to_float(feat) for feat in feats)

@@ -87,7 +87,9 @@ class BatchViewDataPreprocessor(MultiViewDataPreprocessor):
             raise TypeError(f'views are cut of uint8 images, got {images.dtype}')
         if self.to_rgb and images.size(1) == 3:
             images = images.flip(1)
-        views = self.cut(images)
+        # Grey values are not for half precision, whichever way the network runs.
+        with torch.autocast(images.device.type, enabled=False):
+            views = self.cut(images)
         # The parent sees to the labels. The images are finished, so that it gets none.
         rest = super().forward({**data, 'inputs': images[:0]}, training)
         return {**rest, 'inputs': list(views.chunk(self.num_views)) if self.num_views > 1 else views}
@@ -109,7 +111,9 @@ class BatchViewDataPreprocessor(MultiViewDataPreprocessor):
         for number, transforms in self.views:
             plan, size = self._draw_plan(transforms, number * len(images), images.shape[-2:])
             if out is None:
-                out = self._empty(self.num_views * len(images), images.size(1), size, images.device)
+                # Grey images become three channels where they are normalised by three.
+                channels = max(images.size(1), self.mean.size(0)) if self._enable_normalize else images.size(1)
+                out = self._empty(self.num_views * len(images), channels, size, images.device)
             elif out.shape[-2:] != size:
                 raise ValueError(f'all views must have one size, got {tuple(out.shape[-2:])} and {size}')
             stop = start + number * len(images)
@@ -131,7 +135,7 @@ class BatchViewDataPreprocessor(MultiViewDataPreprocessor):
 
     def _run_plan(self, images: Tensor, plan: list, out: Tensor) -> None:
         """Run the transforms, and write the normalised results to ``out``."""
-        chunk = CPU_CHUNK if images.device.type == 'cpu' else len(images)
+        chunk = CPU_CHUNK if images.device.type == 'cpu' else max(1, len(images))
         for start in range(0, len(images), chunk):
             rows = slice(start, start + chunk)
             batch = images[rows].float()

@@ -43,7 +43,8 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         samples = data.get('data_samples')
         if isinstance(samples, SampleBatch):
             # The parent would make a data sample of each.
-            return {**self.forward({'inputs': data['inputs']}, training), 'data_samples': samples}
+            finished = MultiViewDataPreprocessor.forward(self, {'inputs': data['inputs']}, training)
+            return {**finished, 'data_samples': samples}
         views = data['inputs']
         if not _is_multi_view(views):
             data = super().forward(data, training)
