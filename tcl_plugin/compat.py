@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import CheckpointLoader
+
+# mmcv-lite warns that it lacks an operator that no classifier needs.
+warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 FORCE_SAFE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 FORCE_UNSAFE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'

@@ -32,6 +32,14 @@ def parse_args(argv=None):
     parser = cli.Parser(prog='benchmark.py', description='Measure how fast a config trains, on generated images.')
     parser.add_argument('config', help='path of the config')
     parser.add_argument('--compare', action='store_true', help='measure the plain way, too, alternating')
+    parser.add_argument(
+        '--versus',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='measure the config with these changes, too, alternating',
+    )
     parser.add_argument('--batch-size', type=int, help='samples of a step; default: those of the config')
     parser.add_argument('--steps', type=int, default=10, help='steps in each of the rounds; default: 10')
     parser.add_argument('--rounds', type=int, default=3, help='rounds, of which medians are taken; default: 3')
@@ -103,6 +111,9 @@ def benchmark(argv=None):
     given = (args.image_size, args.num_train, args.num_test)
     shape = Shape(*given) if all(given) else shape_of(cfg)
     configs = {'fast': cfg} | ({'plain': plain_config(cfg)} if args.compare else {})
+    if args.versus:
+        configs['changed'] = Config(cfg.to_dict())
+        configs['changed'].merge_from_dict(args.versus)
     with tempfile.TemporaryDirectory() as folder:
         timed = {
             name: prepare(Config(one.to_dict()), args, shape, Path(folder) / name) for name, one in configs.items()
@@ -115,10 +126,13 @@ def benchmark(argv=None):
         torch=torch.__version__,
         max_epochs=cfg.train_cfg.max_epochs,
     )
+    ceilings = {}
     for name, one in timed.items():
         in_half = configs[name].model.get('bfloat16') and has_bfloat16(device)
         dtype = torch.bfloat16 if in_half else torch.float32
-        result[name] = figures(one.found, configs[name], shape, measure_ceiling(device, dtype))
+        if dtype not in ceilings:
+            ceilings[dtype] = measure_ceiling(device, dtype)
+        result[name] = figures(one.found, configs[name], shape, ceilings[dtype])
     show(result)
     if args.json:
         Path(args.json).write_text(json.dumps(result, indent=2) + '\n')
@@ -131,14 +145,15 @@ def show(result):
         result (dict): The figures, by config.
     """
     print(f'{result["config"]} on {result["device"]}, torch {result["torch"]}')
-    for name in ('plain', 'fast'):
+    for name in ('plain', 'changed', 'fast'):
         if name in result:
             print(f'\n{name}\n\n{as_text(result[name])}')
-    if 'plain' in result:
-        ratio = result['fast']['samples_per_second'] / result['plain']['samples_per_second']
-        views = result['plain']['view_seconds'] / result['fast']['view_seconds']
-        print(f'\nfast trains {ratio:.2f} times as many samples a second as plain')
-        print(f'fast cuts {views:.2f} times as many views a second as plain')
+    for name in ('plain', 'changed'):
+        if name in result:
+            ratio = result['fast']['samples_per_second'] / result[name]['samples_per_second']
+            views = result[name]['view_seconds'] / result['fast']['view_seconds']
+            print(f'\nfast trains {ratio:.2f} times as many samples a second as {name}')
+            print(f'fast cuts {views:.2f} times as many views a second as {name}')
 
 
 def main(argv=None):

@@ -29,18 +29,18 @@ class ResidentDataHook(Hook):
 
     Args:
         max_gib (float, optional): Most memory that one set may take, in GiB. Defaults to None, a
-            quarter of what is free on the GPU, or 1 GiB on a CPU.
+            quarter of what is free on the GPU, or 1 GiB on a CPU. 0 leaves all sets to their loaders.
 
     Raises:
-        ValueError: If ``max_gib`` is not positive.
+        ValueError: If ``max_gib`` is negative.
     """
 
     # Before LabelNoiseHook looks at the training set.
     priority = 'VERY_HIGH'
 
     def __init__(self, max_gib: float | None = None) -> None:
-        if max_gib is not None and max_gib <= 0:
-            raise ValueError(f'max_gib must be positive, got {max_gib}')
+        if max_gib is not None and max_gib < 0:
+            raise ValueError(f'max_gib must not be negative, got {max_gib}')
         self.max_gib = max_gib
 
     def before_train(self, runner: Runner) -> None:

@@ -78,7 +78,7 @@ def floats_of_a_folder(root):
     [
         (lambda _: noisy_digits(pipeline=[CROP, *PLAIN_PIPELINE]), {}, 'its pipeline has RandomCrop'),
         (floats_of_a_folder, {}, 'its images are torch.float32, not uint8'),
-        (lambda _: noisy_digits(pipeline=PLAIN_PIPELINE), dict(max_gib=1e-6), 'it takes 0.00 GiB, and 0.00 GiB may'),
+        (lambda _: noisy_digits(pipeline=PLAIN_PIPELINE), dict(max_gib=0), 'it takes 0.00 GiB, and 0.00 GiB may'),
     ],
     ids=['random', 'float', 'large'],
 )
@@ -123,5 +123,5 @@ def test_a_set_that_is_there_already_stays(tmp_path):
 
 
 def test_bad_limit():
-    with pytest.raises(ValueError, match='max_gib must be positive, got 0'):
-        ResidentDataHook(max_gib=0)
+    with pytest.raises(ValueError, match='max_gib must not be negative, got -1'):
+        ResidentDataHook(max_gib=-1)

@@ -51,6 +51,14 @@ def test_compares_fast_and_plain(benchmark_tool, workplace, capsys):
     assert not (workplace / 'work_dirs').exists()
 
 
+def test_one_change_at_a_time(benchmark_tool, workplace, capsys):
+    changes = ['model.forward_weak=True', 'default_hooks.resident_data.max_gib=0']
+    assert benchmark_tool.main([str(DIGITS), '--json', 'figures.json', '--versus', *changes, *QUICK]) == 0
+    assert 'times as many samples a second as changed' in capsys.readouterr().out
+    figures = json.loads((workplace / 'figures.json').read_text())
+    assert figures['changed']['gflop_per_sample'] > 1.1 * figures['fast']['gflop_per_sample']
+
+
 def test_plain_training_of_cross_entropy(benchmark_tool, workplace, capsys):
     assert benchmark_tool.main([str(DIGITS.with_name('ce_digits_sym80.py')), '--compare', *QUICK]) == 0
     assert 'times as many samples a second as plain' in capsys.readouterr().out
