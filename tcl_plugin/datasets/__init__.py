@@ -3,16 +3,21 @@
 
 from .fashion_mnist import FashionMNISTRGB
 from .label_files import read_label_file
-from .noise import AsymmetricNoise, LabelNoise, SymmetricNoise
+from .noise import AsymmetricNoise, AsymmetricPerClassNoise, LabelNoise, SymmetricExclusiveNoise, SymmetricNoise
+from .noise_matrix import PairFlipNoise, TransitionMatrixNoise
 from .noisy_label_dataset import NoisyLabelDataset
 from .sklearn_digits import SklearnDigits
 
 __all__ = [
     'AsymmetricNoise',
+    'AsymmetricPerClassNoise',
     'FashionMNISTRGB',
     'LabelNoise',
     'NoisyLabelDataset',
+    'PairFlipNoise',
     'SklearnDigits',
+    'SymmetricExclusiveNoise',
     'SymmetricNoise',
+    'TransitionMatrixNoise',
     'read_label_file',
 ]
