@@ -69,6 +69,17 @@ def _history_method(owner, name):
 _history_method.__module__, _history_method.__name__, _history_method.__qualname__ = 'builtins', 'getattr', 'getattr'
 
 
+def _former_name(function):
+    """Give a function of numpy the name by which numpy 1 pickled it: ``numpy.core`` has become ``numpy._core``."""
+
+    @functools.wraps(function)
+    def former(*args):
+        return function(*args)
+
+    former.__module__ = 'numpy.core.multiarray'
+    return former
+
+
 def history_classes():
     """List what mmengine's checkpoints hold besides tensors and plain containers.
 
@@ -88,6 +99,8 @@ def history_classes():
         np.dtype,
         multiarray._reconstruct,
         multiarray.scalar,
+        _former_name(multiarray._reconstruct),
+        _former_name(multiarray.scalar),
         codecs.encode,  # bytes inside numpy scalars; newer releases of torch allow it by themselves
         *sorted(kinds, key=lambda kind: kind.__name__),
     ]

@@ -3,33 +3,54 @@
 
 import csv
 import json
+import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from .labels import check_labels
 
 #: Names that the column of labels may have in a table with a header.
 LABEL_COLUMNS = ('given_label', 'label')
 
+#: Names that given labels may have in a file of several vectors, and the name of the true ones.
+LABEL_KEYS = ('given_label', 'label', 'labels', 'noise_label', 'noise_labels', 'noisy_label', 'noisy_labels')
+TRUE_KEY = 'clean_label'
 
-def read_label_file(path: str | Path, num_samples: int, num_classes: int) -> np.ndarray:
+
+def read_label_file(
+    path: str | Path,
+    num_samples: int,
+    num_classes: int,
+    key: str | None = None,
+    true_labels: np.ndarray | None = None,
+) -> np.ndarray:
     """Read and check the given labels in a file.
 
     ========  ======================================================================
     suffix    content
     ========  ======================================================================
     ``.npy``  vector of any integer type
-    ``.json``  list of integers
+    ``.json``  list of integers, or an object of several lists
     ``.csv``  rows ``index,label`` in any order; with a header, the columns
               ``sample_idx`` and ``given_label`` (or ``label``) among others
+    ``.npz``  several named vectors
+    ``.pt``   dict of several vectors or lists, such as those of CIFAR-10N and CIFAR-100N;
+              only numbers are loaded, never code
     ========  ======================================================================
 
     Args:
         path (str | Path): The file.
         num_samples (int): Number of images N; the file must have as many labels.
         num_classes (int): Number of classes K.
+        key (str, optional): Which labels to take from a file that has several, such as
+            ``'worse_label'``. Defaults to None, the only ones by a name of :data:`LABEL_KEYS`.
+        true_labels (np.ndarray, optional): Labels that the dataset itself has, shape (N,). If the
+            file has true labels too (:data:`TRUE_KEY`), they must be the same, or else the file is
+            for another order of the images. Defaults to None.
 
     Returns:
         np.ndarray: Given labels, int64, shape (N,).
@@ -37,21 +58,61 @@ def read_label_file(path: str | Path, num_samples: int, num_classes: int) -> np.
     Raises:
         FileNotFoundError: There is no such file.
         TypeError: The labels are not integers.
-        ValueError: The suffix is unknown, the file is damaged, the number of labels is not N, or a
-            label lies outside 0..K-1. Every error names the file and what was found.
+        ValueError: The suffix is unknown, the file is damaged or has no labels by that name, the
+            number of labels is not N, a label lies outside 0..K-1, or the file is for another order
+            of the images. Every error names the file and what was found.
     """
     path = Path(path).expanduser()
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
         raise ValueError(f'label file {path}: unknown suffix {path.suffix!r}; known are {sorted(_READERS)}')
     if not path.is_file():
         raise FileNotFoundError(f'label file {path} does not exist or is not a file')
-    labels = reader(path)
+    content = _READERS[suffix](path)
+    if isinstance(content, dict):
+        _check_order(content.get(TRUE_KEY), true_labels, path)
+        labels = _choose(content, key, path)
+    elif key is not None:
+        raise ValueError(f'label file {path}: has no {key!r}, but one vector of labels alone')
+    else:
+        labels = content
     if labels.ndim == 1 and len(labels) != num_samples:
         raise ValueError(
             f'label file {path}: has {len(labels)} labels, expected {num_samples}, one for each image of the dataset'
         )
     return check_labels(labels, num_classes, f'label file {path}')
+
+
+def _choose(content: dict, key: str | None, path: Path) -> np.ndarray:
+    """Take the given labels out of a file that has several vectors."""
+    if len(content.get('open_noise', ())):
+        raise ValueError(
+            f'label file {path}: its open_noise replaces images, too ({len(content["open_noise"])} of them), '
+            'which a label file cannot do'
+        )
+    found = [key] if key is not None else [name for name in LABEL_KEYS if name in content]
+    if len(found) != 1 or found[0] not in content:
+        raise ValueError(
+            f'label file {path}: has {", ".join(map(str, content))}; name the given labels by label_key'
+            + (f', not {key!r}' if key is not None else '')
+        )
+    return _to_vector(content[found[0]], f'{found[0]!r} ', path)
+
+
+def _check_order(found: object, true_labels: np.ndarray | None, path: Path) -> None:
+    """Refuse a file whose true labels are not those of the dataset."""
+    if found is None or true_labels is None:
+        return
+    found = _to_vector(found, f'{TRUE_KEY!r} ', path)
+    if found.shape != true_labels.shape:
+        raise ValueError(f'label file {path}: has {len(found)} true labels, expected {len(true_labels)}')
+    wrong = np.flatnonzero(found != true_labels)
+    if len(wrong):
+        index = wrong[0]
+        raise ValueError(
+            f'label file {path}: is for another order of the images: {TRUE_KEY} is {found[index]} at index {index}, '
+            f'where the dataset has {true_labels[index]} ({len(wrong)} such differences)'
+        )
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -65,17 +126,45 @@ def _read_npy(path: Path) -> np.ndarray:
     return labels
 
 
-def _read_json(path: Path) -> np.ndarray:
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError) as error:
+        raise ValueError(f'label file {path}: not a readable .npz file: {error}') from error
+
+
+def _read_pt(path: Path) -> dict[str, object]:
+    try:
+        # Only numbers and plain containers, numpy's among them: see compat.py.
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f'label file {path}: not a readable .pt file of numbers: {error}') from error
+    if not isinstance(content, dict):
+        raise TypeError(f'label file {path}: expected a dict of labels, got {type(content).__name__}')
+    return content
+
+
+def _read_json(path: Path) -> np.ndarray | dict[str, object]:
     try:
         labels = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise ValueError(f'label file {path}: not valid JSON: {error}') from error
+    return labels if isinstance(labels, dict) else _to_vector(labels, '', path)
+
+
+def _to_vector(labels: object, what: str, path: Path) -> np.ndarray:
+    """Bring labels from a file, a list perhaps, to an array; ``what`` is their name for errors."""
+    if isinstance(labels, torch.Tensor):
+        return labels.numpy()
+    if isinstance(labels, np.ndarray):
+        return labels
     if not isinstance(labels, list):
-        raise TypeError(f'label file {path}: expected a list of integers, got {type(labels).__name__}')
+        raise TypeError(f'label file {path}: expected {what}a list of integers, got {type(labels).__name__}')
     for index, label in enumerate(labels):
-        if type(label) is not int:  # bool is a subclass of int
+        if not isinstance(label, (int, np.integer)) or isinstance(label, bool):
             raise TypeError(
-                f'label file {path}: label {label!r} at index {index} is no integer ({type(label).__name__})'
+                f'label file {path}: {what}label {label!r} at index {index} is no integer ({type(label).__name__})'
             )
     return _to_array(labels, path)
 
@@ -138,8 +227,10 @@ def _to_array(labels: list[int], path: Path) -> np.ndarray:
         raise ValueError(f'label file {path}: a label is too large: {error}') from None
 
 
-_READERS: dict[str, Callable[[Path], np.ndarray]] = {
+_READERS: dict[str, Callable[[Path], np.ndarray | dict]] = {
     '.npy': _read_npy,
+    '.npz': _read_npz,
+    '.pt': _read_pt,
     '.json': _read_json,
     '.csv': _read_csv,
 }

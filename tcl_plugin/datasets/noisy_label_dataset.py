@@ -41,6 +41,8 @@ class NoisyLabelDataset:
             one. Defaults to None.
         label_file (str, optional): File with the given labels, see :func:`read_label_file`.
             Defaults to None.
+        label_key (str, optional): Name of the given labels in a file that has several, such as
+            ``'worse_label'`` of CIFAR-10N. Defaults to None.
         num_classes (int, optional): Number of classes K. Defaults to None, the number of classes
             in the dataset's metainfo.
         lazy_init (bool): Whether to leave reading the dataset and its labels to
@@ -65,6 +67,7 @@ class NoisyLabelDataset:
         dataset: dict | Any,
         noise: dict | Callable | None = None,
         label_file: str | None = None,
+        label_key: str | None = None,
         num_classes: int | None = None,
         lazy_init: bool = False,
     ) -> None:
@@ -80,6 +83,7 @@ class NoisyLabelDataset:
             )
         self.noise = TASK_UTILS.build(noise) if isinstance(noise, dict) else noise
         self.label_file = label_file
+        self.label_key = label_key
         self._num_classes = num_classes
         self._metainfo = self.dataset.metainfo
         self._own_pipeline: Compose | None = None
@@ -133,7 +137,7 @@ class NoisyLabelDataset:
     def _give_labels(self, own: np.ndarray) -> np.ndarray:
         """Given labels of the distinct images, int64."""
         if self.label_file is not None:
-            return read_label_file(self.label_file, len(own), self._num_classes)
+            return read_label_file(self.label_file, len(own), self._num_classes, self.label_key, own)
         if self.noise is None:
             return own
         given = np.asarray(self.noise(own, self._num_classes))
@@ -312,7 +316,8 @@ class NoisyLabelDataset:
 
     def _kind(self) -> str:
         if self.label_file is not None:
-            return f'label file {self.label_file}'
+            key = f' ({self.label_key})' if self.label_key is not None else ''
+            return f'label file {self.label_file}{key}'
         return 'labels of the dataset' if self.noise is None else repr(self.noise)
 
     def _summary(self) -> str:

@@ -93,7 +93,7 @@ def test_label_outside_the_classes(tmp_path, name, content, value):
         ('a.json', [3, 0, 2.0, 1, 1], ['2.0 at index 2', 'float']),
         ('a.json', [3, True, 2, 1, 1], ['True at index 1', 'bool']),
         ('a.json', [3, [0], 2, 1, 1], ['[0] at index 1', 'list']),
-        ('a.json', {'labels': GOOD}, ['list of integers', 'dict']),
+        ('a.json', 'null', ['list of integers', 'NoneType']),
         ('a.csv', '0,3\n1,0.0\n', ["'0.0' in line 2"]),
     ],
 )
