@@ -85,13 +85,12 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
 
-def add_common_arguments(parser):
-    """Add the flags that training and testing have in common.
+def add_config_options(parser):
+    """Add ``--cfg-options``, which :func:`load_config` heeds.
 
     Args:
         parser (argparse.ArgumentParser): The parser.
     """
-    parser.add_argument('--work-dir', help='folder for logs and results; default: ./work_dirs/<name of the config>')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -99,6 +98,16 @@ def add_common_arguments(parser):
         metavar='KEY=VALUE',
         help='overrides of the config: train_cfg.max_epochs=2 data_preprocessor.mean="[0,0,0]" (no spaces in lists)',
     )
+
+
+def add_common_arguments(parser):
+    """Add the flags that training and testing have in common.
+
+    Args:
+        parser (argparse.ArgumentParser): The parser.
+    """
+    parser.add_argument('--work-dir', help='folder for logs and results; default: ./work_dirs/<name of the config>')
+    add_config_options(parser)
     parser.add_argument('--no-pin-memory', action='store_true', help='do not let dataloaders pin memory')
     parser.add_argument(
         '--launcher',

@@ -49,7 +49,7 @@ def parse_args(argv=None):
     parser.add_argument('--num-test', type=int, help='test images of such a data set')
     parser.add_argument('--json', metavar='FILE', help='write the figures to this file')
     parser.add_argument('--write-plain', metavar='FILE', help='write the plain config to this file, and stop')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE')
+    cli.add_config_options(parser)
     return parser.parse_args(argv)
 
 
@@ -104,7 +104,6 @@ def benchmark(argv=None):
     """
     args = parse_args(argv)
     cfg = cli.load_config(args, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-    cfg.merge_from_dict(args.cfg_options)
     if args.write_plain:
         plain_config(cfg).dump(args.write_plain)
         return

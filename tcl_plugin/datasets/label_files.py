@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from .labels import check_labels
+from .sidecar import check_sidecar
 
 #: Names that the column of labels may have in a table with a header.
 LABEL_COLUMNS = ('given_label', 'label')
@@ -50,7 +51,8 @@ def read_label_file(
             ``'worse_label'``. Defaults to None, the only ones by a name of :data:`LABEL_KEYS`.
         true_labels (np.ndarray, optional): Labels that the dataset itself has, shape (N,). If the
             file has true labels too (:data:`TRUE_KEY`), they must be the same, or else the file is
-            for another order of the images. Defaults to None.
+            for another order of the images; so it is with the digest in a sidecar
+            (``labels.npy.json``, see ``tools/make_noise.py``). Defaults to None.
 
     Returns:
         np.ndarray: Given labels, int64, shape (N,).
@@ -69,6 +71,8 @@ def read_label_file(
     if not path.is_file():
         raise FileNotFoundError(f'label file {path} does not exist or is not a file')
     content = _READERS[suffix](path)
+    if true_labels is not None:
+        check_sidecar(path, true_labels)
     if isinstance(content, dict):
         _check_order(content.get(TRUE_KEY), true_labels, path)
         labels = _choose(content, key, path)

@@ -102,6 +102,7 @@ class NoisyLabelDataset:
         self._update_classes()
         own = self._own_labels()
         given = self._give_labels(own)
+        self._image_labels = own, given
         self._given_labels = given[self._images]
         has_truth = self.noise is not None or self.label_file is not None
         self._true_labels = own[self._images] if has_truth else None
@@ -185,6 +186,13 @@ class NoisyLabelDataset:
     def true_labels(self) -> np.ndarray | None:
         """np.ndarray, optional: True labels where known, int64, shape (N,), read-only."""
         return None if self._true_labels is None else _read_only(self._true_labels)
+
+    @property
+    @force_full_init
+    def image_labels(self) -> tuple[np.ndarray, np.ndarray]:
+        """tuple: The dataset's own labels and the given ones of the distinct images, in the order of
+        a label file; int64, shape (M,), M <= N, read-only."""
+        return tuple(map(_read_only, self._image_labels))
 
     @property
     @force_full_init

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels are written once with how they were made, and a dataset takes them back, if they are its own."""
+
+import json
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import DATASETS
+from toolbox import DIGITS, ROOT, load_file
+
+from tcl_plugin.datasets.sidecar import digest, transition_matrix
+
+
+@pytest.fixture(scope='module')
+def make_noise():
+    return load_file(ROOT / 'tools' / 'make_noise.py')
+
+
+def training_set(**changes):
+    init_default_scope('mmpretrain')
+    return DATASETS.build({**Config.fromfile(DIGITS).train_dataloader.dataset, **changes})
+
+
+def test_writes_labels_that_a_dataset_takes_back(make_noise, workplace, capsys):
+    assert make_noise.main([str(DIGITS), '--out', 'made/labels.npy']) == 0
+    assert 'made/labels.npy: 1437 labels, SymmetricNoise(rate=0.8, seed=0), 71.82 % of them wrong' in (
+        capsys.readouterr().out
+    )
+    expected = training_set()
+    again = training_set(noise=None, label_file='made/labels.npy')
+    assert (again.given_labels == expected.given_labels).all() and (again.given_labels != again.true_labels).any()
+
+    beside = json.loads((workplace / 'made/labels.npy.json').read_text())
+    assert beside['true_labels_sha256'] == digest(expected.true_labels)
+    assert beside['given_labels_sha256'] == digest(np.load('made/labels.npy'))
+    assert (beside['kind'], beside['nominal_rate'], beside['seed']) == ('SymmetricNoise', 0.8, 0)
+    assert beside['measured_rate'] == expected.noise_rate and beside['expected_rate'] == pytest.approx(0.72)
+    matrix = np.zeros((10, 10))
+    for true, given in zip(expected.true_labels, expected.given_labels, strict=True):
+        matrix[true, given] += 1
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(beside['measured_transition_matrix'], matrix, atol=1e-6)
+    assert sorted(path.name for path in (workplace / 'made').iterdir()) == ['labels.npy', 'labels.npy.json']
+
+
+def test_one_label_for_each_distinct_image(make_noise, workplace):
+    (workplace / 'config.py').write_text(
+        "digits = dict(type='SklearnDigits', split='test', pipeline=[])\n"
+        "train_dataloader = dict(dataset=dict(type='NoisyLabelDataset', noise=dict(type='PairFlipNoise', rate=0.5),\n"
+        "    dataset=dict(type='RepeatDataset', times=3, dataset=digits)))\n"
+        "custom_imports = dict(imports=['tcl_plugin'], allow_failed_imports=False)\n"
+    )
+    assert make_noise.main(['config.py', '--out', 'l.npy']) == 0
+    assert len(np.load('l.npy')) == 360
+
+
+def test_another_order_is_refused(make_noise, workplace):
+    assert make_noise.main([str(DIGITS), '--out', 'labels.npy']) == 0
+    other = dict(type='SklearnDigits', split='test', pipeline=[])
+    np.save('labels.npy', np.load('labels.npy')[:360])
+    with pytest.raises(ValueError, match=r'labels.npy: was made for other true labels .*, as labels.npy.json says'):
+        training_set(dataset=other, noise=None, label_file='labels.npy')
+    (workplace / 'labels.npy.json').write_text('{}')
+    with pytest.raises(ValueError, match=r'labels.npy.json beside the label file cannot be read'):
+        training_set(dataset=other, noise=None, label_file='labels.npy')
+
+
+def test_refusals(make_noise, workplace, capsys):
+    def refused(*argv):
+        assert make_noise.main([str(word) for word in argv]) == 2
+        return capsys.readouterr().err
+
+    assert '--out labels.csv: must be a .npy file' in refused(DIGITS, '--out', 'labels.csv')
+    (workplace / 'labels.npy').write_bytes(b'precious')
+    assert 'labels.npy is there already; --force writes over it' in refused(DIGITS, '--out', 'labels.npy')
+    assert (workplace / 'labels.npy').read_bytes() == b'precious'
+    none = ['--cfg-options', 'train_dataloader.dataset.noise=None']
+    assert 'makes no noise' in refused(DIGITS, '--out', 'other.npy', *none)
+    rate = ['--cfg-options', 'train_dataloader.dataset.noise.rate=1.5']
+    assert 'noise rate must be in [0, 1], got 1.5' in refused(DIGITS, '--out', 'other.npy', *rate)
+    assert make_noise.main([str(DIGITS), '--out', 'labels.npy', '--force']) == 0
+    assert len(np.load('labels.npy')) == 1437
+
+
+def test_matrix_of_a_class_without_samples():
+    matrix = transition_matrix(np.array([0, 0, 2]), np.array([0, 1, 2]), 3)
+    assert matrix.tolist() == [[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]]
