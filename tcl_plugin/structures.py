@@ -8,6 +8,22 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Move a small tensor to a device, without waiting for it.
+
+    Args:
+        tensor (Tensor): A tensor, on the CPU or on the device already.
+        device (torch.device): The device.
+
+    Returns:
+        Tensor: The tensor there.
+    """
+    if device.type == 'cuda' and tensor.device.type == 'cpu':
+        # From other memory the copy would not be asynchronous.
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 class SampleBatch:
     """Given labels and indices of a batch.
 
@@ -56,8 +72,8 @@ def labels_of(samples: SampleBatch | list[DataSample], device: torch.device) -> 
         Tensor: int64, shape (B,).
     """
     if isinstance(samples, SampleBatch):
-        return samples.gt_label.to(device, non_blocking=True)
-    return torch.cat([sample.gt_label for sample in samples]).to(device, non_blocking=True)
+        return to_device(samples.gt_label, device)
+    return to_device(torch.cat([sample.gt_label for sample in samples]), device)
 
 
 def indices_of(samples: SampleBatch | list[DataSample]) -> Tensor:

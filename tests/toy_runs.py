@@ -2,6 +2,7 @@
 """Networks and runs so small that they train in a second."""
 
 import itertools
+import json
 import os
 from pathlib import Path
 
@@ -102,6 +103,12 @@ def build_runner(work_dir: Path, model: dict, dataset: dict, *hooks: dict, max_e
         log_level='WARNING',
     )
     return Runner.from_cfg(Config(cfg | changes))
+
+
+def recorded(work_dir: Path) -> list[dict]:
+    """All lines of a run's record, without what differs from run to run: times and memory."""
+    lines = [json.loads(line) for path in work_dir.glob('*/vis_data/scalars.json') for line in path.open()]
+    return [{k: v for k, v in line.items() if k not in ('time', 'data_time', 'memory')} for line in lines]
 
 
 class Witness(Hook):

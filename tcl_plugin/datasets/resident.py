@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..structures import SampleBatch, indices_of, labels_of
+from ..structures import SampleBatch, indices_of, labels_of, to_device
 
 # Transforms that give an image the same way each time. Images that went through others must not be kept.
 FIXED_TRANSFORMS = ('LoadImageFromFile', 'Resize', 'ResizeEdge', 'CenterCrop', 'PackInputs')
@@ -58,8 +58,7 @@ class ResidentDataset(Dataset):
             dict: ``inputs``, uint8, shape (B, C, H, W), and ``data_samples``, a :class:`SampleBatch`.
         """
         index = torch.tensor(indices)
-        device = self.images.device
-        where = index.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else index
+        where = to_device(index, self.images.device)
         return dict(inputs=self.images[where], data_samples=SampleBatch(self.labels[where], self.sample_idx[index]))
 
     def with_pipeline(self, pipeline: Sequence[dict]) -> Dataset:
@@ -154,7 +153,7 @@ def read_all(dataset: Dataset, device: torch.device, num_workers: int = 0) -> Re
     loader = DataLoader(
         dataset, batch_size=256, num_workers=num_workers, collate_fn=_collate_even, generator=torch.Generator()
     )
-    images, shapes, labels, indices = None, set(), [], []
+    images, start, shapes, labels, indices = None, 0, set(), [], []
     for found, batch in loader:
         shapes |= found
         if len(shapes) > 1:
@@ -162,15 +161,24 @@ def read_all(dataset: Dataset, device: torch.device, num_workers: int = 0) -> Re
         _check_samples(batch['data_samples'])
         if images is None:
             images = torch.empty(len(dataset), *batch['inputs'].shape[1:], dtype=torch.uint8, device=device)
-        start = sum(map(len, indices))
-        images[start : start + len(batch['inputs'])] = batch['inputs'].to(device)
+        stop = start + len(batch['inputs'])
+        images[start:stop] = batch['inputs'].to(device)
+        start = stop
         labels.append(labels_of(batch['data_samples'], torch.device('cpu')))
         indices.append(indices_of(batch['data_samples']))
     sample_idx = torch.cat(indices)
+    _check_indices(dataset, sample_idx)
+    return ResidentDataset(dataset, images, torch.cat(labels).to(device), sample_idx)
+
+
+def _check_indices(dataset: Dataset, sample_idx: Tensor) -> None:
+    """Refuse a set in which another sample has come in place of one that cannot be read."""
+    if torch.equal(sample_idx, torch.arange(len(dataset))):
+        return
+    # Wrappers such as RepeatDataset number otherwise: only the dataset knows what each sample calls itself.
     for i, found in enumerate(sample_idx.tolist()):
         if dataset.get_data_info(i)['sample_idx'] != found:
             raise CannotKeepError(f'the image of sample {i} cannot be read, and another takes its place')
-    return ResidentDataset(dataset, images, torch.cat(labels).to(device), sample_idx)
 
 
 def _check_samples(samples: list[DataSample]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..datasets.resident import ResidentDataset, ResidentLoader
-from ..structures import indices_of, labels_of
+from ..structures import indices_of, labels_of, to_device
 
 
 @dataclass
@@ -82,7 +82,7 @@ def run_pass(model: nn.Module, loader: DataLoader) -> Iterator[PassBatch]:
             probs = model.head(feats).float().softmax(dim=1)
             samples = data['data_samples']
             yield PassBatch(
-                index=indices_of(samples).to(probs.device, non_blocking=True),
+                index=to_device(indices_of(samples), probs.device),
                 features=_represent(model.head, feats),
                 probs=probs,
                 labels=labels_of(samples, probs.device),

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log holds the same numbers whether losses are read at each step or when a line is due."""
 
-import json
 from unittest import mock
 
 import torch
 from mmengine.logging import MessageHub
-from toy_runs import THREE_VIEWS, build_runner, hook, noisy_digits, tcl
+from toy_runs import THREE_VIEWS, build_runner, hook, noisy_digits, recorded, tcl
 
 from tcl_plugin.hooks import DeferredRuntimeInfoHook
 
@@ -24,8 +23,7 @@ def record(work_dir, kind, interval):
     runner = build_runner(work_dir, tcl(), noisy_digits(70, THREE_VIEWS), hook(), max_epochs=2, default_hooks=hooks)
     with mock.patch.object(MessageHub, 'update_scalar', spy):
         runner.train()
-    lines = [json.loads(line) for path in work_dir.glob('*/vis_data/scalars.json') for line in path.open()]
-    return [{k: v for k, v in line.items() if k not in ('time', 'data_time', 'memory')} for line in lines], handed_on
+    return recorded(work_dir), handed_on
 
 
 def test_every_logger_gets_its_numbers(tmp_path):
@@ -41,9 +39,8 @@ def test_every_logger_gets_its_numbers(tmp_path):
         second = dict(type='LoggerHook', interval=3)
         runner = build_runner(work_dir, tcl(), noisy_digits(70, THREE_VIEWS), hook(), second, default_hooks=hooks)
         runner.train()
-        lines = [json.loads(line) for path in work_dir.glob('*/vis_data/scalars.json') for line in path.open()]
         state = torch.load(work_dir / 'iter_3.pth', weights_only=True)['message_hub']['log_scalars']
-        numbers[kind] = [line.get('loss') for line in lines], state['train/loss'].data[0].tolist()
+        numbers[kind] = [line.get('loss') for line in recorded(work_dir)], state['train/loss'].data[0].tolist()
     assert numbers['DeferredRuntimeInfoHook'] == numbers['RuntimeInfoHook']
     assert len(numbers['RuntimeInfoHook'][1]) == 3
 

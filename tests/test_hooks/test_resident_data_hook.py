@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeping data on the device changes the speed of a run and nothing else; what cannot be kept stays where it was."""
 
-import json
-
 import pytest
 import torch
 from data_builders import build_image_folder
-from toy_runs import CROP, PLAIN_PIPELINE, build_runner, classifier, hook, noisy_digits, tcl
+from toy_runs import CROP, PLAIN_PIPELINE, build_runner, classifier, hook, noisy_digits, recorded, tcl
 
 from tcl_plugin.datasets.resident import ResidentLoader
 from tcl_plugin.hooks import ResidentDataHook
@@ -22,12 +20,6 @@ def messages(work_dir):
     """What the hook has logged."""
     text = ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
     return [line.split('ResidentDataHook: ')[1] for line in text.splitlines() if 'ResidentDataHook: ' in line]
-
-
-def losses(work_dir):
-    """All numbers of the record but times."""
-    lines = [json.loads(line) for path in work_dir.glob('*/vis_data/scalars.json') for line in path.open()]
-    return [{k: v for k, v in line.items() if k not in ('time', 'data_time', 'memory')} for line in lines]
 
 
 def run(work_dir, *hooks, workers):
@@ -56,7 +48,7 @@ def test_a_run_goes_the_same_way(tmp_path, workers):
     assert not isinstance(plain.train_dataloader, ResidentLoader)
     for loader in (kept.train_dataloader, kept.val_dataloader):
         assert isinstance(loader, ResidentLoader)
-    assert losses(tmp_path / 'kept') == losses(tmp_path / 'plain')
+    assert recorded(tmp_path / 'kept') == recorded(tmp_path / 'plain')
     weights = plain.model.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in kept.model.state_dict().items())
     tables = [(tmp_path / name / TABLE_NAME).read_text() for name in ('plain', 'kept')]

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Generator, Tensor
 
+from ...structures import to_device
+
 Params = dict[str, Tensor]
 
 
@@ -69,13 +71,6 @@ def chance(num_images: int, prob: float, generator: Generator) -> Tensor:
 def uniform(num_images: int, low: float, high: float, generator: Generator) -> Tensor:
     """Draw one number from [low, high) for each image; float32, shape (B,)."""
     return torch.empty(num_images).uniform_(low, high, generator=generator)
-
-
-def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Move a small tensor to the device of the images, without waiting for it."""
-    if device.type == 'cuda':
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
 
 
 def per_image(tensor: Tensor, images: Tensor) -> Tensor:

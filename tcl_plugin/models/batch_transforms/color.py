@@ -5,7 +5,8 @@ import torch
 from mmpretrain.registry import BATCH_AUGMENTS
 from torch import Generator, Tensor
 
-from .base import BatchTransform, Params, chance, check_prob, per_image, to_device, uniform
+from ...structures import to_device
+from .base import BatchTransform, Params, chance, check_prob, per_image, uniform
 
 # Weights of R, G and B in a grey image (ITU-R BT.601), as torchvision has them.
 GRAY = (0.2989, 0.587, 0.114)

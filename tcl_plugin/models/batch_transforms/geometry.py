@@ -7,7 +7,8 @@ import torch
 from mmpretrain.registry import BATCH_AUGMENTS
 from torch import Generator, Tensor
 
-from .base import BatchTransform, Params, chance, check_prob, per_image, to_device
+from ...structures import to_device
+from .base import BatchTransform, Params, chance, check_prob, per_image
 
 # As often as torchvision tries to find a crop of the drawn area and shape.
 TRIES = 10

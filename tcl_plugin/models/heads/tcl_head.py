@@ -8,7 +8,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from ...structures import SampleBatch, indices_of, labels_of
+from ...structures import SampleBatch, indices_of, labels_of, to_device
 from ..losses import correct_labels, entropy_regularization, info_nce, soft_cross_entropy
 from ..utils import Mixing
 
@@ -290,4 +290,4 @@ class TCLHead(ClsHead):
             raise ValueError(
                 f'sample_idx {int(outside[0])} lies outside the {size} samples that LabelNoiseHook has seen'
             )
-        return self.clean_prob[index.to(self.clean_prob.device, non_blocking=True)]
+        return self.clean_prob[to_device(index, self.clean_prob.device)]
