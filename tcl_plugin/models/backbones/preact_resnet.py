@@ -94,6 +94,7 @@ class PreActResNet(BaseBackbone):
         depth (int): 18, 34, 50, 101 or 152.
         in_channels (int): Channels of the image. Defaults to 3.
         base_channels (int): Width of the first stage. Defaults to 64.
+        stem_stride (int): Stride of the stem. 2 takes a quarter of the time. Defaults to 1.
         out_indices (Sequence[int]): Stages to return, 0 to 3; negative ones count from the end.
             Only the last stage's output is normalised and activated. Defaults to (3, ).
         norm_cfg (dict): Config of the normalisation. Defaults to ``dict(type='BN')``.
@@ -123,6 +124,7 @@ class PreActResNet(BaseBackbone):
         depth: int,
         in_channels: int = 3,
         base_channels: int = 64,
+        stem_stride: int = 1,
         out_indices: Sequence[int] = (3,),
         norm_cfg: dict = dict(type='BN'),  # noqa: B006  read only
         norm_eval: bool = False,
@@ -140,7 +142,7 @@ class PreActResNet(BaseBackbone):
         self.norm_eval = norm_eval
         block, counts = self.arch_settings[depth]
 
-        self.stem = _conv3x3(in_channels, base_channels)
+        self.stem = _conv3x3(in_channels, base_channels, stem_stride)
         self.stem_norm = build_norm_layer(norm_cfg, base_channels)[1]
         stages, channels = [], base_channels
         for index, count in enumerate(counts):
@@ -161,7 +163,7 @@ class PreActResNet(BaseBackbone):
             x (Tensor): Images, shape (B, in_channels, H, W).
 
         Returns:
-            tuple[Tensor, ...]: Stage i has shape (B, C_i, H / 2^i, W / 2^i).
+            tuple[Tensor, ...]: Stage i has shape (B, C_i, H / 2^i, W / 2^i) after a stem of stride 1.
         """
         x = _relu(self.stem_norm(self.stem(x)))
         outs = []
