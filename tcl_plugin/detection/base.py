@@ -2,9 +2,11 @@
 """The contract of a detector of wrong labels."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -17,10 +19,38 @@ class LocalScores:
             in which the samples came, float32, shape (n,).
         prototypes (Tensor, optional): Class means of the whole training set, shape (K, D), where
             the detector makes such.
+        suggested_label (Tensor, optional): Class that the detector itself finds likeliest, int64,
+            shape (n,), where it has an opinion on all classes.
+        suggested_prob (Tensor, optional): Its probability, float32, shape (n,).
     """
 
     scores: Tensor
     prototypes: Tensor | None = None
+    suggested_label: Tensor | None = None
+    suggested_prob: Tensor | None = None
+
+
+def score_given_labels(pieces: Iterable[tuple[Tensor, Tensor]], size: int, prototypes: Tensor) -> LocalScores:
+    """Score each given label by the probability that a detector gives to its class.
+
+    Args:
+        pieces (Iterable[tuple[Tensor, Tensor]]): Probabilities of all classes, shape (P, K), and
+            given labels, shape (P,), piece by piece.
+        size (int): Number n of samples in all pieces.
+        prototypes (Tensor): Class means, shape (K, D).
+
+    Returns:
+        LocalScores: All of it.
+    """
+    # Filled in place: small results between large temporary tensors would leave holes in memory.
+    scores, best = prototypes.new_empty(size), prototypes.new_empty(size)
+    label, start = prototypes.new_empty(size, dtype=torch.int64), 0
+    for class_probs, labels in pieces:
+        rows = slice(start, start + len(labels))
+        scores[rows] = class_probs.gather(1, labels[:, None]).squeeze(1)
+        torch.max(class_probs, dim=1, out=(best[rows], label[rows]))
+        start += len(labels)
+    return LocalScores(scores, prototypes, label, best)
 
 
 class BaseDetector(ABC):
@@ -61,3 +91,15 @@ class BaseDetector(ABC):
         Returns:
             np.ndarray: Clean probability of each sample, shape (N,).
         """
+
+    def label_quality(self, scores: np.ndarray) -> np.ndarray:
+        """Bring scores to [0, 1], for people to read.
+
+        Args:
+            scores (np.ndarray): Score of each sample, shape (N,).
+
+        Returns:
+            np.ndarray: Quality of each label in the same order, shape (N,). Scores that are
+            probabilities stay as they are, which is what this method does unless overridden.
+        """
+        return scores

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each class as a Gaussian over unit-length representations."""
 
+import mmengine.dist as dist
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -66,3 +67,46 @@ def posterior(features: Tensor, means: Tensor, sigma: float | Tensor) -> Tensor:
         Tensor: Posterior, shape (N, K); each row sums to 1.
     """
     return (features @ means.t() / sigma).softmax(dim=1)
+
+
+class ClassSums:
+    r"""Adds up :math:`\sum_i p(y_i=k|x_i)\, v_i` and :math:`\sum_i p(y_i=k|x_i)` batch by batch (paper, Eqs. 3 and 4).
+
+    In float64, so that the sums do not depend on how the samples were dealt out to processes.
+
+    Attributes:
+        sums (Tensor, optional): Weighted sums of representations, float64, shape (K, D); None before the first batch.
+        weights (Tensor, optional): Sums of weights, float64, shape (K,).
+    """
+
+    def __init__(self) -> None:
+        self.sums: Tensor | None = None
+        self.weights: Tensor | None = None
+
+    def update(self, features: Tensor, probs: Tensor) -> None:
+        """Add one batch.
+
+        Args:
+            features (Tensor): Unit-length representations, shape (B, D).
+            probs (Tensor): Predictions of the classifier, shape (B, K).
+        """
+        if self.sums is None:
+            self.sums = features.new_zeros(probs.size(1), features.size(1), dtype=torch.float64)
+            self.weights = features.new_zeros(probs.size(1), dtype=torch.float64)
+        self.sums += probs.double().t() @ features.double()
+        self.weights += probs.double().sum(dim=0)
+
+    def reduce(self) -> Tensor:
+        """Add the sums of all processes to each.
+
+        Returns:
+            Tensor: Class means, float64, shape (K, D); see :func:`class_means`.
+
+        Raises:
+            ValueError: If this process has not taken in any sample.
+        """
+        if self.sums is None:
+            raise ValueError('a detector needs samples before compute(): call update() first')
+        dist.all_reduce(self.sums)
+        dist.all_reduce(self.weights)
+        return class_means(self.sums)

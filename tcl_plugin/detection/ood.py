@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wrong labels as out-of-distribution samples of their class."""
 
-import mmengine.dist as dist
 import numpy as np
 import torch
 from mmpretrain.registry import TASK_UTILS
 from torch import Tensor
 
-from .base import BaseDetector, LocalScores
+from .base import BaseDetector, LocalScores, score_given_labels
 from .gmm import fit_clean_probability
-from .mixture import class_means, class_variances, posterior
+from .mixture import ClassSums, class_variances, posterior
 from .row_store import RowStore
 
 
@@ -66,18 +65,12 @@ class OODDetector(BaseDetector):
         """Forget all samples."""
         self._features = RowStore(self.feature_dtype)
         self._labels = RowStore(torch.int64)
-        self._sums: Tensor | None = None
-        self._weights: Tensor | None = None
+        self._classes = ClassSums()
 
     def update(self, features: Tensor, probs: Tensor, labels: Tensor) -> None:
         """Take in one batch; see :meth:`BaseDetector.update`."""
-        features, probs = features.float(), probs.float()
-        if self._sums is None:
-            self._sums = features.new_zeros(probs.size(1), features.size(1), dtype=torch.float64)
-            self._weights = features.new_zeros(probs.size(1), dtype=torch.float64)
-        # float64, so that the sums do not depend on how the samples were dealt out to processes
-        self._sums += probs.double().t() @ features.double()
-        self._weights += probs.double().sum(dim=0)
+        features = features.float()
+        self._classes.update(features, probs.float())
         self._features.append(features)
         self._labels.append(labels)
 
@@ -85,27 +78,21 @@ class OODDetector(BaseDetector):
         """Class mixture of all processes' samples, scores of this process's.
 
         Returns:
-            LocalScores: Scores :math:`p(y=z|x)` and prototypes.
+            LocalScores: Scores :math:`p(y=z|x)`, prototypes, and the likeliest class of each sample.
 
         Raises:
             ValueError: If this process has not taken in any sample.
         """
-        if self._sums is None:
-            raise ValueError('OODDetector.compute() without samples: call update() first')
-        dist.all_reduce(self._sums)
-        dist.all_reduce(self._weights)
-        means = class_means(self._sums)
-        sigma = self.sigma
+        means, sigma = self._classes.reduce(), self.sigma
         if sigma == 'estimated':
-            sigma = class_variances(self._sums, self._weights, means).float()
+            sigma = class_variances(self._classes.sums, self._classes.weights, means).float()
         means = means.float()
-        # Filled in place: small results between large temporary tensors would leave holes in memory.
-        scores, start = means.new_empty(len(self._labels)), 0
-        for features, labels in zip(self._features, self._labels, strict=True):
-            part = posterior(features.float(), means, sigma)
-            scores[start : start + len(labels)] = part.gather(1, labels[:, None]).squeeze(1)
-            start += len(labels)
-        return LocalScores(scores, means)
+        pieces = zip(self._features, self._labels, strict=True)
+        return score_given_labels(
+            ((posterior(features.float(), means, sigma), labels) for features, labels in pieces),
+            len(self._labels),
+            means,
+        )
 
     def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """Two-component GMM over the scores; see :func:`fit_clean_probability`."""

@@ -149,7 +149,7 @@ class LabelNoiseHook(Hook):
         scalars = _scalars(findings, dataset.given_labels, dataset.true_labels)
         _log(runner, epoch, scalars)
         if findings.clean_prob is not None and dist.is_main_process():
-            table = _table(findings, dataset)
+            table = _table(findings, self.detector.label_quality(findings.scores), dataset)
             write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
 
 
@@ -188,13 +188,13 @@ def _log(runner: Runner, epoch: int, scalars: dict[str, float]) -> None:
     runner.visualizer.add_scalars({f'label_noise/{name}': value for name, value in scalars.items()}, step=epoch)
 
 
-def _table(findings: Findings, dataset) -> LabelTable:
+def _table(findings: Findings, label_quality: np.ndarray, dataset) -> LabelTable:
     return LabelTable(
         sample_idx=np.arange(len(dataset)),
         given_label=dataset.given_labels,
         predicted_label=findings.predicted_label,
         predicted_prob=findings.predicted_prob,
-        label_quality=findings.scores,
+        label_quality=label_quality,
         clean_prob=findings.clean_prob,
         is_label_issue=findings.clean_prob <= 0.5,
         true_label=dataset.true_labels,

@@ -3,16 +3,17 @@
 
 import numpy as np
 import torch
+from mmpretrain.registry import TASK_UTILS
 
-from tcl_plugin.detection import OODDetector
+import tcl_plugin  # noqa: F401  registers the detectors
 
 
-def score(
-    rank: int, features: np.ndarray, probs: np.ndarray, labels: np.ndarray, sigma: float | str, world_size: int = 2
+def detect(
+    rank: int, features: np.ndarray, probs: np.ndarray, labels: np.ndarray, detector: dict, world_size: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores of this process's share of the samples, in two batches, and the prototypes."""
     own = [torch.from_numpy(array[rank::world_size]) for array in (features, probs, labels)]
-    detector = OODDetector(sigma)
+    detector = TASK_UTILS.build(detector)
     for batch in zip(*(tensor.split(13) for tensor in own), strict=True):
         detector.update(*batch)
     local = detector.compute()

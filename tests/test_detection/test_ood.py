@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 import torch
-from detection_workers import score
+from detection_workers import detect
 from mmpretrain.registry import TASK_UTILS
 
 from tcl_plugin.detection import OODDetector, class_means, class_variances, fit_clean_probability, posterior
@@ -83,7 +83,7 @@ def test_reset_forgets(inputs):
     again = feed(detector, inputs, batch_size=800)
     torch.testing.assert_close(again.scores, feed(OODDetector(), inputs, batch_size=800).scores, rtol=0, atol=0)
     detector.reset()
-    with pytest.raises(ValueError, match=r'compute\(\) without samples: call update\(\) first'):
+    with pytest.raises(ValueError, match=r'samples before compute\(\): call update\(\) first'):
         detector.compute()
 
 
@@ -91,8 +91,9 @@ def test_reset_forgets(inputs):
 def test_two_processes_equal_one(two_processes, inputs, sigma):
     """With an odd number of samples, so that the processes hold different numbers."""
     inputs = [tensor[:101].numpy() for tensor in inputs]
-    expected, prototypes = score(0, *inputs, sigma, world_size=1)
-    shares = two_processes(score, *inputs, sigma)
+    detector = dict(type='OODDetector', sigma=sigma)
+    expected, prototypes = detect(0, *inputs, detector, world_size=1)
+    shares = two_processes(detect, *inputs, detector)
     for rank, (scores, own_prototypes) in enumerate(shares):
         np.testing.assert_allclose(scores, expected[rank::2], rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(own_prototypes, prototypes, rtol=1e-6, atol=1e-7)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wrong labels as those that a sample's neighbours do not share."""
+
+from collections.abc import Iterator
+
+import mmengine.dist as dist
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmpretrain.registry import TASK_UTILS
+from torch import Tensor
+
+from .base import BaseDetector, LocalScores, score_given_labels
+from .gmm import fit_clean_probability
+from .mixture import ClassSums
+from .neighbors import nearest_neighbors
+from .row_store import PIECE_ROWS, RowStore
+
+
+@TASK_UTILS.register_module()
+class KNNDetector(BaseDetector):
+    r"""Label noise as labels that the nearest neighbours do not share.
+
+    The neighbours vote for their given labels; the score of a label is its share of the vote
+
+    .. math::
+        p(y|x_i) = \frac{\sum_{j\in N_k(i)} s_{ij}\,[y_j=y]}{\sum_{j\in N_k(i)} s_{ij}},
+        \qquad s_{ij} = \exp(v_i^\top v_j/\tau)
+
+    and a two-component GMM splits the scores. With two rounds each sample first takes the class
+    that won its vote, and these corrected labels vote in the second round, as in MOIT
+    (https://arxiv.org/abs/2012.04462, section 3.2). The paper compares :class:`OODDetector` with
+    detection by neighbours (table 3, "k-NN") and does not say which.
+
+    The neighbours are exact, by cosine similarity over the samples of all processes. Between
+    processes the representations travel, piece by piece: N x D numbers for each process, where
+    :class:`OODDetector` sends K x D. Memory is n x k similarities and positions.
+
+    Prototypes are made as :class:`OODDetector` makes them, for the losses that need such.
+
+    Args:
+        k (int): Number of neighbours. Defaults to 250, as in MOIT.
+        temperature (float, optional): :math:`\tau` of the votes' weights. Defaults to None: all
+            votes weigh the same.
+        rounds (int): 1, or 2 for a vote of corrected labels. Defaults to 2, as in MOIT.
+        per_class (bool): Fit one GMM for each given class instead of one over all samples.
+            Defaults to False.
+        seed (int): Seed of the GMM's initialisation. Defaults to 0.
+        max_samples (int): Most samples that a GMM is fitted to, see :func:`fit_clean_probability`.
+            Defaults to 100,000.
+        feature_dtype (str): How representations are kept, ``'float16'`` or ``'float32'``.
+            Defaults to ``'float16'``.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        k: int = 250,
+        temperature: float | None = None,
+        rounds: int = 2,
+        per_class: bool = False,
+        seed: int = 0,
+        max_samples: int = 100_000,
+        feature_dtype: str = 'float16',
+    ) -> None:
+        if k < 1:
+            raise ValueError(f'k must be 1 or more, got {k}')
+        if temperature is not None and temperature <= 0:
+            raise ValueError(f'temperature must be None or positive, got {temperature}')
+        if rounds not in (1, 2):
+            raise ValueError(f'rounds must be 1 or 2, got {rounds}')
+        if feature_dtype not in ('float16', 'float32'):
+            raise ValueError(f"feature_dtype must be 'float16' or 'float32', not {feature_dtype!r}")
+        self.k = k
+        self.temperature = temperature
+        self.rounds = rounds
+        self.per_class = per_class
+        self.seed = seed
+        self.max_samples = max_samples
+        self.feature_dtype = getattr(torch, feature_dtype)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all samples."""
+        self._features = RowStore(self.feature_dtype)
+        self._labels = RowStore(torch.int64)
+        self._classes = ClassSums()
+
+    def update(self, features: Tensor, probs: Tensor, labels: Tensor) -> None:
+        """Take in one batch; see :meth:`BaseDetector.update`."""
+        features = features.float()
+        self._classes.update(features, probs.float())
+        self._features.append(features)
+        self._labels.append(labels)
+
+    def compute(self) -> LocalScores:
+        """Votes on this process's samples, of all processes' samples.
+
+        Returns:
+            LocalScores: Share of the given label in the vote, prototypes, and the winner.
+
+        Raises:
+            ValueError: If this process has not taken in any sample, or there is only one.
+        """
+        means = self._classes.reduce().float()
+        num_classes = len(means)
+        labels = torch.cat(list(self._labels))
+        similarity, position = nearest_neighbors(self._features, self.k)
+        if not position.size(1):
+            raise ValueError('KNNDetector needs two samples or more: one has no neighbour')
+        if self.rounds == 2:
+            votes = self._votes(similarity, position, _of_all_processes(labels), num_classes)
+            voters = torch.cat([vote.argmax(dim=1) for vote in votes])
+        else:
+            voters = labels
+        votes = self._votes(similarity, position, _of_all_processes(voters), num_classes)
+        return score_given_labels(zip(votes, labels.split(PIECE_ROWS), strict=True), len(labels), means)
+
+    def _votes(self, similarity: Tensor, position: Tensor, voters: Tensor, num_classes: int) -> Iterator[Tensor]:
+        """Shares of the classes in each sample's vote, in pieces of shape (P, K).
+
+        Args:
+            similarity (Tensor): Shape (n, k).
+            position (Tensor): Positions of neighbours among all N samples, shape (n, k).
+            voters (Tensor): Label of each of them, shape (N,).
+            num_classes (int): K.
+        """
+        for near, where in zip(similarity.split(PIECE_ROWS), position.split(PIECE_ROWS), strict=True):
+            # Of sums of weights only ratios count: softmax is the one that cannot overflow.
+            logits = torch.zeros_like(near) if self.temperature is None else near / self.temperature
+            votes = near.new_zeros(len(near), num_classes)
+            yield votes.scatter_add_(1, voters[where], F.softmax(logits, dim=1))
+
+    def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+        """Two-component GMM over the scores; see :func:`fit_clean_probability`."""
+        by_class = (labels, num_classes) if self.per_class else (None, None)
+        return fit_clean_probability(scores, *by_class, self.seed, self.max_samples)
+
+
+def _of_all_processes(labels: Tensor) -> Tensor:
+    """Labels of all processes' samples one after another, shape (N,)."""
+    if dist.get_world_size() == 1:
+        return labels
+    parts = []
+    for rank, size in enumerate(dist.all_gather_object(len(labels))):
+        part = labels.clone() if rank == dist.get_rank() else labels.new_empty(size)
+        dist.broadcast(part, src=rank)
+        parts.append(part)
+    return torch.cat(parts)
