@@ -14,6 +14,7 @@ from .batch_transforms import (
 )
 from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
 from .heads import TCLHead
+from .losses import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 
 __all__ = [
     'TCL',
@@ -26,7 +27,9 @@ __all__ = [
     'BatchTransform',
     'BatchViewDataPreprocessor',
     'FastImageClassifier',
+    'GeneralizedCrossEntropyLoss',
     'MultiViewDataPreprocessor',
     'PreActResNet',
+    'SymmetricCrossEntropyLoss',
     'TCLHead',
 ]
