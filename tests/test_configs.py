@@ -8,18 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data_builders import build_cifar10, build_cifar100, build_fashion_mnist, cifar_without_md5
-from mmengine.config import Config
-from mmengine.evaluator import Evaluator
-from mmengine.optim import build_optim_wrapper
+from config_steps import CONFIGS, read, take_a_step, tiny_archives
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmpretrain.registry import BATCH_AUGMENTS, HOOKS, MODELS
-from test_tools.toolbox import NARROW, load_file
+from mmpretrain.registry import BATCH_AUGMENTS, MODELS
+from test_tools.toolbox import load_file
 from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
+NAMES = sorted(path.stem for path in CONFIGS.glob('*.py'))
 
 CIFAR10_NOISE = ('sym20', 'sym50', 'sym80', 'sym90', 'asym40')
 PROMISED = [
@@ -51,65 +48,20 @@ NAME = re.compile(r'(?P<method>tcl|ce)_((?P<network>[a-z0-9]+)_)?(?P<data>[a-z0-
 EPOCHS, WARMUP, PEAK, LOWEST = 200, 20, 0.12, 0.0012
 
 
-def read(name):
-    """Read a config by its name."""
-    return Config.fromfile(ROOT / 'configs' / f'{name}.py')
-
-
 # Every config
 
 
 @pytest.fixture(scope='module')
 def data_folder(tmp_path_factory):
-    """A folder in which `data/` holds tiny archives, where the configs look for them."""
-    folder = tmp_path_factory.mktemp('configs')
-    build_cifar10(folder / 'data' / 'cifar10', images_per_batch=10)
-    build_cifar100(folder / 'data' / 'cifar100')
-    build_fashion_mnist(folder / 'data' / 'fashion_mnist')
-    with cifar_without_md5():
+    """A folder in which `data/` holds tiny archives."""
+    with tiny_archives(tmp_path_factory.mktemp('configs')) as folder:
         yield folder
-
-
-def shrink(cfg):
-    """Make a config fast, and leave the rest as it is."""
-    if cfg.model.backbone.type == 'PreActResNet':
-        cfg.model.backbone.base_channels = NARROW
-        cfg.model.head.in_channels = 8 * NARROW
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.update(batch_size=8, num_workers=0)
-    images = cfg.train_dataloader.dataset.dataset
-    if 'indices' in images:
-        images.indices = 20
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_builds_and_takes_a_step(name, data_folder, monkeypatch):
     monkeypatch.chdir(data_folder)
-    cfg = read(name)
-    shrink(cfg)
-    init_default_scope(cfg.default_scope)
-    model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    assert [HOOKS.build(hook) for hook in cfg.custom_hooks]
-
-    loader = Runner.build_dataloader(cfg.train_dataloader)
-    if hasattr(model.head, 'set_label_quality'):
-        model.head.set_label_quality(torch.full((len(loader.dataset),), 0.7))
-        # Past the warm-up, which must therefore end before the training.
-        model.head.start_epoch(cfg.train_cfg.max_epochs - 1)
-        assert not model.head.in_warmup
-    before = {name: value.clone() for name, value in model.named_parameters() if value.ndim > 1}
-    losses = model.train().train_step(next(iter(loader)), optim_wrapper)
-    assert losses and all(value.isfinite() for value in losses.values()), losses
-    after = dict(model.named_parameters())
-    assert not [name for name, value in before.items() if torch.equal(value, after[name])]
-
-    batch = next(iter(Runner.build_dataloader(cfg.val_dataloader)))
-    samples = model.eval().val_step(batch)
-    assert {sample.pred_score.shape for sample in samples} == {(model.head.num_classes,)}
-    evaluator = Evaluator(cfg.val_evaluator)
-    evaluator.process(samples, batch)
-    assert 'accuracy/top1' in evaluator.evaluate(len(samples))
+    take_a_step(read(name))
 
 
 @pytest.mark.parametrize('name', NAMES)

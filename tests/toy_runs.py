@@ -45,6 +45,11 @@ def tcl(**head) -> dict:
     return classifier(type='TCL', head=head)
 
 
+def elr(**head) -> dict:
+    """Config of early-learning regularisation; keyword arguments go to the head."""
+    return classifier(head=dict(type='ELRHead', num_classes=10, in_channels=16) | head)
+
+
 def noisy_digits(size: int = NUM_TRAIN, pipeline: list = THREE_VIEWS) -> dict:
     """Config of digits of which half have a wrong label."""
     return dict(

@@ -4,5 +4,6 @@
 from .deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from .label_noise_hook import LabelNoiseHook
 from .resident_data_hook import ResidentDataHook
+from .sample_state_hook import SampleStateHook
 
-__all__ = ['DeferredRuntimeInfoHook', 'LabelNoiseHook', 'ResidentDataHook']
+__all__ = ['DeferredRuntimeInfoHook', 'LabelNoiseHook', 'ResidentDataHook', 'SampleStateHook']

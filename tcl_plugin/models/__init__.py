@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks and losses; importing registers them all."""
 
-from .algorithms import TCL, FastImageClassifier
+from .algorithms import TCL, FastImageClassifier, MixupClassifier
 from .backbones import PreActResNet
 from .batch_transforms import (
     BatchColorJitter,
@@ -13,7 +13,8 @@ from .batch_transforms import (
     BatchTransform,
 )
 from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
-from .heads import TCLHead
+from .heads import ELRHead, TCLHead
+from .losses import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 
 __all__ = [
     'TCL',
@@ -25,8 +26,12 @@ __all__ = [
     'BatchRandomSolarize',
     'BatchTransform',
     'BatchViewDataPreprocessor',
+    'ELRHead',
     'FastImageClassifier',
+    'GeneralizedCrossEntropyLoss',
+    'MixupClassifier',
     'MultiViewDataPreprocessor',
     'PreActResNet',
+    'SymmetricCrossEntropyLoss',
     'TCLHead',
 ]

@@ -3,7 +3,7 @@
 
 import numpy as np
 from mmengine.model import is_model_wrapper
-from toy_runs import build_runner, hook, noisy_digits, tcl, watch
+from toy_runs import PLAIN_PIPELINE, build_runner, elr, hook, noisy_digits, tcl, watch
 
 from tcl_plugin.compat import unwrap_model
 
@@ -31,3 +31,34 @@ def train(rank: int, work_dir: str, detector: dict, launcher: str = 'pytorch') -
     runner = build_runner(work_dir, tcl(warmup_epochs=0), noisy_digits(), hook(detector), launcher=launcher, **wrapper)
     witness = watch(runner, look)
     return witness.before, look(unwrap_model(runner.model)), is_model_wrapper(runner.model)
+
+
+def train_elr(rank: int, work_dir: str) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Train an epoch with early-learning regularisation.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Work directory of the run.
+
+    Returns:
+        tuple: Rows and running averages of each step of this process; and the table after the epoch.
+    """
+    runner = build_runner(
+        work_dir,
+        elr(),
+        noisy_digits(pipeline=PLAIN_PIPELINE),
+        dict(type='SampleStateHook'),
+        launcher='pytorch',
+        model_wrapper_cfg=DDP,
+    )
+    head, steps = unwrap_model(runner.model).head, []
+    renew = head.renew
+
+    def noting(probs, samples):
+        averages = renew(probs, samples)
+        steps.append((np.array([sample.sample_idx for sample in samples]), averages.numpy().copy()))
+        return averages
+
+    head.renew = noting
+    runner.train()
+    return steps, head.sample_state.numpy()

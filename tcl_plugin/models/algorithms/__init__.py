@@ -2,6 +2,7 @@
 """Training algorithms."""
 
 from .fast_classifier import FastImageClassifier
+from .mixup import MixupClassifier
 from .tcl import TCL
 
-__all__ = ['TCL', 'FastImageClassifier']
+__all__ = ['TCL', 'FastImageClassifier', 'MixupClassifier']

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heads, which own the losses."""
 
+from .elr_head import ELRHead
 from .tcl_head import TCLHead
 
-__all__ = ['TCLHead']
+__all__ = ['ELRHead', 'TCLHead']

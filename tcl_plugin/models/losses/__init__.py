@@ -3,6 +3,16 @@
 
 from .contrastive import info_nce
 from .entropy import entropy_regularization
+from .robust import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from .sample_loss import SampleLoss
 from .targets import correct_labels, soft_cross_entropy
 
-__all__ = ['correct_labels', 'entropy_regularization', 'info_nce', 'soft_cross_entropy']
+__all__ = [
+    'GeneralizedCrossEntropyLoss',
+    'SampleLoss',
+    'SymmetricCrossEntropyLoss',
+    'correct_labels',
+    'entropy_regularization',
+    'info_nce',
+    'soft_cross_entropy',
+]

@@ -1,0 +1,3 @@
+_base_ = '../ce_digits_sym80.py'
+
+model = dict(type='MixupClassifier', mixup_alpha=1.0)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plain training on mixed images."""
+
+import torch.nn.functional as F
+from mmpretrain.models.heads import ClsHead
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from ...structures import SampleBatch, labels_of
+from ..utils import draw_mixing
+from .fast_classifier import FastImageClassifier
+
+
+@MODELS.register_module()
+class MixupClassifier(FastImageClassifier):
+    r"""Train on convex combinations of two images and of their labels.
+
+    .. math::
+        \tilde x_i = \lambda x_i + (1-\lambda) x_{j(i)}, \qquad
+        \tilde y_i = \lambda y_i + (1-\lambda) y_{j(i)}
+
+    with one :math:`\lambda \sim \mathrm{Beta}(\alpha,\alpha)` and one permutation :math:`j` for the
+    batch (section 2 of the paper). :func:`draw_mixing` takes the larger of :math:`\lambda` and
+    :math:`1-\lambda`; where :math:`j` is a random permutation, the batch of mixed images has the same
+    distribution either way.
+
+    mmpretrain's own ``Mixup`` belongs to data preprocessors that make a score for each sample. It
+    goes neither with views that are cut on the device nor with data sets that stay there; this does.
+    Any loss of the head that takes soft targets is mixed, too.
+
+    Zhang et al.: mixup: Beyond Empirical Risk Minimization, ICLR 2018, https://arxiv.org/abs/1710.09412
+
+    Args:
+        *args: Arguments of :class:`FastImageClassifier`.
+        mixup_alpha (float): :math:`\alpha`; 0 leaves images unmixed. Defaults to 1.0.
+        **kwargs: Other arguments of :class:`FastImageClassifier`.
+
+    Raises:
+        ValueError: If ``mixup_alpha`` is negative, or the head has not the plain loss of ``ClsHead``.
+    """
+
+    def __init__(self, *args, mixup_alpha: float = 1.0, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if mixup_alpha < 0:
+            raise ValueError(f'mixup_alpha must not be negative, got {mixup_alpha}')
+        head = type(self.head)
+        if not issubclass(head, ClsHead) or (head.loss, head._get_loss) != (ClsHead.loss, ClsHead._get_loss):
+            raise ValueError(
+                f'{type(self).__name__} mixes labels for a head with the plain loss of ClsHead, such as '
+                f'LinearClsHead, not for {head.__name__}'
+            )
+        self.mixup_alpha = mixup_alpha
+
+    def loss(self, inputs: Tensor, data_samples: SampleBatch | list[DataSample]) -> dict[str, Tensor]:
+        """Losses of one training step.
+
+        Args:
+            inputs (Tensor): Images, shape (B, C, H, W).
+            data_samples (SampleBatch | list[DataSample]): Given label and ``sample_idx`` of each.
+
+        Returns:
+            dict[str, Tensor]: The loss, and what :meth:`regularize` adds.
+        """
+        targets = self.targets(inputs, data_samples)
+        mixing = draw_mixing(len(inputs), self.mixup_alpha, inputs.device)
+        logits = self.head(self.extract_feat(mixing(inputs)))
+        loss = self.head.loss_module(logits, mixing(targets), avg_factor=len(logits))
+        return dict(loss=loss, **self.regularize(logits))
+
+    def targets(self, inputs: Tensor, data_samples: SampleBatch | list[DataSample]) -> Tensor:
+        """Targets before mixing: the given labels.
+
+        Args:
+            inputs (Tensor): Images, shape (B, C, H, W).
+            data_samples (SampleBatch | list[DataSample]): Their samples.
+
+        Returns:
+            Tensor: float32, shape (B, K); each row sums to 1.
+        """
+        return F.one_hot(labels_of(data_samples, inputs.device), self.head.num_classes).float()
+
+    def regularize(self, logits: Tensor) -> dict[str, Tensor]:
+        """Further terms of the loss: none.
+
+        Args:
+            logits (Tensor): Logits of the mixed images, shape (B, K).
+
+        Returns:
+            dict[str, Tensor]: Scalars, by names that begin with ``loss_``.
+        """
+        return {}
