@@ -1,7 +1,7 @@
 # The twin of tcl_digits_sym80.py. It sees the images as they are: with random crops, this narrow network memorises few
 # wrong labels in so many epochs, and a comparison would say little; docs/results.md has both.
 _base_ = [
-    '_base_/models/ce_r18_narrow.py',
+    '_base_/models/ce_r18w8.py',
     '_base_/datasets/digits.py',
     '_base_/schedules/small_24e.py',
     '_base_/default_runtime.py',

@@ -1,7 +1,7 @@
 # The twin of tcl_r18w16_fmnist6k_sym80.py. It sees the images as they are: with random crops and flips, this narrow
 # network memorises few wrong labels in so many epochs, and a comparison would say little.
 _base_ = [
-    '_base_/models/ce_r18_narrow.py',
+    '_base_/models/ce_r18w16.py',
     '_base_/datasets/fmnist.py',
     '_base_/schedules/small_20e.py',
     '_base_/default_runtime.py',

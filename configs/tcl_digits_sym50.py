@@ -1,5 +1,5 @@
 _base_ = [
-    '_base_/models/tcl_r18_narrow.py',
+    '_base_/models/tcl_r18w8.py',
     '_base_/datasets/tcl_digits.py',
     '_base_/schedules/small_24e.py',
     '_base_/default_runtime.py',

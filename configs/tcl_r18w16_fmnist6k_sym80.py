@@ -1,6 +1,6 @@
 # The first 6,000 training images and a quarter of the paper's width: Fashion-MNIST in half an hour on two CPU cores.
 _base_ = [
-    '_base_/models/tcl_r18_narrow.py',
+    '_base_/models/tcl_r18w16.py',
     '_base_/datasets/tcl_fmnist.py',
     '_base_/schedules/small_20e.py',
     '_base_/default_runtime.py',

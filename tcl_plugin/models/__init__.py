@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks and losses; importing registers them all."""
 
-from .algorithms import TCL, FastImageClassifier, MixupClassifier
+from .algorithms import TCL, FastImageClassifier, MixupClassifier, TCLMoCo
 from .backbones import PreActResNet
 from .batch_transforms import (
     BatchColorJitter,
@@ -13,7 +13,7 @@ from .batch_transforms import (
     BatchTransform,
 )
 from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
-from .heads import ELRHead, TCLHead
+from .heads import ELRHead, TCLEnsembleHead, TCLHead
 from .losses import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 
 __all__ = [
@@ -33,5 +33,7 @@ __all__ = [
     'MultiViewDataPreprocessor',
     'PreActResNet',
     'SymmetricCrossEntropyLoss',
+    'TCLEnsembleHead',
     'TCLHead',
+    'TCLMoCo',
 ]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from toy_runs import tcl
 
 from tcl_plugin.compat import unwrap_model
+from tcl_plugin.models.algorithms.tcl_moco import FeatureQueue
 from tcl_plugin.models.losses import entropy_regularization, info_nce
 from tcl_plugin.models.utils import Mixing
 
@@ -89,3 +90,10 @@ def step_of_tcl(
     sum(losses.values()).backward()
     gradients = {name: p.grad.numpy().copy() for name, p in unwrap_model(model).named_parameters()}
     return {name: float(loss.detach()) for name, loss in losses.items()}, gradients
+
+
+def push_keys(rank: int, keys: np.ndarray) -> np.ndarray:
+    """Push this process's half of the keys into a queue that has room for all, and hand out the queue."""
+    queue = FeatureQueue(*keys.shape)
+    queue.push(torch.from_numpy(keys).chunk(2)[rank])
+    return queue.features.numpy()

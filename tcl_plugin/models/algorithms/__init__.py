@@ -4,5 +4,6 @@
 from .fast_classifier import FastImageClassifier
 from .mixup import MixupClassifier
 from .tcl import TCL
+from .tcl_moco import TCLMoCo
 
-__all__ = ['TCL', 'FastImageClassifier', 'MixupClassifier']
+__all__ = ['TCL', 'FastImageClassifier', 'MixupClassifier', 'TCLMoCo']

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A classifier whose backbone and neck run in half precision, and which can be compiled."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from mmengine.logging import print_log
 from mmpretrain.models import ImageClassifier
@@ -53,12 +55,23 @@ class FastImageClassifier(ImageClassifier):
         """
         if stage == 'pre_logits':
             return self.head.pre_logits(self.extract_feat(inputs))
+        with self.autocast(inputs.device):
+            feats = super().extract_feat(inputs, stage)
+        return _to_float(feats) if self._autocast else feats
+
+    def autocast(self, device: torch.device) -> AbstractContextManager:
+        """The precision of backbone and neck.
+
+        Args:
+            device (torch.device): The device that they are on.
+
+        Returns:
+            AbstractContextManager: A context, which leaves things as they are (automatic mixed
+            precision of the runner too) where ``bfloat16`` is off or the device lacks it.
+        """
         if self._autocast is None:
-            self._autocast = self._choose_autocast(inputs.device)
-        if not self._autocast:
-            return super().extract_feat(inputs, stage)
-        with torch.autocast(inputs.device.type, dtype=torch.bfloat16):
-            return _to_float(super().extract_feat(inputs, stage))
+            self._autocast = self._choose_autocast(device)
+        return torch.autocast(device.type, dtype=torch.bfloat16) if self._autocast else nullcontext()
 
     def loss(self, inputs: Tensor, data_samples: SampleBatch | list[DataSample]) -> dict[str, Tensor]:
         """Losses of one training step; see ``ImageClassifier.loss``."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Twin contrastive learning with noisy labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmpretrain.registry import MODELS
@@ -87,7 +87,19 @@ class TCL(FastImageClassifier):
             feats = tuple(feat[len(weak) :] for feat in feats)
         else:
             feats = self.extract_feat(torch.cat([strong1, strong2, mixed]))
-        return self.head.loss(feats, data_samples, mixing=mixing)
+        return self.head.loss(feats, data_samples, mixing=mixing, contrast=self.contrast(strong1, strong2))
+
+    def contrast(self, strong1: Tensor, strong2: Tensor) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """What contrasts the projections of the two strong views.
+
+        Args:
+            strong1 (Tensor): First strong view, shape (B, C, H, W).
+            strong2 (Tensor): Second strong view, shape (B, C, H, W).
+
+        Returns:
+            Callable, optional: See :meth:`TCLHead.loss`. None, for :func:`info_nce`, as in SimCLR.
+        """
+        return None
 
     @staticmethod
     def _three_views(inputs: Sequence[Tensor]) -> Sequence[Tensor]:

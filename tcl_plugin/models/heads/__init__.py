@@ -2,6 +2,7 @@
 """Heads, which own the losses."""
 
 from .elr_head import ELRHead
+from .tcl_ensemble_head import TCLEnsembleHead
 from .tcl_head import TCLHead
 
-__all__ = ['ELRHead', 'TCLHead']
+__all__ = ['ELRHead', 'TCLEnsembleHead', 'TCLHead']

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Classifier, projector, prototypes and losses of TCL."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from mmpretrain.models.heads import ClsHead
@@ -8,8 +11,9 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from ...structures import SampleBatch, indices_of, labels_of, to_device
+from ...structures import SampleBatch, labels_of
 from ..losses import correct_labels, entropy_regularization, info_nce, soft_cross_entropy
+from ..sample_rows import rows_of
 from ..utils import Mixing
 
 
@@ -184,7 +188,11 @@ class TCLHead(ClsHead):
     # Losses
 
     def loss(
-        self, feats: tuple[Tensor, ...], data_samples: SampleBatch | list[DataSample], mixing: Mixing
+        self,
+        feats: tuple[Tensor, ...],
+        data_samples: SampleBatch | list[DataSample],
+        mixing: Mixing,
+        contrast: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Losses of one training step.
 
@@ -194,6 +202,8 @@ class TCLHead(ClsHead):
             data_samples (SampleBatch | list[DataSample]): Given label and ``sample_idx`` of the B
                 images.
             mixing (Mixing): How the weak and strong views, 3B, were mixed.
+            contrast (Callable, optional): Makes a scalar of the projections of the two strong
+                views, (B, D) each. Defaults to None, for :func:`info_nce`.
 
         Returns:
             dict[str, Tensor]: ``loss_cross``, ``loss_contrast``, ``loss_entropy``,
@@ -206,18 +216,21 @@ class TCLHead(ClsHead):
         batch = len(data_samples)
         logits = self(feats).float()
         projections = self.project(feats)
+        logits_strong = logits[: 2 * batch].chunk(2)
         labels = labels_of(data_samples, logits.device)
         clean_prob = self._clean_prob_of(data_samples)
         # Small, and full of sums and logarithms: not in half precision.
         with torch.autocast(logits.device.type, enabled=False):
             return self.loss_from_outputs(
-                logits[: 2 * batch].chunk(2),
+                logits_strong,
                 logits[2 * batch :],
                 projections[: 2 * batch].chunk(2),
                 projections[2 * batch :],
                 labels,
                 clean_prob,
                 mixing,
+                contrast,
+                self.guess(logits_strong, data_samples),
             )
 
     def loss_from_outputs(
@@ -229,6 +242,8 @@ class TCLHead(ClsHead):
         labels: Tensor,
         clean_prob: Tensor,
         mixing: Mixing,
+        contrast: Callable[[Tensor, Tensor], Tensor] | None = None,
+        guesses: tuple[Tensor, Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """The losses as formulas (paper, Eqs. 1 and 6 to 11).
 
@@ -240,12 +255,17 @@ class TCLHead(ClsHead):
             labels (Tensor): Given labels, shape (B,).
             clean_prob (Tensor): Clean probabilities, shape (B,).
             mixing (Mixing): How the 3B views were mixed.
+            contrast (Callable, optional): See :meth:`loss`. Defaults to None.
+            guesses (tuple[Tensor, Tensor, Tensor], optional): See :meth:`guess`. Defaults to None,
+                for :func:`cross_predictions`.
 
         Returns:
             dict[str, Tensor]: The weighted terms, see :meth:`loss`.
         """
+        contrast = partial(info_nce, temperature=self.temperature) if contrast is None else contrast
         logits1, logits2 = logits_strong
-        target1, target2, target_mean = self._targets(logits1, logits2, labels, clean_prob)
+        guesses = cross_predictions(logits1, logits2) if guesses is None else guesses
+        target1, target2, target_mean = self._targets(guesses, labels, clean_prob)
         cross = soft_cross_entropy(logits1, target1) + soft_cross_entropy(logits2, target2)
 
         target_mix = mixing(target_mean.repeat(3, 1))
@@ -253,26 +273,39 @@ class TCLHead(ClsHead):
         confident, spread = entropy_regularization(torch.cat([logits1, logits2, logits_mix]))
         return dict(
             loss_cross=self.cross_weight * cross,
-            loss_contrast=self.contrast_weight * info_nce(*proj_strong, self.temperature),
+            loss_contrast=self.contrast_weight * contrast(*proj_strong),
             loss_entropy=self.entropy_weight * (confident + spread),
             loss_align_cls=self.align_cls_weight * soft_cross_entropy(logits_mix, target_mix),
             loss_align_proto=self.align_proto_weight * soft_cross_entropy(proto_logits, target_mix),
         )
 
+    def guess(
+        self, logits_strong: tuple[Tensor, Tensor], data_samples: SampleBatch | list[DataSample]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What takes the place of labels that are not trusted: each view is taught by the other.
+
+        Args:
+            logits_strong (tuple[Tensor, Tensor]): Logits of the two strong views, (B, K) each.
+            data_samples (SampleBatch | list[DataSample]): The batch, for heads that remember it.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: Probabilities for the first view, the second view and the
+            mixed views before mixing, (B, K) each.
+        """
+        return cross_predictions(*logits_strong)
+
     def _targets(
-        self, logits1: Tensor, logits2: Tensor, labels: Tensor, clean_prob: Tensor
+        self, guesses: tuple[Tensor, Tensor, Tensor], labels: Tensor, clean_prob: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Targets of first view, second view and mixed views before mixing, each (B, K)."""
-        prob1, prob2 = logits1.softmax(dim=1), logits2.softmax(dim=1)
         scale_cross, scale_mix = self.scale_cross, self.scale_mix
         if self.in_warmup:
             clean_prob, scale_cross, scale_mix = torch.ones_like(clean_prob), 1.0, 1.0
         scale_cross = self.clean_share if scale_cross is None else scale_cross
         scale_mix = self.clean_share if scale_mix is None else scale_mix
-        return (
-            correct_labels(labels, clean_prob, prob2, scale_cross),
-            correct_labels(labels, clean_prob, prob1, scale_cross),
-            correct_labels(labels, clean_prob, (prob1 + prob2) / 2, scale_mix),
+        return tuple(
+            correct_labels(labels, clean_prob, guess, scale)
+            for guess, scale in zip(guesses, (scale_cross, scale_cross, scale_mix), strict=True)
         )
 
     def _clean_prob_of(self, data_samples: SampleBatch | list[DataSample]) -> Tensor:
@@ -282,12 +315,18 @@ class TCLHead(ClsHead):
                 "custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector'))] "
                 'to the config'
             )
-        index = indices_of(data_samples)
-        size = len(self.clean_prob)
-        # Looked at on the host, which knows the indices: asking the device would wait for it.
-        outside = index[(index < 0) | (index >= size)]
-        if len(outside):
-            raise ValueError(
-                f'sample_idx {int(outside[0])} lies outside the {size} samples that LabelNoiseHook has seen'
-            )
-        return self.clean_prob[to_device(index, self.clean_prob.device)]
+        return self.clean_prob[rows_of(self.clean_prob, data_samples, 'LabelNoiseHook')]
+
+
+def cross_predictions(logits1: Tensor, logits2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Predictions for the other view, and the mean of both (paper, section 3.3).
+
+    Args:
+        logits1 (Tensor): Logits of the first strong view, shape (B, K).
+        logits2 (Tensor): Logits of the second strong view, shape (B, K).
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor]: See :meth:`TCLHead.guess`.
+    """
+    prob1, prob2 = logits1.softmax(dim=1), logits2.softmax(dim=1)
+    return prob2, prob1, (prob1 + prob2) / 2

@@ -48,3 +48,29 @@ def info_nce(z1: Tensor, z2: Tensor, temperature: float = 0.25) -> Tensor:
     is_self = F.one_hot(myself, logits.size(1)).bool()
     logits = logits.masked_fill(is_self, float('-inf'))
     return F.cross_entropy(logits, partner)
+
+
+def momentum_contrast(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float = 0.25) -> Tensor:
+    r"""InfoNCE of queries against a queue of earlier keys, as in MoCo.
+
+    .. math::
+        L_q = -\frac1B\sum_i\log\frac{\exp(q_i^\top k_i/\tau)}
+                                   {\exp(q_i^\top k_i/\tau)+\sum_j\exp(q_i^\top n_j/\tau)}
+
+    Args:
+        queries (Tensor): Unit-length projections, shape (B, D).
+        keys (Tensor): Unit-length projections of the same images' other view by the momentum
+            encoder, shape (B, D). No gradient flows into them.
+        negatives (Tensor): Unit-length keys of other images, shape (Q, D).
+        temperature (float): :math:`\tau`. Defaults to 0.25.
+
+    Returns:
+        Tensor: Scalar.
+
+    References:
+        He et al., Momentum Contrast for Unsupervised Visual Representation Learning, Eq. 1,
+        https://arxiv.org/abs/1911.05722
+    """
+    positive = (queries * keys.detach()).sum(dim=1, keepdim=True)
+    logits = torch.cat([positive, queries @ negatives.detach().t()], dim=1) / temperature
+    return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))

@@ -1,0 +1,4 @@
+# Plain cross-entropy with the network of tcl_r18w8.py.
+_base_ = 'ce_r18.py'
+
+model = dict(backbone=dict(base_channels=8), head=dict(in_channels=64))

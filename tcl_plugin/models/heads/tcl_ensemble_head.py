@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TCL with targets that are averaged over epochs."""
+
+import torch
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from ...structures import SampleBatch
+from ..sample_rows import rows_of
+from .tcl_head import TCLHead
+
+
+@MODELS.register_module()
+class TCLEnsembleHead(TCLHead):
+    r"""Targets by temporal ensembling in place of cross-supervision (paper, table 3).
+
+    .. math::
+        Z_i \leftarrow \alpha Z_i + (1-\alpha)\,\tfrac12\big(g(x_i^1)+g(x_i^2)\big), \qquad
+        \hat z_i = Z_i / (1-\alpha^{n_i}), \qquad
+        t_i = s w_i\, y_i + (1 - s w_i)\, \hat z_i
+
+    where :math:`n_i` counts how often sample i has been met. Both views and the mixed ones have the
+    same target. It is made before the average is renewed, so that it comes from former epochs; a
+    sample that is met for the first time has the present predictions. The paper does not say how it
+    ensembles: this is the temporal ensembling of Laine and Aila, https://arxiv.org/abs/1610.02242,
+    with their :math:`\alpha`.
+
+    The averages, N x K, are no function of the weights. :class:`SampleStateHook` looks after them:
+    ``custom_hooks`` needs it beside :class:`LabelNoiseHook`.
+
+    Args:
+        *args: Arguments of :class:`TCLHead`.
+        ensemble_momentum (float): :math:`\alpha` in [0, 1). Defaults to 0.6.
+        **kwargs: Other arguments of :class:`TCLHead`.
+
+    Raises:
+        ValueError: If ``ensemble_momentum`` lies outside [0, 1).
+    """
+
+    def __init__(self, *args, ensemble_momentum: float = 0.6, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if not 0 <= ensemble_momentum < 1:
+            raise ValueError(f'ensemble_momentum must lie in [0, 1), got {ensemble_momentum}')
+        self.ensemble_momentum = ensemble_momentum
+        # Plain attributes: neither checkpoints nor EMAHook take them along.
+        self.sample_state: Tensor | None = None
+        self.sample_seen: Tensor | None = None
+
+    def set_sample_state(self, num_samples: int, state: Tensor | None = None) -> None:
+        """Begin with empty averages, or take them over.
+
+        Args:
+            num_samples (int): Number N of training samples.
+            state (Tensor, optional): :math:`Z_i`, and :math:`1-\\alpha^{n_i}` in the last column,
+                shape (N, K + 1). Defaults to None, for zeros.
+
+        Raises:
+            ValueError: If the table has another shape.
+        """
+        shape = (num_samples, self.num_classes + 1)
+        state = torch.zeros(shape) if state is None else state
+        if state.shape != shape:
+            raise ValueError(
+                f'the averages of TCLEnsembleHead must have shape {shape}, for {num_samples} training samples and '
+                f'{self.num_classes} classes, got {tuple(state.shape)}'
+            )
+        self.sample_state = state.to(self.prototypes.device, torch.float32)
+        self.sample_seen = torch.zeros(num_samples, dtype=torch.bool, device=self.prototypes.device)
+
+    @torch.no_grad()
+    def guess(
+        self, logits_strong: tuple[Tensor, Tensor], data_samples: SampleBatch | list[DataSample]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Averages of former epochs, three times the same, which are then renewed; see :meth:`TCLHead.guess`.
+
+        Raises:
+            RuntimeError: If there is no table yet.
+            ValueError: If the table has no row for a sample.
+        """
+        if self.sample_state is None:
+            raise RuntimeError(
+                'TCLEnsembleHead has no averages: the hook is missing. Add '
+                "dict(type='SampleStateHook') to custom_hooks of the config"
+            )
+        rows = rows_of(self.sample_state, data_samples, 'SampleStateHook')
+        present = sum(logits.softmax(dim=1) for logits in logits_strong) / 2
+        former = self.sample_state[rows]
+        known, weight = former[:, -1:] > 0, former[:, -1:]
+        guess = torch.where(known, former[:, :-1] / weight.clamp_min(1e-6), present)
+        # The last column averages ones: 1 - alpha ** n after n times.
+        new = torch.cat([present, torch.ones_like(weight)], dim=1)
+        self.sample_state[rows] = self.ensemble_momentum * former + (1 - self.ensemble_momentum) * new
+        self.sample_seen[rows] = True
+        return guess, guess, guess
