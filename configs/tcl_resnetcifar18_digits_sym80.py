@@ -2,6 +2,6 @@
 _base_ = 'tcl_digits_sym80.py'
 
 model = dict(
-    backbone=dict(_delete_=True, type='ResNet_CIFAR', depth=18, stem_channels=16, base_channels=16),
-    head=dict(in_channels=128),
+    backbone=dict(_delete_=True, type='ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8),
+    head=dict(in_channels=64),
 )

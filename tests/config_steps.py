@@ -45,8 +45,13 @@ def shrink(cfg: Config) -> None:
         images.indices = 20
 
 
-def take_a_step(cfg: Config) -> None:
-    """Build all parts of a config, train with one batch, and evaluate one."""
+def take_a_step(cfg: Config, trusts_to_the_end: bool = False) -> None:
+    """Build all parts of a config, train with one batch, and evaluate one.
+
+    Args:
+        cfg (Config): The config. Unless it trusts the given labels to the end, its warm-up must end before.
+        trusts_to_the_end (bool): Whether it does.
+    """
     shrink(cfg)
     init_default_scope(cfg.default_scope)
     model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
@@ -55,7 +60,9 @@ def take_a_step(cfg: Config) -> None:
 
     loader = Runner.build_dataloader(cfg.train_dataloader)
     _tell(model.head, len(loader.dataset), cfg.train_cfg.max_epochs)
-    before = {name: value.clone() for name, value in model.named_parameters() if value.ndim > 1}
+    assert getattr(model.head, 'in_warmup', trusts_to_the_end) == trusts_to_the_end
+    trained = {name: value for name, value in model.named_parameters() if value.requires_grad and value.ndim > 1}
+    before = {name: value.clone() for name, value in trained.items()}
     losses = model.train().train_step(next(iter(loader)), optim_wrapper)
     assert losses and all(value.isfinite() for value in losses.values()), losses
     after = dict(model.named_parameters())
@@ -75,6 +82,4 @@ def _tell(head: torch.nn.Module, num_samples: int, max_epochs: int) -> None:
         head.set_sample_state(num_samples)
     if hasattr(head, 'set_label_quality'):
         head.set_label_quality(torch.full((num_samples,), 0.7))
-        # Past the warm-up, which must therefore end before the training.
         head.start_epoch(max_epochs - 1)
-        assert not head.in_warmup

@@ -30,6 +30,7 @@ METHODS = {'tcl': 'TCL', 'ce': 'FastImageClassifier'}
 NETWORKS = {
     'r18': dict(type='PreActResNet', depth=18),
     'r18w16': dict(type='PreActResNet', depth=18, base_channels=16),
+    'r18w8': dict(type='PreActResNet', depth=18, base_channels=8),
     'resnetcifar18': dict(type='ResNet_CIFAR', depth=18),
     'vit': dict(type='VisionTransformer'),
     'convnext': dict(type='ConvNeXt'),
@@ -70,7 +71,7 @@ def test_is_what_its_name_says(name):
     assert said, f'{name} is not method_network_dataset_noise'
     train_set, val_set = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
     assert cfg.model.type == METHODS[said['method']]
-    network = NETWORKS[said['network'] or 'r18w16']
+    network = NETWORKS[said['network'] or 'r18w8']
     assert {key: cfg.model.backbone.get(key) for key in network} == network
     if said['network'] == 'r18':
         assert 'base_channels' not in cfg.model.backbone  # the default is the paper's

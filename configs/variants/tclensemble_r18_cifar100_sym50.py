@@ -1,0 +1,7 @@
+_base_ = '../tcl_r18_cifar100_sym50.py'
+
+model = dict(head=dict(type='TCLEnsembleHead'))
+custom_hooks = [
+    dict(type='LabelNoiseHook', detector=dict(type='OODDetector', per_class=True)),
+    dict(type='SampleStateHook'),
+]

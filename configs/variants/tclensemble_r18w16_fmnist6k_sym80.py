@@ -1,0 +1,7 @@
+_base_ = '../tcl_r18w16_fmnist6k_sym80.py'
+
+model = dict(head=dict(type='TCLEnsembleHead'))
+custom_hooks = [
+    dict(type='LabelNoiseHook', detector=dict(type='OODDetector')),
+    dict(type='SampleStateHook'),
+]

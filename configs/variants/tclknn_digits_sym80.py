@@ -1,0 +1,4 @@
+_base_ = '../tcl_digits_sym80.py'
+
+# A third of a class, or less, where MOIT has 250 neighbours for CIFAR: our choice.
+custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='KNNDetector', k=50))]

@@ -1,0 +1,3 @@
+_base_ = '../tcl_r18_cifar100_sym90.py'
+
+custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='KNNDetector', per_class=True))]

@@ -1,0 +1,3 @@
+_base_ = '../tcl_r18_cifar100_sym50.py'
+
+model = dict(type='TCLMoCo', momentum=0.999, queue_size=4096)  # our choice

@@ -1,0 +1,3 @@
+_base_ = '../tcl_digits_sym80.py'
+
+model = dict(head=dict(align_cls_weight=0.0, align_proto_weight=0.0))

@@ -1,0 +1,3 @@
+_base_ = '../tcl_r18w16_fmnist6k_sym80.py'
+
+model = dict(head=dict(entropy_weight=0.0))

@@ -1,0 +1,3 @@
+_base_ = '../tcl_digits_sym80.py'
+
+custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector', sigma='estimated'))]

@@ -1,0 +1,3 @@
+_base_ = '../tcl_r18_cifar10_sym50.py'
+
+custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector', sigma='estimated'))]
