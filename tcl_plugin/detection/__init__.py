@@ -4,11 +4,14 @@
 from .gmm import fit_clean_probability
 from .mixture import class_means, class_variances, posterior
 from .ood import OODDetector
+from .transition import count_transitions, transitions_from_anchors
 
 __all__ = [
     'OODDetector',
     'class_means',
     'class_variances',
+    'count_transitions',
     'fit_clean_probability',
     'posterior',
+    'transitions_from_anchors',
 ]

@@ -14,7 +14,7 @@ from .batch_transforms import (
 )
 from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
 from .heads import ELRHead, TCLHead
-from .losses import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from .losses import ForwardCorrectionLoss, GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 
 __all__ = [
     'TCL',
@@ -28,6 +28,7 @@ __all__ = [
     'BatchViewDataPreprocessor',
     'ELRHead',
     'FastImageClassifier',
+    'ForwardCorrectionLoss',
     'GeneralizedCrossEntropyLoss',
     'MixupClassifier',
     'MultiViewDataPreprocessor',

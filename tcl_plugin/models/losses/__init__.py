@@ -3,11 +3,13 @@
 
 from .contrastive import info_nce
 from .entropy import entropy_regularization
+from .forward_correction import ForwardCorrectionLoss
 from .robust import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from .sample_loss import SampleLoss
 from .targets import correct_labels, soft_cross_entropy
 
 __all__ = [
+    'ForwardCorrectionLoss',
     'GeneralizedCrossEntropyLoss',
     'SampleLoss',
     'SymmetricCrossEntropyLoss',
