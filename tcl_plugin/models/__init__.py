@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks and losses; importing registers them all."""
 
-from .algorithms import TCL, FastImageClassifier, MixupClassifier
+from .algorithms import TCL, FastImageClassifier, MCorrection, MixupClassifier
 from .backbones import PreActResNet
 from .batch_transforms import (
     BatchColorJitter,
@@ -13,7 +13,7 @@ from .batch_transforms import (
     BatchTransform,
 )
 from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
-from .heads import ELRHead, TCLHead
+from .heads import ELRHead, MCorrectionHead, TCLHead
 from .losses import ForwardCorrectionLoss, GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 
 __all__ = [
@@ -30,6 +30,8 @@ __all__ = [
     'FastImageClassifier',
     'ForwardCorrectionLoss',
     'GeneralizedCrossEntropyLoss',
+    'MCorrection',
+    'MCorrectionHead',
     'MixupClassifier',
     'MultiViewDataPreprocessor',
     'PreActResNet',

@@ -2,7 +2,8 @@
 """Training algorithms."""
 
 from .fast_classifier import FastImageClassifier
+from .m_correction import MCorrection
 from .mixup import MixupClassifier
 from .tcl import TCL
 
-__all__ = ['TCL', 'FastImageClassifier', 'MixupClassifier']
+__all__ = ['TCL', 'FastImageClassifier', 'MCorrection', 'MixupClassifier']

@@ -2,6 +2,7 @@
 """Heads, which own the losses."""
 
 from .elr_head import ELRHead
+from .m_correction_head import MCorrectionHead
 from .tcl_head import TCLHead
 
-__all__ = ['ELRHead', 'TCLHead']
+__all__ = ['ELRHead', 'MCorrectionHead', 'TCLHead']

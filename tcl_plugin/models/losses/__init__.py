@@ -7,6 +7,7 @@ from .forward_correction import ForwardCorrectionLoss
 from .robust import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from .sample_loss import SampleLoss
 from .targets import correct_labels, soft_cross_entropy
+from .uniform import divergence_from_uniform
 
 __all__ = [
     'ForwardCorrectionLoss',
@@ -14,6 +15,7 @@ __all__ = [
     'SampleLoss',
     'SymmetricCrossEntropyLoss',
     'correct_labels',
+    'divergence_from_uniform',
     'entropy_regularization',
     'info_nce',
     'soft_cross_entropy',
