@@ -5,7 +5,7 @@ import pytest
 from config_steps import CONFIGS, read, take_a_step, tiny_archives
 
 NAMES = sorted(path.stem for path in (CONFIGS / 'peers').glob('*.py'))
-METHODS = ('gce', 'sce', 'mixup', 'elr')
+METHODS = ('gce', 'sce', 'mixup', 'elr', 'forward', 'forwardest', 'mcorrection')
 EXPERIMENTS = ('digits_sym80', 'r18w16_fmnist6k_sym80')
 
 

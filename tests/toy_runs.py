@@ -50,6 +50,12 @@ def elr(**head) -> dict:
     return classifier(head=dict(type='ELRHead', num_classes=10, in_channels=16) | head)
 
 
+def m_correction(**changes) -> dict:
+    """Config of M-correction with a warm-up of one epoch; keyword arguments replace entries."""
+    head = dict(type='MCorrectionHead', num_classes=10, in_channels=16, warmup_epochs=1)
+    return classifier(type='MCorrection', head=head) | changes
+
+
 def noisy_digits(size: int = NUM_TRAIN, pipeline: list = THREE_VIEWS) -> dict:
     """Config of digits of which half have a wrong label."""
     return dict(

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which labels are right: maths over tensors, without runner, model or dataset."""
 
+from .beta_mixture import BetaMixture, BetaMixtureDetector, fit_beta_mixture
 from .gmm import fit_clean_probability
 from .knn import KNNDetector
 from .mixture import class_means, class_variances, posterior
 from .ood import OODDetector
 from .small_loss import SmallLossDetector
+from .transition import count_transitions, transitions_from_anchors
 
 __all__ = [
+    'BetaMixture',
+    'BetaMixtureDetector',
     'KNNDetector',
     'OODDetector',
     'SmallLossDetector',
     'class_means',
     'class_variances',
+    'count_transitions',
+    'fit_beta_mixture',
     'fit_clean_probability',
     'posterior',
+    'transitions_from_anchors',
 ]

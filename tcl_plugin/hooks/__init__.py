@@ -5,5 +5,12 @@ from .deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from .label_noise_hook import LabelNoiseHook
 from .resident_data_hook import ResidentDataHook
 from .sample_state_hook import SampleStateHook
+from .transition_matrix_hook import TransitionMatrixHook
 
-__all__ = ['DeferredRuntimeInfoHook', 'LabelNoiseHook', 'ResidentDataHook', 'SampleStateHook']
+__all__ = [
+    'DeferredRuntimeInfoHook',
+    'LabelNoiseHook',
+    'ResidentDataHook',
+    'SampleStateHook',
+    'TransitionMatrixHook',
+]

@@ -76,7 +76,7 @@ class LabelNoiseHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Check that the parts fit, and look at the labels for the first time."""
         self._check(runner)
-        self._loader = self._build_loader(runner)
+        self._loader = training_pass_loader(runner, self.pipeline, self.batch_size, self.num_workers)
         if self._hands_back(runner):
             self.inspect(runner, epoch=runner.epoch)
 
@@ -115,21 +115,6 @@ class LabelNoiseHook(Hook):
                 f'{dataset.num_classes}: set model.head.num_classes={dataset.num_classes}'
             )
 
-    def _build_loader(self, runner: Runner) -> torch.utils.data.DataLoader:
-        cfg = runner.cfg.get('val_dataloader') or runner.cfg.get('test_dataloader') or {}
-        pipeline = self.pipeline or _find_pipeline(cfg)
-        if not pipeline:
-            raise ValueError(
-                'LabelNoiseHook needs the pipeline of val_dataloader or test_dataloader, or one of its own'
-            )
-        # Whichever indices the test pipeline drops, the pass needs them.
-        pipeline = [_with_sample_idx(transform) for transform in pipeline]
-        return build_pass_loader(
-            runner.train_dataloader.dataset.with_pipeline(pipeline),
-            batch_size=self.batch_size or cfg.get('batch_size') or runner.train_dataloader.batch_sampler.batch_size,
-            num_workers=cfg.get('num_workers', 0) if self.num_workers is None else self.num_workers,
-        )
-
     def _hands_back(self, runner: Runner) -> bool:
         return self.detector is not None and hasattr(unwrap_model(runner.model).head, 'set_label_quality')
 
@@ -151,6 +136,39 @@ class LabelNoiseHook(Hook):
         if findings.clean_prob is not None and dist.is_main_process():
             table = _table(findings, self.detector.label_quality(findings.scores), dataset)
             write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
+
+
+def training_pass_loader(
+    runner: Runner, pipeline: list[dict] | None, batch_size: int | None, num_workers: int | None
+) -> torch.utils.data.DataLoader:
+    """Build the loader of a pass over the training set, with the settings of validation where none are given.
+
+    Args:
+        runner (Runner): The runner.
+        pipeline (list[dict], optional): See :class:`LabelNoiseHook`.
+        batch_size (int, optional): See :class:`LabelNoiseHook`.
+        num_workers (int, optional): See :class:`LabelNoiseHook`.
+
+    Returns:
+        DataLoader: See :func:`build_pass_loader`.
+
+    Raises:
+        ValueError: If there is no pipeline.
+    """
+    cfg = runner.cfg.get('val_dataloader') or runner.cfg.get('test_dataloader') or {}
+    pipeline = pipeline or _find_pipeline(cfg)
+    if not pipeline:
+        raise ValueError(
+            'a pass over the training set needs the pipeline of val_dataloader or test_dataloader, or one of its own '
+            '(the argument pipeline of the hook)'
+        )
+    # Whichever indices the test pipeline drops, the pass needs them.
+    pipeline = [_with_sample_idx(transform) for transform in pipeline]
+    return build_pass_loader(
+        runner.train_dataloader.dataset.with_pipeline(pipeline),
+        batch_size=batch_size or cfg.get('batch_size') or runner.train_dataloader.batch_sampler.batch_size,
+        num_workers=cfg.get('num_workers', 0) if num_workers is None else num_workers,
+    )
 
 
 def _find_pipeline(cfg: dict) -> list[dict] | None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks and losses; importing registers them all."""
 
-from .algorithms import TCL, FastImageClassifier, MixupClassifier, TCLMoCo
+from .algorithms import TCL, FastImageClassifier, MCorrection, MixupClassifier, TCLMoCo
 from .backbones import PreActResNet
 from .batch_transforms import (
     BatchColorJitter,
@@ -13,8 +13,8 @@ from .batch_transforms import (
     BatchTransform,
 )
 from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
-from .heads import ELRHead, TCLEnsembleHead, TCLHead
-from .losses import GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from .heads import ELRHead, MCorrectionHead, TCLEnsembleHead, TCLHead
+from .losses import ForwardCorrectionLoss, GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 
 __all__ = [
     'TCL',
@@ -28,7 +28,10 @@ __all__ = [
     'BatchViewDataPreprocessor',
     'ELRHead',
     'FastImageClassifier',
+    'ForwardCorrectionLoss',
     'GeneralizedCrossEntropyLoss',
+    'MCorrection',
+    'MCorrectionHead',
     'MixupClassifier',
     'MultiViewDataPreprocessor',
     'PreActResNet',

@@ -2,10 +2,16 @@
 """What each of several processes does in the tests of hooks."""
 
 import numpy as np
+import torch
+from mmengine.dataset import default_collate
+from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from toy_runs import PLAIN_PIPELINE, build_runner, elr, hook, noisy_digits, tcl, watch
+from torch.utils.data import DataLoader
+from toy_runs import PLAIN_PIPELINE, build_runner, classifier, elr, hook, noisy_digits, tcl, watch
 
 from tcl_plugin.compat import unwrap_model
+from tcl_plugin.detection import transitions_from_anchors
+from tcl_plugin.hooks.ordered_pass import run_pass
 
 DDP = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 
@@ -62,3 +68,47 @@ def train_elr(rank: int, work_dir: str) -> tuple[list[tuple[np.ndarray, np.ndarr
     head.renew = noting
     runner.train()
     return steps, head.sample_state.numpy()
+
+
+def estimate_transitions(rank: int, work_dir: str) -> tuple[np.ndarray, np.ndarray]:
+    """Train two epochs with forward correction, and estimate the matrix after the first.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Work directory of the run.
+
+    Returns:
+        tuple: The matrix that the loss has in the end; and that which this process finds by itself from predictions on
+        all samples, by the weights after the first epoch.
+    """
+    loss = dict(type='ForwardCorrectionLoss', num_classes=10)
+    runner = build_runner(
+        work_dir,
+        classifier(head=dict(type='LinearClsHead', num_classes=10, in_channels=16, loss=loss)),
+        noisy_digits(pipeline=PLAIN_PIPELINE),
+        dict(type='TransitionMatrixHook', source='anchors', warmup_epochs=1),
+        # As in the configs: without it each process would have batch statistics of its own.
+        dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
+        launcher='pytorch',
+        model_wrapper_cfg=DDP,
+        max_epochs=2,
+    )
+    alone = AfterFirstEpoch()
+    runner.register_hook(alone)
+    runner.train()
+    return unwrap_model(runner.model).head.loss_module.matrix.numpy(), alone.matrix
+
+
+class AfterFirstEpoch(Hook):
+    """Estimates a matrix as one process would, from all samples."""
+
+    priority = 'LOW'
+
+    def after_train_epoch(self, runner) -> None:
+        """Look, once."""
+        if runner.epoch > 0:
+            return
+        dataset = runner.train_dataloader.dataset.with_pipeline(PLAIN_PIPELINE)
+        loader = DataLoader(dataset, batch_size=16, collate_fn=default_collate, generator=torch.Generator())
+        probs = torch.cat([batch.probs for batch in run_pass(unwrap_model(runner.model), loader)])
+        self.matrix = transitions_from_anchors(probs.numpy())

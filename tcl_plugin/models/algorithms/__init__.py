@@ -2,8 +2,9 @@
 """Training algorithms."""
 
 from .fast_classifier import FastImageClassifier
+from .m_correction import MCorrection
 from .mixup import MixupClassifier
 from .tcl import TCL
 from .tcl_moco import TCLMoCo
 
-__all__ = ['TCL', 'FastImageClassifier', 'MixupClassifier', 'TCLMoCo']
+__all__ = ['TCL', 'FastImageClassifier', 'MCorrection', 'MixupClassifier', 'TCLMoCo']

@@ -2,7 +2,8 @@
 """Heads, which own the losses."""
 
 from .elr_head import ELRHead
+from .m_correction_head import MCorrectionHead
 from .tcl_ensemble_head import TCLEnsembleHead
 from .tcl_head import TCLHead
 
-__all__ = ['ELRHead', 'TCLEnsembleHead', 'TCLHead']
+__all__ = ['ELRHead', 'MCorrectionHead', 'TCLEnsembleHead', 'TCLHead']

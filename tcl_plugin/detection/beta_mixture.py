@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wrong labels as the component of higher loss in a mixture of two beta distributions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmpretrain.registry import TASK_UTILS
+from scipy.special import betaln, logsumexp
+from torch import Tensor
+
+from .base import BaseDetector, LocalScores
+from .row_store import RowStore
+
+# Losses are kept away from 0 and 1 by so much, where a beta density may be infinite.
+MARGIN = 1e-4
+# Least variance of a component, for losses that are all but equal.
+LEAST_VARIANCE = 1e-8
+
+
+@dataclass
+class BetaMixture:
+    """Two beta distributions over losses in [0, 1].
+
+    Attributes:
+        alpha (np.ndarray): First parameters, shape (2,).
+        beta (np.ndarray): Second parameters, shape (2,).
+        weight (np.ndarray): Shares of the components, which sum to 1, shape (2,).
+    """
+
+    alpha: np.ndarray
+    beta: np.ndarray
+    weight: np.ndarray
+
+    def posterior(self, losses: np.ndarray) -> np.ndarray:
+        """Probability of each component.
+
+        Args:
+            losses (np.ndarray): In [0, 1], shape (n,).
+
+        Returns:
+            np.ndarray: Shape (2, n); each column sums to 1.
+        """
+        x = np.clip(losses, MARGIN, 1 - MARGIN)
+        alpha, beta = self.alpha[:, None], self.beta[:, None]
+        log_density = (alpha - 1) * np.log(x) + (beta - 1) * np.log1p(-x) - betaln(alpha, beta)
+        joint = np.log(self.weight)[:, None] + log_density
+        return np.exp(joint - logsumexp(joint, axis=0))
+
+    def noisy_probability(self, losses: np.ndarray) -> np.ndarray:
+        """Probability of the component with the higher mean, which never falls towards higher losses.
+
+        Beyond the loss where it is highest it stays there: by the formula alone a wide component of
+        low losses would take back the highest losses of all.
+
+        Args:
+            losses (np.ndarray): In [0, 1], shape (n,).
+
+        Returns:
+            np.ndarray: Shape (n,).
+        """
+        noisy = (self.alpha / (self.alpha + self.beta)).argmax()
+        grid = np.linspace(MARGIN, 1 - MARGIN, 1001)
+        peak = grid[self.posterior(grid)[noisy].argmax()]
+        return self.posterior(np.minimum(losses, peak))[noisy]
+
+
+def fit_beta_mixture(losses: np.ndarray, iterations: int = 10) -> BetaMixture:
+    r"""Fit two beta distributions by expectation maximisation with weighted moments.
+
+    With the responsibilities :math:`\gamma_{ik}` of the components,
+
+    .. math::
+        \bar\ell_k = \frac{\sum_i \gamma_{ik}\ell_i}{\sum_i \gamma_{ik}}, \quad
+        s_k^2 = \frac{\sum_i \gamma_{ik}(\ell_i-\bar\ell_k)^2}{\sum_i \gamma_{ik}}, \quad
+        \alpha_k = \bar\ell_k\left(\frac{\bar\ell_k(1-\bar\ell_k)}{s_k^2} - 1\right), \quad
+        \beta_k = \frac{\alpha_k(1-\bar\ell_k)}{\bar\ell_k}
+
+    and shares :math:`\frac1n\sum_i\gamma_{ik}`, beginning with :math:`\alpha = (1, 2)`,
+    :math:`\beta = (2, 1)` and equal shares (Arazo et al., ICML 2019, section 3.1,
+    https://arxiv.org/abs/1904.11238). Moments do not maximise the likelihood: of components far
+    apart, hundreds of steps may end with two that are equal. The published ten keep them apart.
+
+    Args:
+        losses (np.ndarray): In [0, 1], shape (n,).
+        iterations (int): Number of steps. Defaults to 10.
+
+    Returns:
+        BetaMixture: The mixture.
+
+    Example:
+        >>> mixture = fit_beta_mixture(np.array([0.1, 0.12, 0.15, 0.8, 0.85, 0.9]))
+        >>> mixture.noisy_probability(np.array([0.1, 0.5, 0.9])).round()
+        array([0., 1., 1.])
+    """
+    x = np.clip(np.asarray(losses, dtype=np.float64), MARGIN, 1 - MARGIN)
+    mixture = BetaMixture(np.array([1.0, 2.0]), np.array([2.0, 1.0]), np.array([0.5, 0.5]))
+    for _ in range(iterations):
+        # Not 0, so that no component is left without samples.
+        share = np.maximum(mixture.posterior(x), 1e-12)
+        total = share.sum(axis=1)
+        mean = share @ x / total
+        variance = np.maximum((share * (x - mean[:, None]) ** 2).sum(axis=1) / total, LEAST_VARIANCE)
+        alpha = mean * (mean * (1 - mean) / variance - 1)
+        mixture = BetaMixture(alpha, alpha * (1 - mean) / mean, total / total.sum())
+    return mixture
+
+
+@TASK_UTILS.register_module()
+class BetaMixtureDetector(BaseDetector):
+    r"""Label noise as the component of higher loss in a mixture of two betas, as in M-correction.
+
+    The loss of a sample is the cross-entropy of its given label, :math:`\ell_i = -\log p(y_i|x_i)`.
+    Losses are brought to [0, 1] between their 5th and their 95th percentile; to those between the
+    two :func:`fit_beta_mixture` fits the mixture. The clean probability is one minus the
+    posterior of the component with the higher mean. (Arazo et al.: Unsupervised Label Noise Modeling
+    and Loss Correction, ICML 2019, section 3.1, https://arxiv.org/abs/1904.11238)
+
+    The score is :math:`p(y_i|x_i)`, of the same order as :math:`-\ell_i`, but in [0, 1]. It makes no
+    prototypes.
+
+    Args:
+        iterations (int): Steps of the fit. Defaults to 10.
+        outliers (float): Share of samples at each end, in [0, 0.5), that the fit leaves out. Defaults
+            to 0.05.
+
+    Raises:
+        ValueError: If ``iterations`` is less than 1, or ``outliers`` lies outside [0, 0.5).
+    """
+
+    def __init__(self, iterations: int = 10, outliers: float = 0.05) -> None:
+        if iterations < 1:
+            raise ValueError(f'iterations must be 1 or more, got {iterations}')
+        if not 0 <= outliers < 0.5:
+            raise ValueError(f'outliers must lie in [0, 0.5), got {outliers}')
+        self.iterations = iterations
+        self.outliers = outliers
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all samples."""
+        self._scores = RowStore(torch.float32)
+
+    def update(self, features: Tensor, probs: Tensor, labels: Tensor) -> None:
+        """Take in one batch; see :meth:`BaseDetector.update`."""
+        self._scores.append(probs.gather(1, labels[:, None]).squeeze(1))
+
+    def compute(self) -> LocalScores:
+        """Scores of this process's samples.
+
+        Returns:
+            LocalScores: Scores :math:`p(y_i|x_i)`.
+
+        Raises:
+            ValueError: If this process has not taken in any sample.
+        """
+        if not len(self._scores):
+            raise ValueError('BetaMixtureDetector.compute() without samples: call update() first')
+        return LocalScores(torch.cat(list(self._scores)))
+
+    def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+        """One minus the posterior of the component of higher loss.
+
+        Raises:
+            ValueError: If a score is NaN or infinite, or losses between the percentiles are all equal.
+        """
+        scores = np.asarray(scores, dtype=np.float64)
+        bad = np.flatnonzero(~np.isfinite(scores))
+        if len(bad):
+            raise ValueError(
+                f'{len(bad)} of {len(scores)} scores are NaN or infinite, the first at sample {bad[0]} '
+                f'(value {scores[bad[0]]})'
+            )
+        # A probability that has underflowed to 0 is taken for the smallest of its type.
+        losses = -np.log(np.maximum(scores, np.finfo(np.float32).tiny))
+        low, high = np.quantile(losses, [self.outliers, 1 - self.outliers])
+        if low == high:
+            raise ValueError(
+                f'the losses of {len(losses)} samples are all equal ({low:g}) but for outliers: right and wrong '
+                'labels cannot be told apart (has the network collapsed to one prediction, or learnt all labels?)'
+            )
+        scaled = (losses - low) / (high - low)
+        inside = scaled[(scaled >= 0) & (scaled <= 1)]
+        return 1 - fit_beta_mixture(inside, self.iterations).noisy_probability(np.clip(scaled, 0, 1))

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often a sample of one class is given the label of another."""
+
+import numpy as np
+
+
+def count_transitions(true: np.ndarray, given: np.ndarray, num_classes: int) -> np.ndarray:
+    r"""Transition matrix from true and given labels, by counting.
+
+    .. math:: T_{ij} = \frac{|\{n : y_n = i, \tilde y_n = j\}|}{|\{n : y_n = i\}|}
+
+    Args:
+        true (np.ndarray): True labels, shape (N,).
+        given (np.ndarray): Given labels, shape (N,).
+        num_classes (int): Number of classes K.
+
+    Returns:
+        np.ndarray: float64, shape (K, K); each row sums to 1. A class without samples keeps its label.
+    """
+    counts = np.zeros((num_classes, num_classes))
+    np.add.at(counts, (true, given), 1)
+    empty = counts.sum(axis=1) == 0
+    counts[empty, empty] = 1
+    return counts / counts.sum(axis=1, keepdims=True)
+
+
+def transitions_from_anchors(probs: np.ndarray, percentile: float | None = 97.0) -> np.ndarray:
+    r"""Transition matrix from the predictions of a network that was trained on given labels.
+
+    .. math:: \hat T_{ij} = p(\tilde y = j \mid \bar x^i)
+
+    (Theorem 3 of Patrini et al., CVPR 2017, https://arxiv.org/abs/1609.03683.) The anchor
+    :math:`\bar x^i` stands for a sample that surely is of class i: the one with the highest
+    :math:`p(\tilde y = i \mid x)`, or, to be safe from outliers, the one at a percentile of it. The
+    percentile must lie within the share of the class: 97 suits ten classes, and None a hundred.
+
+    Args:
+        probs (np.ndarray): Predictions on the training set, shape (N, K).
+        percentile (float, optional): Percentile in [0, 100], rounded up to a sample. Defaults to 97;
+            None takes the highest.
+
+    Returns:
+        np.ndarray: float64, shape (K, K); each row sums to 1.
+
+    Raises:
+        ValueError: If ``percentile`` lies outside [0, 100].
+    """
+    if percentile is not None and not 0 <= percentile <= 100:
+        raise ValueError(f'percentile must be None or lie in [0, 100], got {percentile}')
+    probs = np.asarray(probs, dtype=np.float64)
+    place = int(np.ceil((100 if percentile is None else percentile) / 100 * (len(probs) - 1)))
+    anchors = np.argsort(probs, axis=0, kind='stable')[place]
+    matrix = probs[anchors]
+    return matrix / matrix.sum(axis=1, keepdims=True)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hook that finds out how labels go wrong, for losses that correct for it."""
+
+from pathlib import Path
+
+import mmengine.dist as dist
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop, Runner
+from mmpretrain.registry import HOOKS
+from torch import nn
+
+from ..compat import unwrap_model
+from ..detection import count_transitions, transitions_from_anchors
+from .label_noise_hook import training_pass_loader
+from .ordered_pass import run_pass
+
+MATRIX_NAME = 'transition_matrix.npy'
+
+
+@HOOKS.register_module()
+class TransitionMatrixHook(Hook):
+    """Count or estimate the transition matrix of the labels, and hand it to the loss.
+
+    The loss of the head has ``set_matrix(matrix)``, as :class:`ForwardCorrectionLoss` does. The
+    matrix is also written to ``transition_matrix.npy`` in the work directory.
+
+    - ``source='noise'`` counts true and given labels of the training set, before training. No method
+      that knows given labels alone could do so: it is an oracle, for injected noise only, and suits
+      whatever noise a config has.
+    - ``source='anchors'`` estimates it after ``warmup_epochs`` epochs, in which the loss still has the
+      identity and so is cross-entropy, by one pass over the training set, see
+      :func:`transitions_from_anchors`. That pass keeps N x K predictions in memory.
+
+    The training set must be a :class:`NoisyLabelDataset`.
+
+    Args:
+        source (str): ``'noise'`` or ``'anchors'``.
+        warmup_epochs (int, optional): Number of epochs before the estimate, for ``'anchors'``.
+        percentile (float, optional): See :func:`transitions_from_anchors`. Defaults to 97.
+        pipeline (list[dict], optional): Transforms of the pass, see :class:`LabelNoiseHook`.
+        batch_size (int, optional): Batch size of the pass, see :class:`LabelNoiseHook`.
+        num_workers (int, optional): Workers of the pass, see :class:`LabelNoiseHook`.
+
+    Raises:
+        ValueError: If ``source`` is neither of the two, or ``warmup_epochs`` does not go with it.
+    """
+
+    # Before CheckpointHook, so that a checkpoint holds the matrix.
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        source: str,
+        warmup_epochs: int | None = None,
+        percentile: float | None = 97.0,
+        pipeline: list[dict] | None = None,
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+    ) -> None:
+        if source not in ('noise', 'anchors'):
+            raise ValueError(f"source must be 'noise' or 'anchors', got {source!r}")
+        if source == 'anchors' and (warmup_epochs is None or warmup_epochs < 1):
+            raise ValueError(f"source='anchors' needs warmup_epochs of 1 or more, got {warmup_epochs}")
+        if source == 'noise' and warmup_epochs is not None:
+            raise ValueError("source='noise' counts before training: leave warmup_epochs out")
+        self.source = source
+        self.warmup_epochs = warmup_epochs
+        self.percentile = percentile
+        self.pass_settings = (pipeline, batch_size, num_workers)
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that the parts fit; count.
+
+        Raises:
+            ValueError: If the head's loss takes no matrix, true labels are needed and not known, the
+                loop has no epochs, or training ends before the estimate.
+        """
+        _loss_of(runner)
+        dataset = runner.train_dataloader.dataset
+        if self.source == 'noise':
+            if getattr(dataset, 'true_labels', None) is None:
+                raise ValueError(
+                    "TransitionMatrixHook(source='noise') needs true labels: a NoisyLabelDataset with noise or "
+                    "label_file as the outermost dataset of train_dataloader; source='anchors' does without"
+                )
+            _hand_over(runner, count_transitions(dataset.true_labels, dataset.given_labels, dataset.num_classes))
+            return
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError('TransitionMatrixHook needs epochs: set train_cfg = dict(by_epoch=True, ...)')
+        if not hasattr(dataset, 'with_pipeline'):
+            raise ValueError(
+                'TransitionMatrixHook needs a NoisyLabelDataset as the outermost dataset of train_dataloader, '
+                f'got {type(dataset).__name__}'
+            )
+        if self.warmup_epochs >= runner.max_epochs:
+            raise ValueError(
+                f'warmup_epochs={self.warmup_epochs} of TransitionMatrixHook leaves nothing of the '
+                f'{runner.max_epochs} epochs: choose fewer'
+            )
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Estimate, once. A run that is resumed later has the matrix from its checkpoint."""
+        if self.source == 'anchors' and runner.epoch + 1 == self.warmup_epochs:
+            probs = _predict(runner, self.pass_settings)
+            _hand_over(runner, transitions_from_anchors(probs, self.percentile))
+
+
+def _loss_of(runner: Runner) -> nn.Module:
+    loss = getattr(unwrap_model(runner.model).head, 'loss_module', None)
+    if not hasattr(loss, 'set_matrix'):
+        raise ValueError(
+            'TransitionMatrixHook is for a head whose loss takes a matrix, such as '
+            f"LinearClsHead(loss=dict(type='ForwardCorrectionLoss', ...)), got {type(loss).__name__}"
+        )
+    return loss
+
+
+def _predict(runner: Runner, pass_settings: tuple) -> np.ndarray:
+    """Predictions on the training set of all processes, float32, shape (N, K)."""
+    table, size = None, len(runner.train_dataloader.dataset)
+    for batch in run_pass(unwrap_model(runner.model), training_pass_loader(runner, *pass_settings)):
+        if table is None:
+            table = batch.probs.new_zeros(size, batch.probs.size(1))
+        table[batch.index] = batch.probs
+    # Each process has filled the rows of its own samples.
+    dist.all_reduce(table)
+    return table.cpu().numpy()
+
+
+def _hand_over(runner: Runner, matrix: np.ndarray) -> None:
+    _loss_of(runner).set_matrix(matrix, 'matrix of TransitionMatrixHook')
+    runner.logger.info(
+        f'TransitionMatrixHook: the given label is right with probability {np.diag(matrix).mean():.4f}, '
+        'averaged over classes'
+    )
+    if dist.is_main_process():
+        np.save(Path(runner.work_dir) / MATRIX_NAME, matrix, allow_pickle=False)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cross-entropy with the given label, through a matrix that says how labels go wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmpretrain.registry import MODELS
+from torch import Tensor
+
+from .sample_loss import SampleLoss
+
+
+@MODELS.register_module()
+class ForwardCorrectionLoss(SampleLoss):
+    r"""Forward loss correction: the network predicts true labels, the matrix makes given ones of them.
+
+    .. math:: L(x, \tilde y) = -\log \sum_i T_{i\tilde y}\, p_i(x)
+                             = -\log\big(T^\top p(x)\big)_{\tilde y}
+
+    (Section 4.2 and Theorem 2 of the paper.) :math:`T_{ij}` is the probability that a sample of
+    class i is given label j. Until a matrix is known it is the identity, and this is cross-entropy.
+    The matrix travels in checkpoints. :class:`TransitionMatrixHook` counts or estimates it.
+
+    Patrini et al.: Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach,
+    CVPR 2017, https://arxiv.org/abs/1609.03683
+
+    Args:
+        num_classes (int): Number of classes K.
+        matrix (Sequence | str, optional): :math:`T`: K rows of K numbers, or a ``.npy`` file with
+            them. Defaults to None, the identity.
+        **kwargs: Arguments of :class:`SampleLoss`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the matrix is not K x K, an entry lies outside [0, 1], or a row does not sum to 1.
+
+    Examples:
+        >>> loss = ForwardCorrectionLoss(2, matrix=[[1.0, 0.0], [0.5, 0.5]])
+        >>> loss(torch.zeros(1, 2), torch.tensor([0]))  # -log(0.5 * 1 + 0.5 * 0.5)
+        tensor(0.2877)
+    """
+
+    def __init__(self, num_classes: int, matrix: Sequence | str | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.register_buffer('matrix', torch.eye(num_classes))
+        if isinstance(matrix, (str, Path)):
+            self.set_matrix(np.load(matrix, allow_pickle=False), f'matrix of {matrix}')
+        elif matrix is not None:
+            self.set_matrix(matrix)
+
+    def set_matrix(self, matrix: Sequence | np.ndarray | Tensor, source: str = 'matrix') -> None:
+        """Take over a matrix.
+
+        Args:
+            matrix (Sequence | np.ndarray | Tensor): :math:`T`, shape (K, K).
+            source (str): What it is, for the message. Defaults to ``'matrix'``.
+
+        Raises:
+            ValueError: If it is not K x K, an entry lies outside [0, 1], or a row does not sum to 1.
+        """
+        matrix = torch.as_tensor(matrix, dtype=torch.float64)
+        if matrix.shape != self.matrix.shape:
+            raise ValueError(
+                f'{source} must have shape {tuple(self.matrix.shape)}, a row and a column for each class, '
+                f'got {tuple(matrix.shape)}'
+            )
+        sums = matrix.sum(dim=1)
+        # Written so that NaN, for which every comparison is false, is refused too.
+        wrong = torch.nonzero(~(((matrix >= 0) & (matrix <= 1)).all(dim=1) & ((sums - 1).abs() <= 1e-4)))
+        if len(wrong):
+            row = int(wrong[0])
+            raise ValueError(
+                f'{source} must hold probabilities that sum to 1 in each row, got row {row}: '
+                f'{matrix[row].tolist()}, which sums to {float(sums[row]):.6f}'
+            )
+        self.matrix.copy_(matrix)
+
+    def each(self, logits: Tensor, target: Tensor) -> Tensor:
+        """See :meth:`SampleLoss.each`."""
+        # Relative to the largest probability, so that the product underflows as late as it can.
+        log_probs = logits.log_softmax(dim=1)
+        highest = log_probs.amax(dim=1, keepdim=True)
+        with torch.autocast(logits.device.type, enabled=False):
+            given = (log_probs - highest).exp() @ self.matrix
+        log_given = given.clamp_min(torch.finfo(given.dtype).tiny).log() + highest
+        return -(target * log_given).sum(dim=1)

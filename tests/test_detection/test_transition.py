@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transition matrices equal their formulas, written out in loops."""
+
+import numpy as np
+import pytest
+
+from tcl_plugin.detection import count_transitions, transitions_from_anchors
+
+N, K = 41, 4
+
+
+def test_counts():
+    rng = np.random.RandomState(0)
+    true, given = rng.randint(K - 1, size=N), rng.randint(K, size=N)
+    found = count_transitions(true, given, K)
+    for i in range(K - 1):
+        for j in range(K):
+            both = sum(1 for n in range(N) if true[n] == i and given[n] == j)
+            assert found[i, j] == pytest.approx(both / sum(true == i))
+    # No sample is of the last class.
+    assert found[K - 1].tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(('percentile', 'above'), [(None, 0), (100, 0), (97.0, 1), (50, 20), (0, 40)])
+def test_anchors(percentile, above):
+    """The anchor of a class has so many samples above it, of 41."""
+    odds = np.random.RandomState(1).rand(N, K) ** 2
+    probs = odds / odds.sum(axis=1, keepdims=True)
+    found = transitions_from_anchors(probs, percentile)
+    for i in range(K):
+        (anchor,) = [n for n in range(N) if sum(probs[:, i] > probs[n, i]) == above]
+        np.testing.assert_allclose(found[i], probs[anchor])
+
+
+def test_anchors_of_a_perfect_network_give_the_matrix():
+    """One that knows the class of each sample and how labels of the class go wrong."""
+    truth = np.array([[0.8, 0.2, 0.0], [0.1, 0.6, 0.3], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(transitions_from_anchors(np.repeat(truth, 20, axis=0), 97), truth)
+
+
+@pytest.mark.parametrize('percentile', [-1, 100.5])
+def test_refusal(percentile):
+    with pytest.raises(ValueError, match=rf'percentile must be None or lie in \[0, 100\], got {percentile}'):
+        transitions_from_anchors(np.eye(3), percentile)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matrix of the labels reaches the loss in real runs: counted before training, or estimated after the warm-up."""
+
+import numpy as np
+import pytest
+import torch
+from hook_workers import estimate_transitions
+from toy_runs import NUM_TRAIN, PLAIN_PIPELINE, build_runner, classifier, noisy_digits, watch
+
+from tcl_plugin.compat import unwrap_model
+from tcl_plugin.detection import count_transitions, transitions_from_anchors
+from tcl_plugin.hooks import TransitionMatrixHook
+from tcl_plugin.hooks.label_noise_hook import training_pass_loader
+from tcl_plugin.hooks.ordered_pass import run_pass
+from tcl_plugin.hooks.transition_matrix_hook import MATRIX_NAME
+
+LOSS = dict(type='ForwardCorrectionLoss', num_classes=10)
+MODEL = classifier(head=dict(type='LinearClsHead', num_classes=10, in_channels=16, loss=LOSS))
+DATA = noisy_digits(pipeline=PLAIN_PIPELINE)
+KEPT = 'head.loss_module.matrix'
+
+
+def build(work_dir, hook, model=MODEL, data=DATA, **changes):
+    return build_runner(work_dir, model, data, dict(type='TransitionMatrixHook', **hook), **changes)
+
+
+def matrix_of(model):
+    return model.head.loss_module.matrix.clone().cpu()
+
+
+def test_counted_before_training(tmp_path):
+    runner = build(tmp_path, dict(source='noise'))
+    witness = watch(runner, matrix_of)
+    dataset = runner.train_dataloader.dataset
+    expected = count_transitions(dataset.true_labels, dataset.given_labels, 10)
+    assert 0.3 < np.diag(expected).mean() < 0.8
+    for known in (witness.before, *witness.iters):
+        np.testing.assert_allclose(known, expected, rtol=1e-6)
+    assert np.array_equal(np.load(tmp_path / MATRIX_NAME, allow_pickle=False), expected)
+
+
+@pytest.fixture(scope='module')
+def estimated(tmp_path_factory):
+    """A run over three epochs that estimates after the second: its folder and its witness."""
+    work_dir = tmp_path_factory.mktemp('anchors')
+    runner = build(work_dir, dict(source='anchors', warmup_epochs=2, percentile=90), max_epochs=3)
+    return work_dir, watch(runner, matrix_of)
+
+
+def test_estimated_once_after_the_warmup(estimated, tmp_path):
+    work_dir, witness = estimated
+    assert len(witness.iters) == 9
+    assert all(torch.equal(known, torch.eye(10)) for known in witness.iters[:6])
+    # By the weights that the checkpoint of the second epoch holds.
+    runner = build(tmp_path, dict(source='noise'), load_from=str(work_dir / 'epoch_2.pth'))
+    runner.load_or_resume()
+    model, loader = unwrap_model(runner.model), training_pass_loader(runner, None, None, None)
+    probs = torch.cat([batch.probs for batch in run_pass(model, loader)]).cpu().numpy()
+    assert probs.shape == (NUM_TRAIN, 10)
+    expected = transitions_from_anchors(probs, 90)
+    for known in witness.iters[6:]:
+        np.testing.assert_allclose(known, expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(np.load(work_dir / MATRIX_NAME, allow_pickle=False), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_resumed_run_has_the_matrix_of_its_checkpoint(estimated, tmp_path):
+    work_dir, witness = estimated
+    assert torch.equal(torch.load(work_dir / 'epoch_2.pth', weights_only=True)['state_dict'][KEPT], witness.iters[6])
+    resumed = build(
+        tmp_path,
+        dict(source='anchors', warmup_epochs=2, percentile=90),
+        max_epochs=3,
+        resume=True,
+        load_from=str(work_dir / 'epoch_2.pth'),
+    )
+    again = watch(resumed, matrix_of)
+    assert len(again.iters) == 3 and all(torch.equal(known, witness.iters[6]) for known in again.iters)
+
+
+def test_two_processes_equal_one(two_processes, tmp_path):
+    """From the predictions of both; and both have the same matrix."""
+    shares = two_processes(estimate_transitions, str(tmp_path))
+    for matrix, expected in shares:
+        np.testing.assert_array_equal(matrix, shares[0][0])
+        np.testing.assert_allclose(matrix, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ('hook', 'reason'),
+    [
+        (dict(source='truth'), "source must be 'noise' or 'anchors', got 'truth'"),
+        (dict(source='anchors'), 'needs warmup_epochs of 1 or more, got None'),
+        (dict(source='noise', warmup_epochs=1), "source='noise' counts before training: leave warmup_epochs out"),
+    ],
+)
+def test_bad_arguments(hook, reason):
+    with pytest.raises(ValueError, match=reason):
+        TransitionMatrixHook(**hook)
+
+
+@pytest.mark.parametrize(
+    ('hook', 'changes', 'reason'),
+    [
+        (dict(source='noise'), dict(model=classifier()), 'whose loss takes a matrix, .* got CrossEntropyLoss'),
+        (dict(source='noise'), dict(data=DATA | dict(noise=None)), r"needs true labels: .*source='anchors' does"),
+        (
+            dict(source='anchors', warmup_epochs=1),
+            dict(data=DATA['dataset']),
+            'outermost dataset .*, got SklearnDigits',
+        ),
+        (dict(source='anchors', warmup_epochs=1), {}, 'warmup_epochs=1 .* leaves nothing of the 1 epochs'),
+        (
+            dict(source='anchors', warmup_epochs=1),
+            dict(train_cfg=dict(by_epoch=False, max_iters=2)),
+            r'needs epochs: set train_cfg = dict\(by_epoch=True',
+        ),
+    ],
+)
+def test_refusals(hook, changes, reason, tmp_path):
+    with pytest.raises(ValueError, match=reason):
+        build(tmp_path, hook, **changes).train()

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forward correction equals its formula, written out in loops, and refuses what is no transition matrix."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmpretrain.registry import MODELS
+
+B, K = 7, 4
+ROWS = [[0.7, 0.1, 0.1, 0.1], [0.0, 1.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25], [0.4, 0.0, 0.0, 0.6]]
+
+
+@pytest.fixture
+def logits():
+    return 3 * torch.randn(B, K, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def target():
+    return torch.arange(B) % K
+
+
+def build(matrix=None, **kwargs):
+    return MODELS.build(dict(type='ForwardCorrectionLoss', num_classes=K, matrix=matrix, **kwargs))
+
+
+def test_in_plain_numbers(logits, target):
+    odds = np.exp(logits.double().numpy())
+    p = odds / odds.sum(axis=1, keepdims=True)
+    given = [[sum(ROWS[i][j] * p[n, i] for i in range(K)) for j in range(K)] for n in range(B)]
+    loss = build(ROWS)
+    hard = [-math.log(given[n][target[n]]) for n in range(B)]
+    assert loss(logits, target, reduction_override='none').tolist() == pytest.approx(hard, rel=1e-5)
+    soft = F.one_hot(target, K) * 0.7 + 0.3 / K
+    expected = [-sum(float(soft[n, j]) * math.log(given[n][j]) for j in range(K)) for n in range(B)]
+    assert float(loss(logits, soft)) == pytest.approx(sum(expected) / B, rel=1e-5)
+
+
+def test_without_a_matrix_it_is_cross_entropy(logits, target):
+    logits = (10 * logits).requires_grad_()
+    losses = [build()(logits, target), F.cross_entropy(logits, target)]
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*[torch.autograd.grad(loss, logits)[0] for loss in losses], rtol=1e-4, atol=1e-6)
+
+
+def test_a_label_that_no_class_gets(logits):
+    """A label of probability 0 costs much, but nothing is infinite."""
+    logits.requires_grad_()
+    loss = build([[1.0, 0, 0, 0]] * K)(logits, torch.full((B,), 2))
+    loss.backward()
+    assert loss > 80 and loss.isfinite() and logits.grad.isfinite().all()
+
+
+def test_half_precision_outside_changes_nothing(logits, target):
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = build(ROWS)(logits, target)
+    assert found == build(ROWS)(logits, target)
+
+
+def test_matrix_travels_with_the_weights():
+    known, other = build(ROWS), build()
+    assert other.matrix.tolist() == torch.eye(K).tolist()
+    other.load_state_dict(known.state_dict())
+    assert other.matrix.tolist() == torch.tensor(ROWS).tolist()
+
+
+def test_matrix_of_a_file(tmp_path):
+    np.save(tmp_path / 'matrix.npy', np.array(ROWS))
+    assert build(str(tmp_path / 'matrix.npy')).matrix.tolist() == torch.tensor(ROWS).tolist()
+    np.save(tmp_path / 'small.npy', np.eye(3))
+    with pytest.raises(ValueError, match=r'matrix of .*small\.npy must have shape \(4, 4\), .* got \(3, 3\)'):
+        build(str(tmp_path / 'small.npy'))
+    with pytest.raises(FileNotFoundError):
+        build(str(tmp_path / 'none.npy'))
+
+
+@pytest.mark.parametrize('row', [[0.5, 0.5, 0.5, 0.0], [1.5, -0.5, 0.0, 0.0], [math.nan, 1.0, 0.0, 0.0]])
+def test_refused_rows(row):
+    with pytest.raises(ValueError, match=r'matrix must hold probabilities that sum to 1 in each row, got row 3: \['):
+        build([*ROWS[:3], row])
