@@ -72,7 +72,7 @@ def test_refusals(make_noise, workplace, capsys):
         assert make_noise.main([str(word) for word in argv]) == 2
         return capsys.readouterr().err
 
-    assert '--out labels.csv: must be a .npy file' in refused(DIGITS, '--out', 'labels.csv')
+    assert '--out labels.csv: must be a .npy or .json file' in refused(DIGITS, '--out', 'labels.csv')
     (workplace / 'labels.npy').write_bytes(b'precious')
     assert 'labels.npy is there already; --force writes over it' in refused(DIGITS, '--out', 'labels.npy')
     assert (workplace / 'labels.npy').read_bytes() == b'precious'
