@@ -120,12 +120,18 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
         raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices: {error}') from error
     if pairs.ndim != 2 or pairs.shape[1] != 2:
         raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices, got shape {pairs.shape}')
-    here = check_labels(pairs[:, 0], num_samples, f'label file {path}, replaced images in {OPEN_KEY}')
-    there = check_labels(pairs[:, 1], num_others, f'label file {path}, images of open_set.dataset in {OPEN_KEY}')
-    index, count = np.unique(here, return_counts=True)
+    if pairs.dtype.kind not in 'iu':
+        raise TypeError(f'label file {path}: {OPEN_KEY} must be pairs of integers, got {pairs.dtype}')
+    for column, size, whose in ((0, num_samples, 'this dataset'), (1, num_others, 'open_set.dataset')):
+        wrong = np.flatnonzero((pairs[:, column] < 0) | (pairs[:, column] >= size))
+        if len(wrong):
+            raise ValueError(
+                f'label file {path}: {OPEN_KEY} names image {pairs[wrong[0], column]} of {whose}, which has {size}'
+            )
+    index, count = np.unique(pairs[:, 0], return_counts=True)
     if count.max() > 1:
         raise ValueError(f'label file {path}: {OPEN_KEY} replaces image {index[count.argmax()]} more than once')
-    return np.stack([here, there], axis=1)
+    return pairs.astype(np.int64)
 
 
 def _read(path: str | Path) -> tuple[Path, np.ndarray | dict]:

@@ -16,7 +16,7 @@ from tcl_plugin.datasets.images import images_of, resize_area
 from tcl_plugin.datasets.sidecar import digest
 
 IDN = dict(type='InstanceDependentNoise', rate=0.4, seed=0)
-DIGITS = dict(type='SklearnDigits', split='train', pipeline=[])
+DIGITS = dict(type='SklearnDigits', split='train', pipeline=[], serialize_data=False)
 # Of the given labels that rate 0.4 and seed 0 make of the digits, on every machine and for good.
 FROZEN = 'c5a2471af92ff918041d2666c80a2905de93776b3c1ff17b1c5651530895998d'
 
@@ -125,11 +125,14 @@ def test_images_are_those_before_the_pipeline(tmp_path):
 
 
 def test_copies_of_an_image_have_one_label():
-    once = NoisyLabelDataset(ToyDataset(), noise=IDN)
-    parts = [dict(type='RepeatDataset', dataset=ToyDataset(), times=2), ToyDataset(labels=(1,) * 5, first=200)]
+    once = NoisyLabelDataset(ToyDataset(serialize_data=False), noise=IDN)
+    parts = [
+        dict(type='RepeatDataset', dataset=ToyDataset(serialize_data=False), times=2),
+        ToyDataset(labels=(1,) * 5, first=200),
+    ]
     several = NoisyLabelDataset(dict(type='ConcatDataset', datasets=parts), noise=IDN)
     assert several.given_labels[:100].tolist() == several.given_labels[100:200].tolist()
-    toy = NoisyLabelDataset(RepeatDataset(ToyDataset(), 3), noise=IDN)
+    toy = NoisyLabelDataset(RepeatDataset(ToyDataset(serialize_data=False), 3), noise=IDN)
     assert toy.given_labels.tolist() == once.given_labels.tolist() * 3
     assert once.noise_rate > 0.2
 
@@ -238,4 +241,4 @@ def test_datasets_without_usable_images(info, error, message):
             return [info]
 
     with pytest.raises(error, match=message):
-        NoisyLabelDataset(Odd(), noise=IDN)
+        NoisyLabelDataset(Odd(serialize_data=False), noise=IDN)
