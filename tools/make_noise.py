@@ -15,6 +15,7 @@ from mmpretrain.registry import DATASETS
 
 from tcl_plugin import __version__, cli
 from tcl_plugin.datasets import NoisyLabelDataset
+from tcl_plugin.datasets.open_set import expected_rate, true_labels
 from tcl_plugin.datasets.sidecar import digest, sidecar_path, transition_matrix
 from tcl_plugin.errors import UserError, explained, run_tool
 
@@ -29,19 +30,21 @@ def parse_args(argv=None):
         argparse.Namespace: The values.
 
     Raises:
-        UserError: If the file is no .npy, or is there already.
+        UserError: If the file is neither .npy nor .json, or is there already.
     """
     parser = cli.Parser(
         prog='make_noise.py',
         description='Write the given labels of a training set to a file, with how they were made beside it.',
     )
-    parser.add_argument('config', help='path of the config; its train_dataloader.dataset.noise is the noise')
-    parser.add_argument('--out', required=True, metavar='FILE', help='label file to write, such as labels.npy')
+    parser.add_argument('config', help='path of the config; its train_dataloader.dataset says the noise')
+    parser.add_argument(
+        '--out', required=True, metavar='FILE', help='label file to write, .npy or .json; open-set noise needs .json'
+    )
     parser.add_argument('--force', action='store_true', help='write over files that are there already')
     cli.add_config_options(parser)
     args = parser.parse_args(argv)
-    if Path(args.out).suffix != '.npy':
-        raise UserError(f'--out {args.out}: must be a .npy file')
+    if Path(args.out).suffix not in ('.npy', '.json'):
+        raise UserError(f'--out {args.out}: must be a .npy or .json file')
     for path in (Path(args.out), sidecar_path(args.out)):
         if path.exists() and not args.force:
             raise UserError(f'{path} is there already; --force writes over it')
@@ -49,7 +52,7 @@ def parse_args(argv=None):
 
 
 def build_dataset(cfg):
-    """Build the training set of a config, whose images are not read.
+    """Build the training set of a config. Images are read only for noise that depends on them.
 
     Args:
         cfg (Config): The config.
@@ -63,7 +66,11 @@ def build_dataset(cfg):
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     with explained(*cli.BUILDING):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    if not isinstance(dataset, NoisyLabelDataset) or dataset.noise is None:
+    if (
+        not isinstance(dataset, NoisyLabelDataset)
+        or dataset.label_file is not None
+        or (dataset.noise is None and dataset.open_set is None)
+    ):
         raise UserError(
             "train_dataloader.dataset makes no noise: it must be dict(type='NoisyLabelDataset', noise=dict(...), ...)"
         )
@@ -80,37 +87,86 @@ def describe(dataset, config):
     Returns:
         dict: What the sidecar holds.
     """
-    true, given = dataset.image_labels
+    (own, given), replaced = dataset.image_labels, dataset.open_noise[:, 0]
+    true = true_labels(own, replaced)
     matrix = transition_matrix(true, given, dataset.num_classes)
     return dict(
         dataset=type(dataset.dataset).__name__,
         config=Path(config).name,
-        num_samples=len(true),
+        num_samples=len(own),
         num_classes=dataset.num_classes,
-        true_labels_sha256=digest(true),
+        true_labels_sha256=digest(own),
         given_labels_sha256=digest(given),
-        noise=repr(dataset.noise),
-        kind=type(dataset.noise).__name__,
-        nominal_rate=dataset.noise.rate,
-        seed=dataset.noise.seed,
-        expected_rate=dataset.noise.expected_rate(true, dataset.num_classes),
+        **describe_noise(dataset),
+        expected_rate=expected_rate(dataset.noise, own, dataset.num_classes, len(replaced)),
         measured_rate=float((true != given).mean()),
         measured_transition_matrix=[[round(share, 6) for share in row] for row in matrix.tolist()],
         made_by=f'tcl_plugin {__version__}',
     )
 
 
-def write(path, labels, description):
+def describe_noise(dataset):
+    """Say which kinds of noise a training set has.
+
+    Args:
+        dataset (NoisyLabelDataset): The training set.
+
+    Returns:
+        dict: ``noise``, ``kind``, ``nominal_rate`` and ``seed`` of closed-set noise (None where
+        there is none), and those of open-set noise where there is some.
+    """
+    noise, open_set = dataset.noise, dataset.open_set
+    description = dict.fromkeys(('noise', 'kind', 'nominal_rate', 'seed'))
+    if noise is not None:
+        description = dict(noise=repr(noise), kind=type(noise).__name__, nominal_rate=noise.rate, seed=noise.seed)
+    if open_set is not None:
+        description |= dict(
+            open_set=repr(open_set),
+            open_set_nominal_rate=open_set.rate,
+            open_set_seed=open_set.seed,
+            open_set_num_samples=len(open_set),
+            num_replaced=len(dataset.open_noise),
+        )
+    return description
+
+
+def label_saver(path, dataset):
+    """Choose how to write the label file.
+
+    A .json file is of SSR's form: ``noise_labels``, the given labels; ``open_noise``, pairs of a
+    replaced image and that of the other dataset; ``closed_noise``, other images whose label is wrong.
+
+    Args:
+        path (Path): The label file.
+        dataset (NoisyLabelDataset): The training set.
+
+    Returns:
+        Callable: A function that writes into an open binary file.
+
+    Raises:
+        UserError: If the file cannot hold what the noise has done.
+    """
+    (own, given), pairs = dataset.image_labels, dataset.open_noise
+    if path.suffix == '.npy':
+        if dataset.open_set is not None:
+            raise UserError(f'--out {path}: holds labels alone, but open_set replaces images: name a .json file')
+        return lambda file: np.save(file, given)
+    closed = np.setdiff1d(np.flatnonzero(own != given), pairs[:, 0])
+    content = dict(noise_labels=given.tolist(), open_noise=pairs.tolist(), closed_noise=closed.tolist())
+    return lambda file: file.write(json.dumps(content).encode())
+
+
+def write(path, save_labels, description):
     """Write label file and sidecar; a reader sees the old files or the new ones, never half of one.
 
     Args:
         path (Path): The label file.
-        labels (np.ndarray): Given labels, shape (N,).
+        save_labels (Callable): Writes the labels into an open binary file.
         description (dict): What the sidecar holds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside, text = sidecar_path(path), json.dumps(description, indent=2) + '\n'
-    for target, save in ((path, lambda f: np.save(f, labels)), (beside, lambda f: f.write(text.encode()))):
+    for target, save in ((path, save_labels), (beside, lambda f: f.write(text.encode()))):
         temporary = Path(f'{target}.tmp')
         with temporary.open('wb') as file:
             save(file)
@@ -125,11 +181,12 @@ def make_noise(argv=None):
     """
     args = parse_args(argv)
     dataset = build_dataset(cli.load_config(args, 'train_dataloader'))
-    description = describe(dataset, args.config)
+    save_labels, description = label_saver(Path(args.out), dataset), describe(dataset, args.config)
     with explained(cli.explain_files):
-        write(Path(args.out), dataset.image_labels[1], description)
+        write(Path(args.out), save_labels, description)
+    kinds = [description[kind] for kind in ('noise', 'open_set') if description.get(kind)]
     print(
-        f'{args.out}: {description["num_samples"]} labels, {description["noise"]}, '
+        f'{args.out}: {description["num_samples"]} labels, {" and ".join(kinds)}, '
         f'{100 * description["measured_rate"]:.2f} % of them wrong; how they were made: {sidecar_path(args.out)}'
     )
 

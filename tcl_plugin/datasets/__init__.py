@@ -4,16 +4,20 @@
 from .fashion_mnist import FashionMNISTRGB
 from .label_files import read_label_file
 from .noise import AsymmetricNoise, AsymmetricPerClassNoise, LabelNoise, SymmetricExclusiveNoise, SymmetricNoise
+from .noise_instance import InstanceDependentNoise
 from .noise_matrix import PairFlipNoise, TransitionMatrixNoise
 from .noisy_label_dataset import NoisyLabelDataset
+from .open_set import OpenSetNoise
 from .sklearn_digits import SklearnDigits
 
 __all__ = [
     'AsymmetricNoise',
     'AsymmetricPerClassNoise',
     'FashionMNISTRGB',
+    'InstanceDependentNoise',
     'LabelNoise',
     'NoisyLabelDataset',
+    'OpenSetNoise',
     'PairFlipNoise',
     'SklearnDigits',
     'SymmetricExclusiveNoise',

@@ -21,6 +21,9 @@ LABEL_COLUMNS = ('given_label', 'label')
 LABEL_KEYS = ('given_label', 'label', 'labels', 'noise_label', 'noise_labels', 'noisy_label', 'noisy_labels')
 TRUE_KEY = 'clean_label'
 
+#: Name that pairs of images have in SSR's files: [index here, index in the other dataset].
+OPEN_KEY = 'open_noise'
+
 
 def read_label_file(
     path: str | Path,
@@ -28,6 +31,7 @@ def read_label_file(
     num_classes: int,
     key: str | None = None,
     true_labels: np.ndarray | None = None,
+    open_set: bool = False,
 ) -> np.ndarray:
     """Read and check the given labels in a file.
 
@@ -53,6 +57,8 @@ def read_label_file(
             file has true labels too (:data:`TRUE_KEY`), they must be the same, or else the file is
             for another order of the images; so it is with the digest in a sidecar
             (``labels.npy.json``, see ``tools/make_noise.py``). Defaults to None.
+        open_set (bool): Whether :func:`read_open_noise` will see to the images that the file
+            replaces; otherwise a file that replaces images is refused. Defaults to False.
 
     Returns:
         np.ndarray: Given labels, int64, shape (N,).
@@ -61,20 +67,20 @@ def read_label_file(
         FileNotFoundError: There is no such file.
         TypeError: The labels are not integers.
         ValueError: The suffix is unknown, the file is damaged or has no labels by that name, the
-            number of labels is not N, a label lies outside 0..K-1, or the file is for another order
-            of the images. Every error names the file and what was found.
+            number of labels is not N, a label lies outside 0..K-1, the file is for another order of
+            the images, or it replaces images and ``open_set`` is False. Every error names the file
+            and what was found.
     """
-    path = Path(path).expanduser()
-    suffix = path.suffix.lower()
-    if suffix not in _READERS:
-        raise ValueError(f'label file {path}: unknown suffix {path.suffix!r}; known are {sorted(_READERS)}')
-    if not path.is_file():
-        raise FileNotFoundError(f'label file {path} does not exist or is not a file')
-    content = _READERS[suffix](path)
+    path, content = _read(path)
     if true_labels is not None:
         check_sidecar(path, true_labels)
     if isinstance(content, dict):
         _check_order(content.get(TRUE_KEY), true_labels, path)
+        if not open_set and len(content.get(OPEN_KEY, ())):
+            raise ValueError(
+                f'label file {path}: its {OPEN_KEY} replaces images, too ({len(content[OPEN_KEY])} of them): '
+                "set open_set=dict(type='OpenSetNoise', dataset=...) to the dataset that they come from"
+            )
         labels = _choose(content, key, path)
     elif key is not None:
         raise ValueError(f'label file {path}: has no {key!r}, but one vector of labels alone')
@@ -87,13 +93,60 @@ def read_label_file(
     return check_labels(labels, num_classes, f'label file {path}')
 
 
+def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.ndarray | None:
+    """Read which images a label file replaces (``open_noise`` in SSR's).
+
+    Args:
+        path (str | Path): The label file.
+        num_samples (int): Number of images N of the dataset.
+        num_others (int): Number of images of the other dataset.
+
+    Returns:
+        np.ndarray | None: Indices of the replaced images and of those of the other dataset, int64,
+        shape (R, 2); None where the file replaces none.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TypeError: They are not integers.
+        ValueError: The file cannot be read; they are not pairs; an index is out of range; or an
+            image is replaced twice. Every error names the file and what was found.
+    """
+    path, content = _read(path)
+    if not isinstance(content, dict) or not len(content.get(OPEN_KEY, ())):
+        return None
+    try:
+        pairs = np.array(content[OPEN_KEY])
+    except ValueError as error:
+        raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices: {error}') from error
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices, got shape {pairs.shape}')
+    if pairs.dtype.kind not in 'iu':
+        raise TypeError(f'label file {path}: {OPEN_KEY} must be pairs of integers, got {pairs.dtype}')
+    for column, size, whose in ((0, num_samples, 'this dataset'), (1, num_others, 'open_set.dataset')):
+        wrong = np.flatnonzero((pairs[:, column] < 0) | (pairs[:, column] >= size))
+        if len(wrong):
+            raise ValueError(
+                f'label file {path}: {OPEN_KEY} names image {pairs[wrong[0], column]} of {whose}, which has {size}'
+            )
+    index, count = np.unique(pairs[:, 0], return_counts=True)
+    if count.max() > 1:
+        raise ValueError(f'label file {path}: {OPEN_KEY} replaces image {index[count.argmax()]} more than once')
+    return pairs.astype(np.int64)
+
+
+def _read(path: str | Path) -> tuple[Path, np.ndarray | dict]:
+    """Read what a label file holds."""
+    path = Path(path).expanduser()
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        raise ValueError(f'label file {path}: unknown suffix {path.suffix!r}; known are {sorted(_READERS)}')
+    if not path.is_file():
+        raise FileNotFoundError(f'label file {path} does not exist or is not a file')
+    return path, _READERS[suffix](path)
+
+
 def _choose(content: dict, key: str | None, path: Path) -> np.ndarray:
     """Take the given labels out of a file that has several vectors."""
-    if len(content.get('open_noise', ())):
-        raise ValueError(
-            f'label file {path}: its open_noise replaces images, too ({len(content["open_noise"])} of them), '
-            'which a label file cannot do'
-        )
     found = [key] if key is not None else [name for name in LABEL_KEYS if name in content]
     if len(found) != 1 or found[0] not in content:
         raise ValueError(

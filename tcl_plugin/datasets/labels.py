@@ -3,6 +3,9 @@
 
 import numpy as np
 
+#: True label of a sample whose image belongs to none of the classes, see :class:`OpenSetNoise`.
+NO_CLASS = -1
+
 
 def check_labels(labels: np.ndarray, num_classes: int, source: str) -> np.ndarray:
     """Check a vector of labels and bring it to int64.

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 from mmpretrain.registry import TASK_UTILS
@@ -39,15 +40,51 @@ def check_rate(rate: float) -> float:
     return float(rate)
 
 
+def check_seed(seed: int) -> int:
+    """Check the seed of a random stream.
+
+    Args:
+        seed (int): The seed.
+
+    Returns:
+        int: The seed.
+
+    Raises:
+        TypeError: It is not an integer.
+        ValueError: It lies outside [0, 2**32).
+    """
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise TypeError(f'seed of the noise must be an integer, got {seed!r}')
+    if not 0 <= seed < 2**32:
+        raise ValueError(f'seed of the noise must be in [0, 2**32), got {seed}')
+    return int(seed)
+
+
+def share_of(rate: float, num_samples: int) -> int:
+    """floor(rate * N), as rates are meant.
+
+    Args:
+        rate (float): The rate, in [0, 1].
+        num_samples (int): Number of samples N.
+
+    Returns:
+        int: The number.
+    """
+    # The small number undoes binary fractions: 0.29 * 100 is 28.999999999999996.
+    return min(num_samples, math.floor(rate * num_samples + 1e-6))
+
+
 class LabelNoise(ABC):
     """Base of all generators: owns the random stream.
 
-    A generator overrides :meth:`_corrupt` and :meth:`expected_rate`.
+    A generator overrides :meth:`_corrupt` and :meth:`expected_rate`. One that looks at the images
+    sets ``needs_images``, and its :meth:`_corrupt` takes them as a fourth argument.
 
     Args:
         seed (int): Seed of the random stream, in [0, 2**32). Defaults to 0.
 
     Attributes:
+        needs_images (bool): Whether calls must pass the images.
         rate (float, optional): Nominal noise rate; None where there is none.
 
     Raises:
@@ -55,30 +92,37 @@ class LabelNoise(ABC):
         ValueError: ``seed`` is outside its range.
     """
 
+    needs_images: ClassVar[bool] = False
+
     def __init__(self, seed: int = 0) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, Integral):
-            raise TypeError(f'seed of the noise must be an integer, got {seed!r}')
-        if not 0 <= seed < 2**32:
-            raise ValueError(f'seed of the noise must be in [0, 2**32), got {seed}')
-        self.seed = int(seed)
+        self.seed = check_seed(seed)
         self.rate: float | None = None
 
-    def __call__(self, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    def __call__(self, labels: np.ndarray, num_classes: int, images: Iterable[np.ndarray] | None = None) -> np.ndarray:
         """Make given labels of true labels, which stay as they are.
 
         Args:
             labels (np.ndarray): True labels, integers in 0..K-1, shape (N,).
             num_classes (int): Number of classes K.
+            images (Iterable[np.ndarray], optional): The N images in the order of the labels, uint8,
+                each of shape (H, W, C) or (H, W); gone through once. Only generators with
+                ``needs_images`` look at them. Defaults to None.
 
         Returns:
             np.ndarray: Given labels, int64, shape (N,). The same for every call.
 
         Raises:
             TypeError: The labels are not integers.
-            ValueError: A label lies outside 0..K-1, or the generator does not suit K.
+            ValueError: A label lies outside 0..K-1, the generator does not suit K, or it needs
+                images and gets none.
         """
         labels = check_labels(labels, num_classes, f'labels for {type(self).__name__}')
-        return self._corrupt(labels, num_classes, np.random.RandomState(self.seed))
+        rng = np.random.RandomState(self.seed)
+        if not self.needs_images:
+            return self._corrupt(labels, num_classes, rng)
+        if images is None:
+            raise ValueError(f'{type(self).__name__} depends on the images: call it with images, too')
+        return self._corrupt(labels, num_classes, rng, images)
 
     @abstractmethod
     def _corrupt(self, labels: np.ndarray, num_classes: int, rng: np.random.RandomState) -> np.ndarray:
@@ -122,8 +166,7 @@ class RatedNoise(LabelNoise):
 
     def _share(self, num_samples: int) -> int:
         """floor(rate * N)."""
-        # The small number undoes binary fractions: 0.29 * 100 is 28.999999999999996.
-        return min(num_samples, math.floor(self.rate * num_samples + 1e-6))
+        return share_of(self.rate, num_samples)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(rate={self.rate:g}, seed={self.seed})'

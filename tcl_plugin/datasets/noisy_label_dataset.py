@@ -12,9 +12,11 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
+from .images import images_of
 from .label_files import read_label_file
 from .labels import check_labels
 from .leaves import leaf_table
+from .open_set import OpenSetNoise, expected_rate, sources, true_labels
 
 
 @DATASETS.register_module()
@@ -27,32 +29,38 @@ class NoisyLabelDataset:
     over the distinct images). What a pipeline meets is the data info of the inner dataset with
 
     - ``gt_label`` (int): the given label;
-    - ``clean_label`` (int): the true label, where it is known, that is with ``noise`` or
-      ``label_file``, which treat the dataset's own labels as true;
+    - ``clean_label`` (int): the true label, where it is known, that is with ``noise``,
+      ``label_file`` or ``open_set``, which treat the dataset's own labels as true; -1 for an image
+      that ``open_set`` has put in, which belongs to no class;
     - ``sample_idx`` (int): 0..N-1 over this wrapper.
 
-    With neither ``noise`` nor ``label_file`` the dataset's own labels are the given ones (a
-    dataset with natural noise), and nothing is known of the true ones. ``ClassBalancedDataset``
-    comes before the noise, and so balances by the dataset's own labels.
+    For an image that ``open_set`` has put in, the rest of the data info is that of the other
+    dataset. Without ``noise``, ``label_file`` and ``open_set`` the dataset's own labels are the
+    given ones (a dataset with natural noise), and nothing is known of the true ones.
+    ``ClassBalancedDataset`` comes before the noise, and so balances by the dataset's own labels.
 
     Args:
         dataset (dict | Dataset): Config of the inner dataset, or a built one.
         noise (dict | Callable, optional): Config of a noise generator in TASK_UTILS, or a built
-            one. Defaults to None.
+            one: a function of labels and K that returns given labels. One whose attribute
+            ``needs_images`` is true also gets ``images``, an iterator over the distinct images
+            (see :func:`images_of`) in the order of the labels. Defaults to None.
         label_file (str, optional): File with the given labels, see :func:`read_label_file`.
             Defaults to None.
         label_key (str, optional): Name of the given labels in a file that has several, such as
             ``'worse_label'`` of CIFAR-10N. Defaults to None.
+        open_set (dict | OpenSetNoise, optional): Images of another dataset that replace some of
+            this one; see :class:`OpenSetNoise`. Defaults to None.
         num_classes (int, optional): Number of classes K. Defaults to None, the number of classes
             in the dataset's metainfo.
         lazy_init (bool): Whether to leave reading the dataset and its labels to
             :meth:`full_init`. Defaults to False.
 
     Raises:
-        TypeError: ``dataset`` is no dataset, or is a :class:`NoisyLabelDataset` itself; or a label
-            is not one integer.
+        TypeError: ``dataset`` is no dataset, or is a :class:`NoisyLabelDataset` itself;
+            ``open_set`` is no :class:`OpenSetNoise`; or a label is not one integer.
         ValueError: Both ``noise`` and ``label_file`` are given; K is unknown, or differs from the
-            dataset's; a label lies outside 0..K-1.
+            dataset's; a label lies outside 0..K-1; images of ``open_set`` do not fit.
 
     Examples:
         >>> dataset = NoisyLabelDataset(
@@ -70,6 +78,7 @@ class NoisyLabelDataset:
         label_key: str | None = None,
         num_classes: int | None = None,
         lazy_init: bool = False,
+        open_set: dict | OpenSetNoise | None = None,
     ) -> None:
         if noise is not None and label_file is not None:
             raise ValueError(
@@ -82,6 +91,11 @@ class NoisyLabelDataset:
                 f'NoisyLabelDataset itself, got {type(self.dataset).__name__}'
             )
         self.noise = TASK_UTILS.build(noise) if isinstance(noise, dict) else noise
+        self.open_set = TASK_UTILS.build(open_set) if isinstance(open_set, dict) else open_set
+        if not isinstance(self.open_set, (OpenSetNoise, type(None))):
+            raise TypeError(
+                f"open_set must be dict(type='OpenSetNoise', dataset=...), got {type(self.open_set).__name__}"
+            )
         self.label_file = label_file
         self.label_key = label_key
         self._num_classes = num_classes
@@ -104,8 +118,10 @@ class NoisyLabelDataset:
         given = self._give_labels(own)
         self._image_labels = own, given
         self._given_labels = given[self._images]
-        has_truth = self.noise is not None or self.label_file is not None
-        self._true_labels = own[self._images] if has_truth else None
+        self._open_noise = self._replace_images(own, given)
+        self._sources = sources(self._open_noise, len(own))
+        has_truth = any(part is not None for part in (self.noise, self.label_file, self.open_set))
+        self._true_labels = true_labels(own, self._open_noise[:, 0])[self._images] if has_truth else None
         self._fully_initialized = True
         if is_main_process():
             print_log(f'{type(self).__name__}: {self._summary()}', logger='current')
@@ -138,13 +154,27 @@ class NoisyLabelDataset:
     def _give_labels(self, own: np.ndarray) -> np.ndarray:
         """Given labels of the distinct images, int64."""
         if self.label_file is not None:
-            return read_label_file(self.label_file, len(own), self._num_classes, self.label_key, own)
+            has_open_set = self.open_set is not None
+            return read_label_file(self.label_file, len(own), self._num_classes, self.label_key, own, has_open_set)
         if self.noise is None:
             return own
-        given = np.asarray(self.noise(own, self._num_classes))
+        needs_images = getattr(self.noise, 'needs_images', False)
+        extra = dict(images=images_of(self._table.leaves)) if needs_images else {}
+        given = np.asarray(self.noise(own, self._num_classes, **extra))
         if given.shape != own.shape:
             raise ValueError(f'{self.noise!r} made labels of shape {given.shape}, not {own.shape}')
         return check_labels(given, self._num_classes, f'labels made by {self.noise!r}')
+
+    def _replace_images(self, own: np.ndarray, given: np.ndarray) -> np.ndarray:
+        """Which of the distinct images are replaced by which of the other dataset, int64, (R, 2)."""
+        if self.open_set is None:
+            return np.empty((0, 2), dtype=np.int64)
+        self.open_set.full_init()
+        pairs = self.open_set.replacements(own, given, self.label_file)
+        if len(pairs):
+            leaf = self._table.leaves[0]
+            self.open_set.check_fits(leaf.get_data_info(0), type(leaf).__name__)
+        return pairs
 
     @property
     def metainfo(self) -> dict:
@@ -184,7 +214,8 @@ class NoisyLabelDataset:
     @property
     @force_full_init
     def true_labels(self) -> np.ndarray | None:
-        """np.ndarray, optional: True labels where known, int64, shape (N,), read-only."""
+        """np.ndarray, optional: True labels where known, -1 for an image that belongs to no class,
+        int64, shape (N,), read-only."""
         return None if self._true_labels is None else _read_only(self._true_labels)
 
     @property
@@ -196,8 +227,16 @@ class NoisyLabelDataset:
 
     @property
     @force_full_init
+    def open_noise(self) -> np.ndarray:
+        """np.ndarray: Indices of the distinct images that are replaced, in the order of a label file,
+        and of those of the other dataset; int64, shape (R, 2), read-only."""
+        return _read_only(self._open_noise)
+
+    @property
+    @force_full_init
     def noise_rate(self) -> float | None:
-        """float, optional: Measured share of wrong given labels; None without true labels."""
+        """float, optional: Measured share of wrong given labels, those of images that belong to no
+        class among them; None without true labels."""
         if self._true_labels is None:
             return None
         return float((self._given_labels != self._true_labels).mean())
@@ -209,6 +248,8 @@ class NoisyLabelDataset:
         none. Read at the first use and kept."""
         if self._img_paths is None:
             paths = [leaf.get_data_info(i).get('img_path') for leaf in self._table.leaves for i in range(len(leaf))]
+            for image, source in self._open_noise:
+                paths[image] = self.open_set.img_path(source)
             self._img_paths = [paths[i] for i in self._images]
         return self._img_paths if any(path is not None for path in self._img_paths) else None
 
@@ -234,9 +275,14 @@ class NoisyLabelDataset:
 
         Raises:
             IndexError: There is no such sample.
+            RuntimeError: The pipeline of the other dataset of ``open_set`` returned None.
         """
         idx = self._positive(idx)
-        info = self._leaf(idx).get_data_info(int(self._table.index[idx]))
+        source = self._sources[self._images[idx]]
+        if source < 0:
+            info = self._leaf(idx).get_data_info(int(self._table.index[idx]))
+        else:
+            info = self.open_set.data_info(source)
         info['gt_label'] = int(self._given_labels[idx])
         if self._true_labels is not None:
             info['clean_label'] = int(self._true_labels[idx])
@@ -328,13 +374,24 @@ class NoisyLabelDataset:
             return f'label file {self.label_file}{key}'
         return 'labels of the dataset' if self.noise is None else repr(self.noise)
 
+    def _expected_rate(self) -> float | None:
+        """Expected noise rate over the samples, where it follows from the noise alone."""
+        if self.label_file is not None or (self.noise is None and self.open_set is None):
+            return None
+        if self.noise is not None and not hasattr(self.noise, 'expected_rate'):
+            return None
+        own = self._image_labels[0][self._images]
+        return expected_rate(self.noise, own, self._num_classes, int((self._sources[self._images] >= 0).sum()))
+
     def _summary(self) -> str:
         """One line: kind, noise rates, N and K."""
         parts = [self._kind()]
+        if self.open_set is not None:
+            parts[0] += f' and {self.open_set!r}, which replaces {len(self._open_noise)} images'
         if getattr(self.noise, 'rate', None) is not None:
             parts.append(f'nominal noise rate {self.noise.rate:.4f}')
-        if hasattr(self.noise, 'expected_rate'):
-            expected = self.noise.expected_rate(self._true_labels, self._num_classes)
+        expected = self._expected_rate()
+        if expected is not None:
             parts.append(f'expected {expected:.4f}')
         rate = self.noise_rate
         parts.append('true labels unknown' if rate is None else f'measured noise rate {rate:.4f}')

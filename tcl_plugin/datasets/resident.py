@@ -124,6 +124,12 @@ def changing_transforms(dataset: Dataset) -> list[str]:
     pipeline = pipeline_of(dataset)
     if pipeline is None:
         return ['several pipelines']
+    open_set = getattr(dataset, 'open_set', None)
+    if open_set is not None:
+        other = pipeline_of(open_set.dataset)
+        if other is None:
+            return ['several pipelines of open_set.dataset']
+        pipeline = other + pipeline
     names = [type(transform).__name__ for transform in pipeline]
     return [name for name in names if name not in FIXED_TRANSFORMS]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .labels import NO_CLASS
+
 
 def digest(labels: np.ndarray) -> str:
     """Fingerprint of labels in their order.
@@ -24,7 +26,8 @@ def transition_matrix(true: np.ndarray, given: np.ndarray, num_classes: int) -> 
     """Measure how often each class has got each label.
 
     Args:
-        true (np.ndarray): True labels, shape (N,).
+        true (np.ndarray): True labels, shape (N,). Samples that belong to no class
+            (:data:`NO_CLASS`) are left out.
         given (np.ndarray): Given labels, shape (N,).
         num_classes (int): Number of classes K.
 
@@ -32,6 +35,7 @@ def transition_matrix(true: np.ndarray, given: np.ndarray, num_classes: int) -> 
         np.ndarray: Share of given label j among the samples of class i in row i and column j,
         float64, shape (K, K). The row of a class without samples is zero.
     """
+    true, given = true[true != NO_CLASS], given[true != NO_CLASS]
     counts = np.bincount(true * num_classes + given, minlength=num_classes**2).reshape(num_classes, num_classes)
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 

@@ -21,7 +21,8 @@ class LabelTable:
         label_quality (np.ndarray): Score of the given label in [0, 1], shape (N,).
         clean_prob (np.ndarray): Probability that the given label is right, shape (N,).
         is_label_issue (np.ndarray): Whether it is called wrong, bool, shape (N,).
-        true_label (np.ndarray, optional): Where injected noise or a label file leaves it known.
+        true_label (np.ndarray, optional): Where injected noise or a label file leaves it known; -1
+            for an image that belongs to no class (open-set noise), whose label is always wrong.
         img_path (np.ndarray, optional): Where images are files.
     """
 

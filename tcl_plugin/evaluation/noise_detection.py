@@ -17,7 +17,8 @@ def detection_metrics(
         clean_prob (np.ndarray): Clean probability of each sample, shape (N,).
         scores (np.ndarray): Score of each given label, higher means more likely right, shape (N,).
         given (np.ndarray): Given labels, shape (N,).
-        true (np.ndarray): True labels, shape (N,).
+        true (np.ndarray): True labels, shape (N,); -1 for images that belong to no class, whose
+            labels are wrong like others.
 
     Returns:
         dict[str, float]: ``auc`` (of the clean probability), ``score_auc`` (of the score, which
@@ -41,7 +42,7 @@ def fitted_share(predicted: np.ndarray, given: np.ndarray, true: np.ndarray) -> 
     Args:
         predicted (np.ndarray): Predicted classes of the training samples, shape (N,).
         given (np.ndarray): Given labels, shape (N,).
-        true (np.ndarray): True labels, shape (N,).
+        true (np.ndarray): True labels, shape (N,); -1 for images that belong to no class.
 
     Returns:
         float | None: The share; None where no label is wrong.

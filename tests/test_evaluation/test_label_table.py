@@ -25,7 +25,7 @@ def make_table(**more):
 def test_round_trip(tmp_path):
     # Names as people have them: with a comma, a quotation mark, and no ASCII.
     paths = ['a,b.png', 'c "d".png', 'é/ü.png']
-    table = make_table(true_label=np.array([2, 1, 1]), img_path=np.array(paths))
+    table = make_table(true_label=np.array([2, -1, 1]), img_path=np.array(paths))
     write_label_table(tmp_path / 'table.csv', table)
     found = read_label_table(tmp_path / 'table.csv')
     for field in fields(LabelTable):

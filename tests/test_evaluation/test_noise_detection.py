@@ -44,3 +44,10 @@ def test_fitted_share():
     predicted = np.array([1, 1, 1, 2, 2, 2])  # of the two wrong labels the first is predicted
     assert fitted_share(predicted, GIVEN, TRUE) == 0.5
     assert fitted_share(predicted, TRUE, TRUE) is None
+
+
+def test_images_of_no_class_are_wrong_like_others():
+    """Only whether a true label is the given one counts, not which it is."""
+    true = np.where(GIVEN == TRUE, TRUE, -1)
+    assert detection_metrics(CLEAN_PROB, SCORES, GIVEN, true) == detection_metrics(CLEAN_PROB, SCORES, GIVEN, TRUE)
+    assert fitted_share(np.array([1, 1, 1, 2, 2, 2]), GIVEN, true) == 0.5

@@ -105,6 +105,20 @@ def test_scalars_are_those_of_the_table(finished):
     assert scalars == pytest.approx(expected)
 
 
+def test_images_of_no_class(tmp_path):
+    """Whatever reads the true labels copes with -1."""
+    other = dict(type='SklearnDigits', split='test', indices=NUM_TRAIN)
+    dataset = noisy_digits() | dict(open_set=dict(type='OpenSetNoise', rate=0.25, dataset=other))
+    runner = build_runner(tmp_path, tcl(), dataset, hook())
+    runner.train()
+    table, scalars = read_label_table(tmp_path / TABLE_NAME), logged(tmp_path)[1]
+    wrong = table.given_label != table.true_label
+    assert (table.true_label == -1).sum() == 10 and wrong[table.true_label == -1].all()
+    assert scalars['noise_rate'] == runner.train_dataloader.dataset.noise_rate == wrong.mean() > 0.5
+    assert scalars['recall'] == table.is_label_issue[wrong].mean()
+    assert scalars['wrong_labels_fitted'] == (table.predicted_label == table.given_label)[wrong].mean()
+
+
 def test_checkpoint_holds_prototypes_but_no_row_for_a_sample(finished):
     runner, _, work_dir, hooks = finished
     checkpoint = torch.load(work_dir / 'epoch_3.pth', weights_only=True, map_location='cpu')

@@ -23,6 +23,13 @@ def training_set(**changes):
     return DATASETS.build({**Config.fromfile(DIGITS).train_dataloader.dataset, **changes})
 
 
+def config_of(folder, **changes):
+    """Write a config that is that of the digits but for the training set; return its path."""
+    path = folder / 'config.py'
+    path.write_text(f'_base_ = {str(DIGITS)!r}\ntrain_dataloader = dict(dataset={changes!r})\n')
+    return str(path)
+
+
 def test_writes_labels_that_a_dataset_takes_back(make_noise, workplace, capsys):
     assert make_noise.main([str(DIGITS), '--out', 'made/labels.npy']) == 0
     assert 'made/labels.npy: 1437 labels, SymmetricNoise(rate=0.8, seed=0), 71.82 % of them wrong' in (
@@ -67,17 +74,63 @@ def test_another_order_is_refused(make_noise, workplace):
         training_set(dataset=other, noise=None, label_file='labels.npy')
 
 
+def test_instance_dependent_labels_come_back(make_noise, workplace):
+    noise = dict(type='InstanceDependentNoise', rate=0.4, seed=0)
+    assert make_noise.main([config_of(workplace, noise=noise), '--out', 'labels.json']) == 0
+    expected = training_set(noise=noise)
+    again = training_set(noise=None, label_file='labels.json')
+    assert (again.given_labels == expected.given_labels).all() and again.noise_rate == expected.noise_rate > 0.3
+    beside = json.loads((workplace / 'labels.json.json').read_text())
+    assert beside['noise'] == 'InstanceDependentNoise(rate=0.4, std=0.1, seed=0)'
+    assert beside['expected_rate'] == pytest.approx(0.4, abs=1e-4) and 'open_set' not in beside
+
+
+# Not serialised, as mmengine collects garbage each time that it does it.
+OTHER = dict(type='SklearnDigits', split='test', serialize_data=False)
+
+
+@pytest.mark.parametrize('closed', [True, False])
+def test_open_set_noise_comes_back(closed, make_noise, workplace, capsys):
+    changes = dict(open_set=dict(type='OpenSetNoise', rate=0.2, dataset=OTHER)) | ({} if closed else dict(noise=None))
+    config = config_of(workplace, **changes)
+    assert make_noise.main([config, '--out', 'labels.npy']) == 2
+    assert 'labels.npy: holds labels alone, but open_set replaces images: name a .json file' in capsys.readouterr().err
+    assert [path.name for path in workplace.iterdir()] == ['config.py']
+    assert make_noise.main([config, '--out', 'labels.json']) == 0
+    kinds = ('SymmetricNoise(rate=0.8, seed=0) and ' if closed else '') + 'OpenSetNoise('
+    assert f'labels.json: 1437 labels, {kinds}' in capsys.readouterr().out
+
+    expected = training_set(**changes)
+    again = training_set(noise=None, label_file='labels.json', open_set=dict(type='OpenSetNoise', dataset=OTHER))
+    assert (again.given_labels == expected.given_labels).all() and (again.true_labels == expected.true_labels).all()
+    assert (again.open_noise == expected.open_noise).all() and len(again.open_noise) == 287
+    with pytest.raises(ValueError, match=r'labels.json: its open_noise replaces images, too \(287 of them\)'):
+        training_set(noise=None, label_file='labels.json')
+
+    beside, made = (json.loads((workplace / name).read_text()) for name in ('labels.json.json', 'labels.json'))
+    own = training_set(noise=None).given_labels
+    assert beside['true_labels_sha256'] == digest(own)
+    assert (beside['num_replaced'], beside['open_set_nominal_rate'], beside['open_set_num_samples']) == (287, 0.2, 360)
+    assert beside['nominal_rate'] == (0.8 if closed else None)
+    assert beside['measured_rate'] == expected.noise_rate == pytest.approx(beside['expected_rate'], abs=0.02)
+    wrong = set(np.flatnonzero(expected.given_labels != own))
+    assert set(made['closed_noise']) == wrong and not wrong & {here for here, _ in made['open_noise']}
+
+
 def test_refusals(make_noise, workplace, capsys):
     def refused(*argv):
         assert make_noise.main([str(word) for word in argv]) == 2
         return capsys.readouterr().err
 
-    assert '--out labels.csv: must be a .npy file' in refused(DIGITS, '--out', 'labels.csv')
+    assert '--out labels.csv: must be a .npy or .json file' in refused(DIGITS, '--out', 'labels.csv')
     (workplace / 'labels.npy').write_bytes(b'precious')
     assert 'labels.npy is there already; --force writes over it' in refused(DIGITS, '--out', 'labels.npy')
     assert (workplace / 'labels.npy').read_bytes() == b'precious'
     none = ['--cfg-options', 'train_dataloader.dataset.noise=None']
     assert 'makes no noise' in refused(DIGITS, '--out', 'other.npy', *none)
+    file = config_of(workplace, noise=None, label_file='given.npy')
+    np.save('given.npy', training_set().given_labels)
+    assert 'makes no noise' in refused(file, '--out', 'other.npy')
     rate = ['--cfg-options', 'train_dataloader.dataset.noise.rate=1.5']
     assert 'noise rate must be in [0, 1], got 1.5' in refused(DIGITS, '--out', 'other.npy', *rate)
     assert make_noise.main([str(DIGITS), '--out', 'labels.npy', '--force']) == 0
@@ -86,4 +139,9 @@ def test_refusals(make_noise, workplace, capsys):
 
 def test_matrix_of_a_class_without_samples():
     matrix = transition_matrix(np.array([0, 0, 2]), np.array([0, 1, 2]), 3)
+    assert matrix.tolist() == [[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]]
+
+
+def test_matrix_leaves_out_images_of_no_class():
+    matrix = transition_matrix(np.array([0, -1, 0, 2, -1]), np.array([0, 1, 1, 2, 0]), 3)
     assert matrix.tolist() == [[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]]
