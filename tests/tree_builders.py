@@ -39,7 +39,11 @@ def wnid(label: int) -> str:
 
 
 def build_webvision(
-    root: str | Path, num_classes: int = 52, num_train: int = 104, num_val: int = 52, val_folder: str = 'val_images_256'
+    root: str | Path,
+    num_classes: int = 52,
+    num_train: int = 104,
+    num_val: int = 52,
+    val_folder: str = 'val_images_256',
 ) -> Path:
     """Write WebVision 1.0: lists in info/, images found by Google, and those of validation.
 
