@@ -1,0 +1,42 @@
+# Views of large images, cut by CPU workers: 256 pixels on the short edge, then 224. Images are BGR, as mmpretrain
+# loads them, until the data preprocessor turns them into RGB. What is marked is not known of TCL.
+load = dict(type='LoadImageFromFile')
+weak_view = [
+    dict(type='ResizeEdge', scale=256, edge='short'),
+    dict(type='RandomCrop', crop_size=224),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+]
+# As on CIFAR, with the blur that the published code has for images of this size.
+strong_view = [
+    dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0)),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(
+        type='RandomApply',
+        transforms=[dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)],
+        prob=0.8,
+    ),
+    # Weights of blue, green and red; the default weighs them alike.
+    dict(type='RandomGrayscale', prob=0.2, keep_channels=True, channel_weights=(0.114, 0.587, 0.299)),
+    dict(type='GaussianBlur', magnitude_range=(0.1, 2.0), magnitude_std='inf', prob=0.5),  # our choice
+    dict(type='Solarize', thr=128, prob=0.5),  # our choice: as on CIFAR
+]
+one_view = [load, *weak_view, dict(type='PackInputs')]
+three_views = [
+    load,
+    dict(type='MultiView', num_views=[1, 2], transforms=[weak_view, strong_view]),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    load,
+    dict(type='ResizeEdge', scale=256, edge='short'),
+    dict(type='CenterCrop', crop_size=224),
+    dict(type='PackInputs'),
+]
+# ImageNet's mean and deviation.
+data_preprocessor = dict(
+    type='MultiViewDataPreprocessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    to_rgb=True,
+    channels_last=True,
+)

@@ -1,0 +1,11 @@
+# TCL with ResNet-18 for images of 224 pixels. Datasets set head.num_classes.
+model = dict(
+    type='TCL',
+    bfloat16=True,  # in backbone and neck, where the device has it
+    backbone=dict(type='ResNet', depth=18),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='TCLHead', in_channels=512),
+)
+
+# Which labels are right, found out anew after each epoch.
+custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector'))]

@@ -1,0 +1,11 @@
+# TCL with ResNet-50, pretrained on ImageNet. Datasets set head.num_classes.
+model = dict(
+    type='TCL',
+    bfloat16=True,  # in backbone and neck, where the device has it
+    backbone=dict(type='ResNet', depth=50, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='TCLHead', in_channels=2048),
+)
+
+# Which labels are right, found out anew after each epoch.
+custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector'))]

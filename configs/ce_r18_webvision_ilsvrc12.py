@@ -1,0 +1,13 @@
+# ce_r18_webvision.py, tested on the same classes of ImageNet's validation set:
+# python tools/test.py configs/ce_r18_webvision_ilsvrc12.py work_dirs/ce_r18_webvision/epoch_N.pth
+_base_ = 'ce_r18_webvision.py'
+
+test_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='ILSVRC12',
+        data_root='data/imagenet',
+        synsets='data/webvision/info/synsets.txt',
+        pipeline=_base_.test_pipeline,
+    )
+)

@@ -1,0 +1,11 @@
+# PreActResNet-18 on mini-ImageNet with 40 % red noise at 32 pixels, with the recipe for CIFAR. The paper has none for
+# it. Other noise: train_dataloader.dataset.dataset.colour='blue' and rate, of which the lists name 0.0 to 0.8.
+_base_ = [
+    '_base_/models/tcl_r18.py',  # our choice
+    '_base_/datasets/tcl_miniimagenet.py',
+    '_base_/schedules/tcl_200e.py',  # our choice
+    '_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=100))
+train_dataloader = dict(dataset=dict(dataset=dict(colour='red', rate=0.4)))

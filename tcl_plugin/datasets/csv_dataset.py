@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images and labels from a table."""
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmpretrain.datasets import BaseDataset
+from mmpretrain.registry import DATASETS
+
+from .image_lists import PROBED, require_folder
+
+PATH_COLUMN, LABEL_COLUMN = 'img_path', 'gt_label'
+
+# More are taken for a mistake, such as the number of a photograph in the place of the label.
+MOST_CLASSES = 100_000
+
+
+@DATASETS.register_module()
+class CSVDataset(BaseDataset):
+    """Images that a table with the columns ``img_path`` and ``gt_label`` lists.
+
+    ::
+
+        img_path,gt_label
+        cats/1.jpg,cat
+        dogs/7.jpg,dog
+
+    The header is needed; other columns are ignored. Labels are the names of classes or, where all
+    are whole numbers and none is in ``classes``, 0, 1, ..., K-1. Without ``classes`` the names found,
+    sorted, are the classes, or K is the largest number and one. So tables for training and
+    validation that do not both have all classes need ``classes``.
+
+    Paths are relative to ``data_root`` (and ``data_prefix``), and must not leave it; links are not followed
+    to find that out.
+
+    Args:
+        ann_file (str): The table, relative to ``data_root`` unless it is absolute.
+        data_root (str): Folder of the images. Defaults to ``''``, the working directory.
+        check_files (int, optional): So many of the first images must be there; None is for all.
+            Defaults to 10. Others are noticed when they are loaded.
+        **kwargs: Other arguments of mmpretrain's ``BaseDataset``, such as ``classes`` (list[str], or
+            a file with one name a line).
+
+    Each item has ``img_path`` and ``gt_label`` (int).
+
+    Raises:
+        FileNotFoundError: The table, the folder, or one of the first images is missing.
+        ValueError: The table cannot be read, lacks a column, a path, or a label, or has one that is unknown;
+            or a path leaves the folder. The error names the line.
+
+    Examples:
+        >>> dataset = CSVDataset('train.csv', data_root='data/pets')
+        >>> dataset.CLASSES
+        ('cat', 'dog')
+    """
+
+    def __init__(self, ann_file: str, data_root: str = '', check_files: int | None = PROBED, **kwargs) -> None:
+        self.check_files = check_files
+        super().__init__(ann_file=ann_file, data_root=os.path.expanduser(data_root), **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Load paths and labels."""
+        table = Path(self.ann_file)
+        rows = _read_rows(table)
+        classes, labels = _to_labels(rows, self.CLASSES, table)
+        self._metainfo['classes'] = tuple(classes)
+        folder = require_folder(Path(self.img_prefix or '.'), f'{table}: folder of the images')
+        root = os.path.abspath(folder)
+        paths = [_inside(folder, root, path, f'{table}: line {number}') for number, path, _ in rows]
+        for (number, _, _), path in list(zip(rows, paths, strict=True))[: self.check_files]:
+            if not os.path.isfile(path):
+                raise FileNotFoundError(f'{table}: line {number}: there is no image {path}')
+        return [{'img_path': path, 'gt_label': label} for path, label in zip(paths, labels, strict=True)]
+
+
+def _read_rows(table: Path) -> list[tuple[int, str, str]]:
+    """Line, path and label of each row."""
+    if not table.is_file():
+        raise FileNotFoundError(f'table {table} does not exist or is not a file')
+    try:
+        # utf-8-sig, as spreadsheets put a byte order mark before the header.
+        with table.open(newline='', encoding='utf-8-sig') as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in (PATH_COLUMN, LABEL_COLUMN) if name not in (reader.fieldnames or ())]
+            if missing:
+                raise ValueError(
+                    f'{table}: the first line must name the columns {PATH_COLUMN} and {LABEL_COLUMN}, '
+                    f'got {reader.fieldnames}'
+                )
+            rows = [(reader.line_num, row[PATH_COLUMN], row[LABEL_COLUMN]) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f'{table}: not a readable table: {error}') from error
+    if not rows:
+        raise ValueError(f'{table}: has a header, but no images')
+    for number, path, label in rows:
+        for name, value in [(PATH_COLUMN, path), (LABEL_COLUMN, label)]:
+            if not (value or '').strip():
+                raise ValueError(f'{table}: line {number} has no {name}')
+    return [(number, path.strip(), label.strip()) for number, path, label in rows]
+
+
+def _to_labels(
+    rows: list[tuple[int, str, str]], classes: Sequence[str] | None, table: Path
+) -> tuple[Sequence[str], list[int]]:
+    """The classes, and the label of each row as a place among them."""
+    found = {label for _, _, label in rows}
+    numbers = all(label.isascii() and label.isdecimal() for label in found)
+    named = classes is not None
+    if not named:
+        classes = [str(i) for i in range(_num_classes(found, table))] if numbers else sorted(found)
+    index = {name: i for i, name in enumerate(classes)}
+    if numbers and not (named and found & index.keys()):
+        index = {label: int(label) for label in found if int(label) < len(classes)}
+    for number, _, label in rows:
+        if label not in index:
+            names = ', '.join(list(classes)[:8]) + (', ...' if len(classes) > 8 else '')
+            raise ValueError(
+                f'{table}: line {number}: {label!r} is neither one of the {len(classes)} classes ({names}) '
+                f'nor a number below {len(classes)}'
+            )
+    return classes, [index[label] for _, _, label in rows]
+
+
+def _num_classes(numbers: set[str], table: Path) -> int:
+    """One more than the largest label."""
+    largest = max(map(int, numbers))
+    if largest >= MOST_CLASSES:
+        raise ValueError(f'{table}: label {largest} would make {largest + 1} classes; set classes if that is meant')
+    return largest + 1
+
+
+def _inside(folder: Path, root: str, path: str, where: str) -> str:
+    """Join a path to the folder, whose absolute path is ``root``, and refuse one that leaves it."""
+    if not os.path.abspath(os.path.join(root, path)).startswith(os.path.join(root, '')):
+        raise ValueError(f'{where}: {path} leaves the folder of the images, {folder}')
+    return os.path.normpath(os.path.join(folder, path))

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Food-101N: the classes of Food-101, with images from the web."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from mmpretrain.datasets.categories import FOOD101_CATEGORIES
+from mmpretrain.registry import DATASETS
+
+from .image_lists import ListedDataset, choose_layout, find_file, read_lines
+
+_LIST = os.path.join('meta', 'imagelist.tsv')
+
+
+@DATASETS.register_module()
+class Food101N(ListedDataset):
+    """Food-101N (K.-H. Lee et al., CleanNet, https://arxiv.org/abs/1711.07131), 101 classes, to train on.
+
+    It has no test set: mmpretrain's ``Food101`` with ``split='test'`` reads that of Food-101, which the
+    literature uses. Labels are the same in both. ::
+
+        data_root                         or data_root/Food-101N_release
+        ├── meta/imagelist.tsv            a line `class_name/key`, then lines apple_pie/xxx.jpg
+        └── images/apple_pie/xxx.jpg
+
+    Args:
+        data_root (str): The folder.
+        **kwargs: Other arguments of mmpretrain's ``BaseDataset``.
+
+    Each item has ``img_path`` and ``gt_label`` (int).
+
+    Raises:
+        FileNotFoundError: The folder, the list, or the first images are missing.
+        ValueError: A line of the list has no class, or one that is not in Food-101.
+    """
+
+    METAINFO: ClassVar[dict] = {'classes': FOOD101_CATEGORIES}
+    SPLITS: ClassVar[tuple[str, ...]] = ('train',)
+
+    def __init__(self, data_root: str, **kwargs) -> None:
+        super().__init__(data_root, 'train', **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Load paths and labels."""
+        self._set_classes(FOOD101_CATEGORIES)
+        path = find_file(self.root, (_LIST, os.path.join('Food-101N_release', _LIST)), 'Food101N')
+        labels = {name: label for label, name in enumerate(FOOD101_CATEGORIES)}
+        entries = []
+        for number, line in read_lines(path)[1:]:  # below the header
+            name = line.partition('/')[0]
+            if name not in labels:
+                raise ValueError(f'list {path}: line {number} does not begin with a class of Food-101 and /: {line!r}')
+            entries.append((line, labels[name]))
+        if not entries:
+            raise ValueError(f'list {path}: has a header, but no images')
+        place = choose_layout([partial(_join, path.parent.parent)], entries, 'Food101N')
+        return [{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries]
+
+
+def _join(root: Path, entry: tuple[str, int]) -> str:
+    return os.path.join(root, 'images', entry[0])
