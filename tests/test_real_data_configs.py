@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from config_steps import shrink
 from data_builders import balanced_labels, build_cifar10, build_cifar100, build_image_folder, cifar_without_md5
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
@@ -14,7 +15,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS, MODELS, TRANSFORMS
-from test_configs import NAMES, shrink
+from test_configs import NAMES
 from test_tools.toolbox import NARROW
 from tree_builders import (
     build_animal10n,
