@@ -15,9 +15,10 @@ from mmengine.config import Config, DictAction
 from tcl_plugin import cli
 from tcl_plugin.benchmark import as_text, build_timed, measure_ceiling, plain_config, use_generated_data
 from tcl_plugin.benchmark.generated import Shape, shape_of
-from tcl_plugin.benchmark.report import device_name, figures
+from tcl_plugin.benchmark.report import figures
 from tcl_plugin.compat import has_bfloat16
 from tcl_plugin.errors import run_tool
+from tcl_plugin.provenance import device_name
 
 
 def parse_args(argv=None):

@@ -13,9 +13,9 @@ import torch
 
 from tcl_plugin import cli
 from tcl_plugin.benchmark.detection import measure_detection
-from tcl_plugin.benchmark.report import device_name
 from tcl_plugin.detection import OODDetector
 from tcl_plugin.errors import UserError, run_tool
+from tcl_plugin.provenance import device_name
 
 
 def parse_args(argv=None):

@@ -18,9 +18,9 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from tcl_plugin import cli
-from tcl_plugin.benchmark.report import device_name
 from tcl_plugin.errors import run_tool
 from tcl_plugin.models import BatchViewDataPreprocessor
+from tcl_plugin.provenance import device_name
 
 MEAN, STD = [125.307, 122.961, 113.8575], [51.5865, 50.847, 51.255]
 SCALE, JITTER = (0.2, 1.0), (0.4, 0.4, 0.4, 0.1)

@@ -13,6 +13,8 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Without SyncBN each process has batch statistics of its own: average them before anything is evaluated or saved.
     sync_buffers=dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
+    # How the run was made, for tools/results.py.
+    run_info=dict(type='RunInfoHook'),
     visualization=dict(type='VisualizationHook', enable=False),
 )
 

@@ -1,25 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From measurements to figures and text."""
 
-import platform
 import statistics
-from pathlib import Path
 
-import torch
 from mmengine.config import Config
 
 from .generated import Shape
 from .measure import TRAIN_STAGES, Measurement
-
-
-def device_name(device: torch.device) -> str:
-    """What people call the device."""
-    if device.type == 'cuda':
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path('/proc/cpuinfo')
-    names = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    name = next((line.split(':')[1].strip() for line in names if line.startswith('model name')), platform.processor())
-    return f'{name}, {torch.get_num_threads()} threads'
 
 
 def epoch_seconds(found: Measurement, cfg: Config, shape: Shape) -> dict[str, float]:

@@ -4,6 +4,7 @@
 from .deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from .label_noise_hook import LabelNoiseHook
 from .resident_data_hook import ResidentDataHook
+from .run_info_hook import RunInfoHook
 from .sample_state_hook import SampleStateHook
 from .transition_matrix_hook import TransitionMatrixHook
 
@@ -11,6 +12,7 @@ __all__ = [
     'DeferredRuntimeInfoHook',
     'LabelNoiseHook',
     'ResidentDataHook',
+    'RunInfoHook',
     'SampleStateHook',
     'TransitionMatrixHook',
 ]

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hook that writes down how a run was made."""
+
+import json
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import mmengine
+import mmpretrain
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS
+
+from ..compat import unwrap_model
+from ..provenance import commit_of, device_name
+from ..version import __version__
+
+FILE_NAME = 'run.json'
+
+
+@HOOKS.register_module()
+class RunInfoHook(Hook):
+    """Write down how a run was made, for tables that can be believed.
+
+    ``run.json``, beside the log of the run, holds the command, the commit of this package with
+    ``-dirty`` where tracked files differ from it, versions, device, number of processes, the time at
+    which training began, and, once it has ended, the seconds that it took. A resumed run leaves
+    one file for each piece. :func:`tcl_plugin.reports.read_run_info` reads them.
+    """
+
+    priority = 'VERY_LOW'
+
+    def before_train(self, runner: Runner) -> None:
+        """Write what is known at the beginning."""
+        self._start = time.monotonic()
+        if is_main_process():
+            device = next(unwrap_model(runner.model).parameters()).device
+            self._info = dict(
+                command=shlex.join([Path(sys.executable).name, *map(_shortened, sys.argv)]),
+                commit=commit_of(Path(__file__)),
+                tcl_plugin=__version__,
+                torch=torch.__version__,
+                mmengine=mmengine.__version__,
+                mmpretrain=mmpretrain.__version__,
+                device=device_name(device),
+                processes=get_world_size(),
+                began=time.strftime('%Y-%m-%dT%H:%M:%S%z'),
+                first_epoch=runner.epoch + 1,
+                seconds=None,
+            )
+            self._write(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Add how long it took, with evaluation and checkpoints."""
+        if is_main_process():
+            self._info['seconds'] = round(time.monotonic() - self._start, 1)
+            self._write(runner)
+
+    def _write(self, runner: Runner) -> None:
+        path = Path(runner.log_dir) / FILE_NAME
+        temporary = Path(f'{path}.tmp')
+        temporary.write_text(json.dumps(self._info, indent=2) + '\n', encoding='utf-8')
+        os.replace(temporary, path)
+
+
+def _shortened(argument: str) -> str:
+    """A path below the present folder, relative to it."""
+    path = Path(argument)
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else argument
