@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run was and what came out of it, from its work directory."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .records import ACCURACY, RunRecord, read_record
+
+# {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
+NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?')
+SHORT = {'SymmetricNoise': 'sym', 'AsymmetricNoise': 'asym', 'InstanceDependentNoise': 'idn'}
+TAIL = 10
+
+
+@dataclass
+class Run:
+    """One training.
+
+    Attributes:
+        work_dir (Path): Its work directory.
+        method (str): First part of the config's name, such as ``'tcl'``.
+        setting (str): Network and data set, such as ``'r18_cifar10'``.
+        noise (str): Kind and nominal rate, such as ``'sym80'``.
+        seed (int, optional): Seed of training.
+        epochs (int): Number of epochs that were trained.
+        max_epochs (int): Number that the config asks for.
+        last (float): Test accuracy after the last epoch, in per cent.
+        best (float): Highest test accuracy, in per cent; chosen on the test set.
+        tail (float): Mean test accuracy of the last ten evaluations, in per cent.
+        noise_rate (float, optional): Measured share of wrong labels, where the truth is known.
+        estimated (float, optional): The same as estimated by the run.
+        auc (float, optional): AUC of telling right from wrong labels by the clean probability.
+        fitted (float, optional): Share of wrong labels that the network predicts in the end.
+        seconds (float, optional): Time of all pieces of the run, evaluation included.
+        device (str, optional): Hardware.
+        commit (str, optional): Commit of this package.
+        command (str, optional): Command of the last piece.
+    """
+
+    work_dir: Path
+    method: str
+    setting: str
+    noise: str
+    seed: int | None
+    epochs: int
+    max_epochs: int
+    last: float
+    best: float
+    tail: float
+    noise_rate: float | None = None
+    estimated: float | None = None
+    auc: float | None = None
+    fitted: float | None = None
+    seconds: float | None = None
+    device: str | None = None
+    commit: str | None = None
+    command: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs have been trained."""
+        return self.epochs >= self.max_epochs
+
+
+def find_runs(folders: Iterable[str | Path]) -> list[Path]:
+    """Find the work directories in and below folders.
+
+    Args:
+        folders (Iterable[str | Path]): The folders.
+
+    Returns:
+        list[Path]: Work directories with a record, sorted, each once.
+
+    Raises:
+        FileNotFoundError: If a folder has none.
+    """
+    found = set()
+    for folder in folders:
+        below = {path.parents[2] for path in Path(folder).glob('**/vis_data/scalars.json')}
+        if not below:
+            raise FileNotFoundError(f'{folder} is no work directory of a training, and there is none below it')
+        found |= below
+    return sorted(found)
+
+
+def read_run(work_dir: str | Path) -> Run:
+    """Read a run.
+
+    Args:
+        work_dir (str | Path): Its work directory.
+
+    Returns:
+        Run: The run.
+
+    Raises:
+        FileNotFoundError: If the record or the config is missing.
+        ValueError: If no accuracy has been recorded yet.
+    """
+    work_dir = Path(work_dir)
+    record, (name, cfg) = read_record(work_dir), _read_config(work_dir)
+    said = NAME.fullmatch(name)
+    accuracy = record.series(ACCURACY)
+    tail = [accuracy[epoch] for epoch in sorted(accuracy)[-TAIL:]]
+    return Run(
+        work_dir=work_dir,
+        method=said['method'] if said else name,
+        setting=said['setting'] if said else '',
+        noise=name_noise(cfg),
+        seed=(cfg.get('randomness') or {}).get('seed'),
+        epochs=record.epochs,
+        max_epochs=cfg.train_cfg.max_epochs,
+        last=record.last_accuracy,
+        best=record.best_accuracy,
+        tail=sum(tail) / len(tail),
+        **_detection(record),
+        **read_run_info(work_dir),
+    )
+
+
+def _read_config(work_dir: Path) -> tuple[str, Config]:
+    """Name and content of the config that mmengine has left in a work directory: that of the latest run."""
+    files = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
+    if not files:
+        raise FileNotFoundError(f'{work_dir} has no config: mmengine writes it when a training begins')
+    return files[-1].stem, Config.fromfile(files[-1], import_custom_modules=False)
+
+
+def name_noise(cfg: Config) -> str:
+    """Name the noise of a config by kind and nominal rate.
+
+    Args:
+        cfg (Config): The config.
+
+    Returns:
+        str: ``'sym80'`` and the like as in the names of configs; other generators by their type,
+        label files by their name; ``'own labels'`` where the data set's labels are the given ones.
+    """
+    dataset = cfg.train_dataloader.dataset
+    if dataset.get('label_file'):
+        return ' '.join(filter(None, [Path(dataset.label_file).name, dataset.get('label_key')]))
+    noise = dataset.get('noise')
+    if not noise:
+        return 'own labels'
+    kind, rate = SHORT.get(noise.type, noise.type), noise.get('rate')
+    return kind if rate is None else f'{kind}{100 * rate:.0f}' if kind in SHORT.values() else f'{kind} {rate:g}'
+
+
+def _detection(record: RunRecord) -> dict[str, float]:
+    """What :class:`LabelNoiseHook` has measured in the end."""
+    names = dict(noise_rate='noise_rate', estimated='estimated_noise_rate', auc='auc', fitted='wrong_labels_fitted')
+    return {
+        key: record.last(f'label_noise/{name}')
+        for key, name in names.items()
+        if f'label_noise/{name}' in record.scalars
+    }
+
+
+def read_run_info(work_dir: str | Path) -> dict:
+    """Read what ``RunInfoHook`` has written.
+
+    Args:
+        work_dir (str | Path): The work directory.
+
+    Returns:
+        dict: ``seconds`` of all pieces that make up the run, None where one was stopped; ``device``,
+        ``commit`` and ``command`` of the last. Empty without records.
+    """
+    files = sorted(Path(work_dir).glob('*/run.json'))
+    pieces = [json.loads(file.read_text(encoding='utf-8')) for file in files]
+    # A training that was begun anew replaces the ones before.
+    begun = [index for index, piece in enumerate(pieces) if piece['first_epoch'] == 1]
+    pieces = pieces[begun[-1] if begun else 0 :]
+    if not pieces:
+        return {}
+    seconds = [piece['seconds'] for piece in pieces]
+    return dict(
+        seconds=None if None in seconds else sum(seconds),
+        **{key: pieces[-1][key] for key in ('device', 'commit', 'command')},
+    )

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of many runs: one row for each, for each method over seeds, or methods against noises."""
+
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+from itertools import groupby
+
+from .runs import Run
+
+# (attribute, title, number of decimals, factor); of figures that are averaged over seeds.
+FIGURES = (
+    ('noise_rate', 'labels wrong (%)', 1, 100),
+    ('last', 'last (%)', 1, 1),
+    ('best', 'best (%)', 1, 1),
+    ('tail', 'last 10 (%)', 1, 1),
+    ('auc', 'AUC', 3, 1),
+    ('estimated', 'called wrong (%)', 1, 100),
+    ('fitted', 'fitted (%)', 1, 100),
+    ('seconds', 'time (s)', 0, 1),
+)
+VALUES = tuple(figure[0] for figure in FIGURES)
+
+Table = list[list[str]]
+
+
+def one_row_each(runs: Sequence[Run]) -> Table:
+    """Make a table with a row for each run.
+
+    Args:
+        runs (Sequence[Run]): The runs.
+
+    Returns:
+        Table: Rows of cells, the title first.
+    """
+    return _table([[run] for run in sorted(runs, key=_key)])
+
+
+def one_row_each_method(runs: Sequence[Run]) -> Table:
+    """Make a table with a row for all seeds of a method on the same data, noise and epochs.
+
+    Args:
+        runs (Sequence[Run]): The runs.
+
+    Returns:
+        Table: Rows of cells, the title first. Figures of several seeds are mean ± standard deviation
+        (of the sample, n - 1).
+    """
+    return _table([list(group) for _, group in groupby(sorted(runs, key=_key), key=lambda run: _key(run)[:-1])])
+
+
+def methods_against_noises(runs: Sequence[Run], value: str = 'last') -> Table:
+    """Make a table with a row for each method and setting, and a column for each noise.
+
+    Args:
+        runs (Sequence[Run]): The runs.
+        value (str): Which of :data:`VALUES` to show. Defaults to ``'last'``.
+
+    Returns:
+        Table: Rows of cells, the title first; a cell is empty where there is no run.
+
+    Raises:
+        ValueError: If there is no such value.
+    """
+    if value not in VALUES:
+        raise ValueError(f'value must be one of {", ".join(VALUES)}, got {value!r}')
+    figure = FIGURES[VALUES.index(value)]
+    noises = sorted({run.noise for run in runs})
+    cells: dict[tuple, dict[str, list[Run]]] = {}
+    for run in sorted(runs, key=_key):
+        row = cells.setdefault((run.setting, run.method, run.epochs), {})
+        row.setdefault(run.noise, []).append(run)
+    title = ['data', 'method', 'epochs', *noises]
+    return [title] + [
+        [setting, method, str(epochs), *(_cell(row.get(noise, []), figure) for noise in noises)]
+        for (setting, method, epochs), row in cells.items()
+    ]
+
+
+def _key(run: Run) -> tuple:
+    return run.setting, run.noise, run.epochs, run.method, -1 if run.seed is None else run.seed
+
+
+def _table(groups: list[list[Run]]) -> Table:
+    title = ['method', 'data', 'noise', 'seeds', 'epochs', *(figure[1] for figure in FIGURES)]
+    return [[*title, 'device', 'commit', 'command']] + [_row(group) for group in groups]
+
+
+def _row(group: list[Run]) -> list[str]:
+    """One row for the runs of several seeds."""
+    first = group[0]
+    return [
+        first.method,
+        first.setting,
+        first.noise,
+        ' '.join('?' if run.seed is None else str(run.seed) for run in group),
+        str(first.epochs),
+        *(_cell(group, figure) for figure in FIGURES),
+        *(_same(getattr(run, name) for run in group) for name in ('device', 'commit')),
+        first.command or '',
+    ]
+
+
+def _cell(group: list[Run], figure: tuple) -> str:
+    """Mean ± standard deviation of one figure, or the figure itself of one run."""
+    name, _, decimals, factor = figure
+    values = [factor * value for run in group if (value := getattr(run, name)) is not None]
+    if not values:
+        return ''
+    text = f'{statistics.mean(values):.{decimals}f}'
+    return text if len(values) == 1 else f'{text} ± {statistics.stdev(values):.{decimals}f}'
+
+
+def _same(values) -> str:
+    """What all have in common, or all that there is."""
+    return ', '.join(dict.fromkeys(value for value in values if value))
+
+
+def to_markdown(table: Table) -> str:
+    """Write a table as Markdown.
+
+    Args:
+        table (Table): Rows of cells, the title first.
+
+    Returns:
+        str: The text.
+    """
+    rows = [[cell.replace('|', '\\|') for cell in row] for row in table]
+    lines = [f'| {" | ".join(row)} |' for row in rows]
+    return '\n'.join([lines[0], '|' + '---|' * len(table[0]), *lines[1:]]) + '\n'
+
+
+def to_csv(table: Table) -> str:
+    """Write a table as CSV.
+
+    Args:
+        table (Table): Rows of cells, the title first.
+
+    Returns:
+        str: The text.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows(table)
+    return text.getvalue()

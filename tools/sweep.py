@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train many configs under several seeds and noises: ``python tools/sweep.py CONFIG... --seeds 0 1 2``."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Work from a checkout, whether or not the package is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from mmengine.config import Config
+
+from tcl_plugin.cli import Parser
+from tcl_plugin.errors import UserError, run_tool
+from tcl_plugin.reports import read_run
+from tcl_plugin.reports.tables import one_row_each_method, to_markdown
+
+TOOLS = Path(__file__).resolve().parent
+NOISE = re.compile(r'(?P<kind>sym|asym)(?P<rate>\d\d)')
+# Of asymmetric noise, by the data set of the config.
+MAPPINGS = {'CIFAR10': 'cifar10', 'CIFAR100': 'cifar100_superclass', 'FashionMNISTRGB': 'fashion_mnist'}
+# A checkpoint that a config starts from, such as that of the first stage of TCL+.
+FIRST_STAGE = re.compile(r'work_dirs/(?P<name>[^/]+)/(?P<file>epoch_\d+\.pth)')
+
+
+@dataclass
+class Job:
+    """One training of the sweep.
+
+    Attributes:
+        config (Path): Its config.
+        folder (Path): Its work directory.
+        options (list[str]): Overrides of the config.
+        needs (Job, optional): The training whose checkpoint it starts from.
+        state (str): ``'waiting'``, ``'running'``, ``'done'`` or ``'failed'``.
+    """
+
+    config: Path
+    folder: Path
+    options: list[str] = field(default_factory=list)
+    needs: 'Job | None' = None
+    state: str = 'waiting'
+
+    @property
+    def arguments(self):
+        """list[str]: Arguments of ``tools/train.py``."""
+        resume = ['--resume'] if (self.folder / 'last_checkpoint').exists() else []
+        return [str(self.config), '--work-dir', str(self.folder), *resume, '--cfg-options', *self.options]
+
+
+def parse_args(argv=None):
+    """Parse the command line.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        argparse.Namespace: The values.
+
+    Raises:
+        UserError: If a noise has no meaning, or the number of jobs is not positive.
+    """
+    parser = Parser(
+        prog='sweep.py',
+        description='Train configs under several seeds and noises, some at a time, and print a table. '
+        'What has been trained is not trained again, and what was stopped goes on.',
+    )
+    parser.add_argument('configs', nargs='+', help='paths of configs')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='seeds of noise and training; default: 0')
+    parser.add_argument(
+        '--noises', nargs='+', metavar='NOISE', help="noises in place of the configs' own, such as sym50 and asym40"
+    )
+    parser.add_argument('--work-dir', default='work_dirs/sweep', help='folder for the runs; default: %(default)s')
+    parser.add_argument('--jobs', type=int, help='trainings at a time; default: one for each GPU, or CPU core')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides for all configs')
+    args = parser.parse_args(argv)
+    for noise in args.noises or []:
+        if not NOISE.fullmatch(noise):
+            raise UserError(f'--noises {noise}: must be sym or asym and two digits, such as sym80 or asym40')
+    if args.jobs is not None and args.jobs < 1:
+        raise UserError(f'--jobs {args.jobs}: must be 1 or more')
+    return args
+
+
+def noise_options(noise, seed, cfg):
+    """Overrides that put a noise in place of a config's own.
+
+    Args:
+        noise (str, optional): Its name; None keeps the config's own.
+        seed (int): Seed of the noise.
+        cfg (Config): The config.
+
+    Returns:
+        list[str]: The overrides.
+
+    Raises:
+        UserError: If the config makes no noise, or the data set has no mapping for asymmetric noise.
+    """
+    dataset, key = cfg.train_dataloader.dataset, 'train_dataloader.dataset.noise'
+    if not dataset.get('noise'):
+        if noise:
+            raise UserError(f'{cfg.filename} makes no noise that {noise} could take the place of')
+        return []
+    options = [f'{key}.seed={seed}']
+    if noise:
+        kind, rate = NOISE.fullmatch(noise).groups()
+        options += [f'{key}.rate=0.{rate}', f'{key}.type={"Symmetric" if kind == "sym" else "Asymmetric"}Noise']
+        if kind == 'asym':
+            if dataset.dataset.type not in MAPPINGS:
+                raise UserError(f'--noises {noise}: {dataset.dataset.type} has no mapping of similar classes')
+            options.append(f'{key}.mapping={MAPPINGS[dataset.dataset.type]}')
+    return options
+
+
+def plan(args):
+    """Make the list of trainings, first stages before second ones.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+
+    Returns:
+        list[Job]: The trainings.
+
+    Raises:
+        UserError: If a config is missing or does not fit.
+    """
+    jobs = {}
+    for seed in args.seeds:
+        for noise in args.noises or [None]:
+            for config in args.configs:
+                _add(jobs, Path(config), noise, seed, args)
+    return list(jobs.values())
+
+
+def _add(jobs, config, noise, seed, args):
+    """Add a training, and the one that it starts from, unless they are there already."""
+    if not config.is_file():
+        raise UserError(f'config {config} does not exist')
+    name = NOISE.sub(noise, config.stem) if noise else config.stem
+    folder = Path(args.work_dir) / name / f'seed{seed}'
+    if folder in jobs:
+        return jobs[folder]
+    cfg = Config.fromfile(config, import_custom_modules=False)
+    job = Job(config, folder, [f'randomness.seed={seed}', *noise_options(noise, seed, cfg), *args.cfg_options])
+    first = FIRST_STAGE.fullmatch(cfg.get('load_from') or '')
+    if first:
+        path = next(TOOLS.parent.glob(f'configs/**/{first["name"]}.py'), None)
+        if path is None:
+            raise UserError(f'{config} starts from {cfg.load_from}, but there is no config {first["name"]}')
+        job.needs = _add(jobs, path, noise, seed, args)
+        job.options.append(f'load_from={job.needs.folder / first["file"]}')
+    jobs[folder] = job
+    return job
+
+
+def finished(folder):
+    """Tell whether a work directory holds a training that has come to its end.
+
+    Args:
+        folder (Path): The work directory.
+
+    Returns:
+        bool: True if so.
+    """
+    if not (folder / 'last_checkpoint').exists():
+        return False
+    try:
+        return read_run(folder).finished
+    except ValueError:  # stopped before the first evaluation
+        return False
+
+
+def train(arguments, folder, threads, gpu):
+    """Run ``tools/train.py`` in this process, with what it prints in a file.
+
+    Args:
+        arguments (list[str]): Its arguments.
+        folder (str): Work directory; its ``train.out`` gets what is printed.
+        threads (int): Number of threads of torch.
+        gpu (int, optional): Index of the GPU to use.
+    """
+    if gpu is not None:
+        os.environ['CUDA_VISIBLE_DEVICES'] = str(gpu)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with (Path(folder) / 'train.out').open('w', encoding='utf-8') as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    torch.set_num_threads(threads)
+    sys.argv = [str(TOOLS / 'train.py'), *arguments]
+    sys.path.insert(0, str(TOOLS))
+    from train import main as train_main
+
+    sys.exit(train_main(arguments))
+
+
+class Pool:
+    """Runs jobs, so many at a time.
+
+    Args:
+        size (int): Number of jobs at a time.
+        gpus (int): Number of GPUs, over which jobs are dealt out.
+    """
+
+    def __init__(self, size, gpus):
+        self.size = size
+        self.gpus = gpus
+        self.threads = max(1, (os.cpu_count() or 1) // size)
+        # A server that has imported everything, and splits off a process for each job.
+        self.context = multiprocessing.get_context('forkserver')
+        self.context.set_forkserver_preload(['tcl_plugin', 'mmpretrain.datasets', 'mmpretrain.evaluation'])
+        self.running = {}
+
+    def start(self, job):
+        """Start a job on a free place."""
+        place = min(set(range(self.size)) - {place for place, *_ in self.running.values()})
+        gpu = place % self.gpus if self.gpus else None
+        process = self.context.Process(target=train, args=(job.arguments, str(job.folder), self.threads, gpu))
+        process.start()
+        job.state = 'running'
+        self.running[process.sentinel] = (place, job, process, time.monotonic())
+
+    def wait(self):
+        """Wait until a job has ended, and tell of it."""
+        for sentinel in multiprocessing.connection.wait(list(self.running)):
+            _, job, process, start = self.running.pop(sentinel)
+            process.join()
+            job.state = 'failed' if process.exitcode else 'done'
+            _tell(job, f'{time.monotonic() - start:.0f} s')
+
+    def stop(self):
+        """End what is running."""
+        for _, _, process, _ in self.running.values():
+            process.terminate()
+
+
+def _tell(job, took):
+    """One line on a job that has ended."""
+    if job.state == 'failed':
+        out = job.folder / 'train.out'
+        lines = out.read_text(encoding='utf-8').splitlines() if out.exists() else []
+        print(f'{job.folder}: failed after {took}: {lines[-1] if lines else "no output"}; see {out}', flush=True)
+    else:
+        run = read_run(job.folder)
+        print(f'{job.folder}: last {run.last:.1f} %, best {run.best:.1f} %, {took}', flush=True)
+
+
+def run_all(jobs, pool):
+    """Run all jobs; those that need another one's checkpoint wait for it, and fail with it.
+
+    Args:
+        jobs (list[Job]): The jobs.
+        pool (Pool): Runs them.
+    """
+    try:
+        while True:
+            for job in jobs:
+                if job.state == 'waiting' and job.needs and job.needs.state == 'failed':
+                    job.state = 'failed'
+                    print(f'{job.folder}: not trained, as {job.needs.folder} has failed', flush=True)
+                ready = job.state == 'waiting' and (job.needs is None or job.needs.state == 'done')
+                if ready and len(pool.running) < pool.size:
+                    pool.start(job)
+            if not pool.running:
+                return
+            pool.wait()
+    finally:
+        pool.stop()
+
+
+def sweep(argv=None):
+    """Train all, and print a table.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Raises:
+        UserError: If a training has failed.
+    """
+    args = parse_args(argv)
+    jobs, start = plan(args), time.monotonic()
+    for job in jobs:
+        if finished(job.folder):
+            job.state = 'done'
+    todo = [job for job in jobs if job.state == 'waiting']
+    gpus = torch.cuda.device_count()
+    size = min(args.jobs or gpus or os.cpu_count() or 1, max(1, len(todo)))
+    print(f'{len(todo)} of {len(jobs)} trainings to do, {size} at a time', flush=True)
+    run_all(jobs, Pool(size, gpus))
+    done = [read_run(job.folder) for job in jobs if job.state == 'done']
+    print(f'\n{len(todo)} trainings took {(time.monotonic() - start) / 60:.1f} minutes\n')
+    print(to_markdown([row[:-3] for row in one_row_each_method(done)]), end='')
+    failed = [str(job.folder) for job in jobs if job.state == 'failed']
+    if failed:
+        raise UserError(f'{len(failed)} of {len(jobs)} trainings failed: {", ".join(failed)}')
+
+
+def main(argv=None):
+    """Run the tool.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        int: The exit code.
+    """
+    return run_tool(sweep, argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
