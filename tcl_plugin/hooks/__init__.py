@@ -3,6 +3,7 @@
 
 from .deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from .label_noise_hook import LabelNoiseHook
+from .relabel_hook import RelabelHook
 from .resident_data_hook import ResidentDataHook
 from .run_info_hook import RunInfoHook
 from .sample_state_hook import SampleStateHook
@@ -11,6 +12,7 @@ from .transition_matrix_hook import TransitionMatrixHook
 __all__ = [
     'DeferredRuntimeInfoHook',
     'LabelNoiseHook',
+    'RelabelHook',
     'ResidentDataHook',
     'RunInfoHook',
     'SampleStateHook',

@@ -24,6 +24,8 @@ class Findings:
         scores (np.ndarray, optional): Scores of the given labels, float64, shape (N,).
         clean_prob (np.ndarray, optional): float64, shape (N,).
         prototypes (Tensor, optional): Class means, shape (K, D).
+        suggested_label (np.ndarray, optional): Class that the detector finds likeliest, int64, shape (N,).
+        suggested_prob (np.ndarray, optional): Its probability, float64, shape (N,).
     """
 
     predicted_label: np.ndarray
@@ -31,6 +33,8 @@ class Findings:
     scores: np.ndarray | None = None
     clean_prob: np.ndarray | None = None
     prototypes: Tensor | None = None
+    suggested_label: np.ndarray | None = None
+    suggested_prob: np.ndarray | None = None
 
 
 def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.ndarray, num_classes: int) -> Findings:
@@ -75,6 +79,12 @@ def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.
         scores = torch.zeros(len(given), dtype=torch.float64, device=index.device)
         scores[index] = local.scores.double()
         findings.scores = _add_up(scores)
+        if local.suggested_label is not None:
+            label = index.new_zeros(len(given))
+            label[index] = local.suggested_label
+            prob = torch.zeros(len(given), device=index.device)
+            prob[index] = local.suggested_prob
+            findings.suggested_label, findings.suggested_prob = _add_up(label), _add_up(prob).astype(np.float64)
         clean_prob = detector.clean_probability(findings.scores, given, num_classes)
         findings.clean_prob = _as_of_main_process(clean_prob, index.device)
     return findings

@@ -139,7 +139,10 @@ class LabelNoiseHook(Hook):
 
 
 def training_pass_loader(
-    runner: Runner, pipeline: list[dict] | None, batch_size: int | None, num_workers: int | None
+    runner: Runner,
+    pipeline: list[dict] | None = None,
+    batch_size: int | None = None,
+    num_workers: int | None = None,
 ) -> torch.utils.data.DataLoader:
     """Build the loader of a pass over the training set, with the settings of validation where none are given.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks and losses; importing registers them all."""
 
-from .algorithms import TCL, FastImageClassifier, MCorrection, MixupClassifier, TCLMoCo
+from .algorithms import TCL, FastImageClassifier, MCorrection, MixupClassifier, TCLMoCo, TCLPlus
 from .backbones import PreActResNet
 from .batch_transforms import (
     BatchColorJitter,
@@ -39,4 +39,5 @@ __all__ = [
     'TCLEnsembleHead',
     'TCLHead',
     'TCLMoCo',
+    'TCLPlus',
 ]

@@ -6,5 +6,6 @@ from .m_correction import MCorrection
 from .mixup import MixupClassifier
 from .tcl import TCL
 from .tcl_moco import TCLMoCo
+from .tcl_plus import TCLPlus
 
-__all__ = ['TCL', 'FastImageClassifier', 'MCorrection', 'MixupClassifier', 'TCLMoCo']
+__all__ = ['TCL', 'FastImageClassifier', 'MCorrection', 'MixupClassifier', 'TCLMoCo', 'TCLPlus']

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mixup with bootstrapping by the clean probability of each label."""
 
-import torch
-import torch.nn.functional as F
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
@@ -54,9 +52,6 @@ class MCorrection(MixupClassifier):
     def targets(self, inputs: Tensor, data_samples: SampleBatch | list[DataSample]) -> Tensor:
         """Targets before mixing, between given labels and predicted classes.
 
-        The pass for the predictions is in training mode, as in the published code: it takes part in
-        the running statistics of batch normalisation.
-
         Args:
             inputs (Tensor): Images, shape (B, C, H, W).
             data_samples (SampleBatch | list[DataSample]): Their samples.
@@ -67,10 +62,7 @@ class MCorrection(MixupClassifier):
         if self.head.in_warmup:
             return super().targets(inputs, data_samples)
         clean_prob = self.head.clean_prob_of(data_samples)
-        with torch.no_grad():
-            logits = self.head(self.extract_feat(inputs))
-        predicted = F.one_hot(logits.argmax(dim=1), logits.size(1)).float()
-        return correct_labels(labels_of(data_samples, inputs.device), clean_prob, predicted)
+        return correct_labels(labels_of(data_samples, inputs.device), clean_prob, self.predicted_classes(inputs))
 
     def regularize(self, logits: Tensor) -> dict[str, Tensor]:
         """The divergence of the mean prediction from uniform, after the warm-up.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plain training on mixed images."""
 
+import torch
 import torch.nn.functional as F
 from mmpretrain.models.heads import ClsHead
 from mmpretrain.registry import MODELS
@@ -44,13 +45,15 @@ class MixupClassifier(FastImageClassifier):
         super().__init__(*args, **kwargs)
         if mixup_alpha < 0:
             raise ValueError(f'mixup_alpha must not be negative, got {mixup_alpha}')
-        head = type(self.head)
+        self._check_head(type(self.head))
+        self.mixup_alpha = mixup_alpha
+
+    def _check_head(self, head: type) -> None:
         if not issubclass(head, ClsHead) or (head.loss, head._get_loss) != (ClsHead.loss, ClsHead._get_loss):
             raise ValueError(
                 f'{type(self).__name__} mixes labels for a head with the plain loss of ClsHead, such as '
                 f'LinearClsHead, not for {head.__name__}'
             )
-        self.mixup_alpha = mixup_alpha
 
     def loss(self, inputs: Tensor, data_samples: SampleBatch | list[DataSample]) -> dict[str, Tensor]:
         """Losses of one training step.
@@ -79,6 +82,22 @@ class MixupClassifier(FastImageClassifier):
             Tensor: float32, shape (B, K); each row sums to 1.
         """
         return F.one_hot(labels_of(data_samples, inputs.device), self.head.num_classes).float()
+
+    @torch.no_grad()
+    def predicted_classes(self, inputs: Tensor) -> Tensor:
+        """Classes that the network predicts for unmixed images, for targets that lean on them.
+
+        The pass is in training mode, as in the published code of M-correction: it takes part in the
+        running statistics of batch normalisation.
+
+        Args:
+            inputs (Tensor): Images, shape (B, C, H, W).
+
+        Returns:
+            Tensor: One-hot, float32, shape (B, K).
+        """
+        logits = self.head(self.extract_feat(inputs))
+        return F.one_hot(logits.argmax(dim=1), logits.size(1)).float()
 
     def regularize(self, logits: Tensor) -> dict[str, Tensor]:
         """Further terms of the loss: none.

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hook that corrects labels once, before a second stage of training."""
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.registry import HOOKS, TASK_UTILS
+from torch import Tensor
+
+from ..compat import unwrap_model
+from .findings import find
+from .label_noise_hook import training_pass_loader
+from .ordered_pass import run_pass
+
+KEY = 'corrected_labels'
+
+
+@HOOKS.register_module()
+class RelabelHook(Hook):
+    """Give samples the class that a detector suggests, where it is sure, and hand the labels to the model.
+
+    It makes one pass over the training set before the first epoch, with the weights that
+    ``load_from`` has loaded. A label becomes the suggested class where its probability exceeds
+    ``threshold``, and stays as it is elsewhere. The labels travel in checkpoints, so that a resumed
+    run goes on with the same ones. The model has ``set_labels(labels)``, as :class:`TCLPlus` does.
+
+    The training set must be a :class:`NoisyLabelDataset`.
+
+    Args:
+        detector (dict): Config of a detector in TASK_UTILS that suggests labels, such as
+            :class:`OODDetector`.
+        threshold (float): Probability above which a suggestion is taken, in [0, 1]. Defaults to 0.5,
+            as in the published code of TCL+.
+
+    Raises:
+        ValueError: If ``threshold`` lies outside [0, 1].
+    """
+
+    # After ResidentDataHook, and before CheckpointHook.
+    priority = 'NORMAL'
+
+    def __init__(self, detector: dict, threshold: float = 0.5) -> None:
+        if not 0 <= threshold <= 1:
+            raise ValueError(f'threshold must lie in [0, 1], got {threshold}')
+        self.detector = TASK_UTILS.build(detector) if isinstance(detector, dict) else detector
+        self.threshold = threshold
+        self._labels: Tensor | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep the labels of the checkpoint, if it has any."""
+        self._labels = checkpoint.get(KEY)
+
+    def before_train(self, runner: Runner) -> None:
+        """Correct the labels, or take over those of a resumed run.
+
+        Raises:
+            ValueError: If the model takes no labels, the weights are untrained, or the run is resumed
+                from a checkpoint without labels or with those of another training set.
+        """
+        model = unwrap_model(runner.model)
+        if not hasattr(model, 'set_labels'):
+            raise ValueError(
+                f'RelabelHook is for models that take labels, such as TCLPlus, not {type(model).__name__}'
+            )
+        if runner.iter == 0:
+            if runner._load_from is None:
+                raise ValueError(
+                    'RelabelHook would correct labels by an untrained network: set load_from to a checkpoint of the '
+                    'first stage, such as work_dirs/tcl_r18_cifar10_sym90/epoch_200.pth'
+                )
+            self._labels = self._correct(runner)
+        size = len(runner.train_dataloader.dataset)
+        if self._labels is None or len(self._labels) != size:
+            found = 'none' if self._labels is None else f'those of {len(self._labels)} samples'
+            raise ValueError(
+                f'the run is resumed and needs the corrected labels of {size} samples: the checkpoint has {found}'
+            )
+        model.set_labels(self._labels)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Put the labels beside the weights."""
+        checkpoint[KEY] = self._labels
+
+    def _correct(self, runner: Runner) -> Tensor:
+        dataset = runner.train_dataloader.dataset
+        batches = run_pass(unwrap_model(runner.model), training_pass_loader(runner))
+        findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
+        if findings.suggested_label is None:
+            raise ValueError(f'{type(self.detector).__name__} suggests no labels: RelabelHook needs one that does')
+        sure = findings.suggested_prob > self.threshold
+        labels = np.where(sure, findings.suggested_label, dataset.given_labels)
+        _log(runner, labels, dataset.given_labels, dataset.true_labels, sure)
+        return torch.from_numpy(labels)
+
+
+def _log(runner: Runner, labels: np.ndarray, given: np.ndarray, true: np.ndarray | None, sure: np.ndarray) -> None:
+    text = (
+        f'{100 * sure.mean():.1f} % of the suggestions taken, {100 * (labels != given).mean():.1f} % of labels changed'
+    )
+    if true is not None:
+        text += f'; wrong before {100 * (given != true).mean():.1f} %, after {100 * (labels != true).mean():.1f} %'
+    runner.logger.info(f'RelabelHook: {text}')
