@@ -21,7 +21,7 @@ NAMES = sorted(path.stem for path in CONFIGS.glob('*.py') if re.search(r'_(a?sym
 
 CIFAR10_NOISE = ('sym20', 'sym50', 'sym80', 'sym90', 'asym40')
 PROMISED = [
-    *(f'r18_cifar10_{noise}' for noise in CIFAR10_NOISE),
+    *(f'r18_cifar10_{noise}' for noise in (*CIFAR10_NOISE, 'idn40', 'sym30_open30')),
     *(f'r18_cifar100_{noise}' for noise in CIFAR10_NOISE[:4]),
     *(f'r18_fmnist_{noise}' for noise in CIFAR10_NOISE),
     *(f'digits_{noise}' for noise in ('sym50', 'sym80')),
@@ -44,7 +44,13 @@ DATASETS = {
     'fmnist6k': ('FashionMNISTRGB', 10, 6000, 'fashion_mnist'),
     'digits': ('SklearnDigits', 10, None, None),
 }
-NAME = re.compile(r'(?P<method>tcl|ce)_((?P<network>[a-z0-9]+)_)?(?P<data>[a-z0-9]+)_(?P<kind>sym|asym)(?P<rate>\d\d)')
+KINDS = {'sym': 'SymmetricNoise', 'asym': 'AsymmetricNoise', 'idn': 'InstanceDependentNoise'}
+# Where the images of open-set noise come from.
+OPEN_SETS = {'cifar10': dict(type='CIFAR100', data_root='data/cifar100', split='train')}
+NAME = re.compile(
+    r'(?P<method>tcl|ce)_((?P<network>[a-z0-9]+)_)?(?P<data>[a-z0-9]+)'
+    r'_(?P<kind>sym|asym|idn)(?P<rate>\d\d)(_open(?P<open>\d\d))?'
+)
 
 # The published schedule.
 EPOCHS, WARMUP, PEAK, LOWEST = 200, 20, 0.12, 0.0012
@@ -78,10 +84,14 @@ def test_is_what_its_name_says(name):
         assert 'base_channels' not in cfg.model.backbone  # the default is the paper's
 
     kind, num_classes, indices, mapping = DATASETS[said['data']]
-    noise = dict(type='SymmetricNoise', rate=int(said['rate']) / 100, seed=0)
+    noise = dict(type=KINDS[said['kind']], rate=int(said['rate']) / 100, seed=0)
     if said['kind'] == 'asym':
-        noise.update(type='AsymmetricNoise', mapping=mapping)
+        noise.update(mapping=mapping)
     assert (train_set.type, train_set.noise) == ('NoisyLabelDataset', noise)
+    open_set = said['open'] and dict(
+        type='OpenSetNoise', rate=int(said['open']) / 100, dataset=OPEN_SETS[said['data']], seed=0
+    )
+    assert train_set.get('open_set') == open_set
     assert (train_set.dataset.type, train_set.dataset.split, train_set.dataset.get('indices')) == (
         kind,
         'train',

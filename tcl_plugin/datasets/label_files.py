@@ -76,9 +76,9 @@ def read_label_file(
         check_sidecar(path, true_labels)
     if isinstance(content, dict):
         _check_order(content.get(TRUE_KEY), true_labels, path)
-        if not open_set and len(content.get(OPEN_KEY, ())):
+        if not open_set and len(_open_pairs(content)):
             raise ValueError(
-                f'label file {path}: its {OPEN_KEY} replaces images, too ({len(content[OPEN_KEY])} of them): '
+                f'label file {path}: its {OPEN_KEY} replaces images, too ({len(_open_pairs(content))} of them): '
                 "set open_set=dict(type='OpenSetNoise', dataset=...) to the dataset that they come from"
             )
         labels = _choose(content, key, path)
@@ -112,10 +112,10 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
             image is replaced twice. Every error names the file and what was found.
     """
     path, content = _read(path)
-    if not isinstance(content, dict) or not len(content.get(OPEN_KEY, ())):
+    if not isinstance(content, dict) or not len(_open_pairs(content)):
         return None
     try:
-        pairs = np.array(content[OPEN_KEY])
+        pairs = np.array(_open_pairs(content))
     except ValueError as error:
         raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices: {error}') from error
     if pairs.ndim != 2 or pairs.shape[1] != 2:
@@ -132,6 +132,14 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
     if count.max() > 1:
         raise ValueError(f'label file {path}: {OPEN_KEY} replaces image {index[count.argmax()]} more than once')
     return pairs.astype(np.int64)
+
+
+def _open_pairs(content: dict) -> object:
+    """What a file has under the name of pairs; empty where it has none."""
+    pairs = content.get(OPEN_KEY)
+    if pairs is None:
+        return []
+    return pairs if hasattr(pairs, '__len__') else [pairs]
 
 
 def _read(path: str | Path) -> tuple[Path, np.ndarray | dict]:

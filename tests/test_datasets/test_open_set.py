@@ -244,6 +244,8 @@ def test_file_and_rate(tmp_path):
         ([[0, 1], [0, 2]], ValueError, 'open_noise replaces image 0 more than once'),
         ([[0, 1], [1]], ValueError, 'open_noise must be pairs of indices'),
         ([1, 2], ValueError, r'open_noise must be pairs of indices, got shape \(2,\)'),
+        (5, ValueError, r'open_noise must be pairs of indices, got shape \(1,\)'),
+        ('ab', ValueError, r'open_noise must be pairs of indices, got shape \(\)'),
         ([[0, 1.5]], TypeError, 'must be pairs of integers, got float64'),
     ],
 )
@@ -251,6 +253,13 @@ def test_bad_pairs(tmp_path, pairs, error, message):
     path = ssr_file(tmp_path / 'a.json', pairs)
     with pytest.raises(error, match=rf'label file {re.escape(path)}.*{message}'):
         read_open_noise(path, 100, 60)
+
+
+@pytest.mark.parametrize('open_noise', [None, []])
+def test_no_pairs(tmp_path, open_noise):
+    path = ssr_file(tmp_path / 'a.json', open_noise)
+    assert read_open_noise(path, 100, 60) is None
+    assert read_label_file(path, 100, 4).tolist() == TRUE.tolist()
 
 
 # Refusals
