@@ -50,11 +50,11 @@ REAL = {
     'tcl_r18_miniimagenet_red40': ('MiniImageNetCNWL', 100, 100),
     'tcl_r50_folder': ('CustomDataset', 3, 12),
 }
-# Those whose training set differs from another's in nothing take no step of their own.
-STEPS = [name for name in REAL if not name.endswith('ilsvrc12')]
+# Those that train as another does, on the same images, take no step of their own.
+STEPS = [name for name in REAL if not name.endswith(('ilsvrc12', 'random1', 'worse'))]
 TWINS = ['r18_webvision', 'r50_clothing1m']
 # Large enough for every network, small enough for a test.
-SMALLER = {224: 64, 256: 72, 299: 96, 320: 104}
+SMALLER = {224: 64, 256: 72, 299: 80, 320: 88}
 
 
 def read(name):
@@ -93,7 +93,7 @@ def shrink_more(cfg):
         backbone.update(base_channels=NARROW, stem_channels=NARROW)
         cfg.model.head.in_channels = 8 * NARROW * (4 if backbone.depth == 50 else 1)
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        cfg[key].update(num_workers=0, batch_size=4)
+        cfg[key].update(num_workers=0, batch_size=2 if backbone.type == 'TIMMBackbone' else 4)
         smaller(cfg[key].dataset)
 
 
@@ -163,14 +163,14 @@ def predict(model, dataloader, evaluator, num_classes):
 
 @pytest.mark.parametrize('name', [name for name in REAL if name.endswith('ilsvrc12')])
 def test_second_test_set(name, data_folder, monkeypatch):
-    needs_timm(name)
     monkeypatch.chdir(data_folder)
     first, cfg = read(name.removesuffix('_ilsvrc12')), read(name)
     for key in ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'optim_wrapper'):
         assert cfg[key] == first[key], key
     assert first.test_dataloader == first.val_dataloader
     shrink_more(cfg)
-    predict(build_model(cfg), cfg.test_dataloader, cfg.test_evaluator, 50)
+    if name == 'tcl_r18_webvision_ilsvrc12':
+        predict(build_model(cfg), cfg.test_dataloader, cfg.test_evaluator, 50)
     imagenet, val = (Runner.build_dataloader(cfg[f'{key}_dataloader']).dataset for key in ('test', 'val'))
     assert (type(imagenet).__name__, len(imagenet)) == ('ILSVRC12', 50) and imagenet.CLASSES == val.CLASSES
 
