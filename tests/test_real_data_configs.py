@@ -2,6 +2,7 @@
 """Every config for data with real noise reads a tiny tree in the published layout, takes a step and predicts."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from data_builders import balanced_labels, build_cifar10, build_cifar100, build_
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS, MODELS, TRANSFORMS
 from test_configs import NAMES, shrink
@@ -60,6 +61,12 @@ SMALLER = {224: 64, 256: 72, 299: 80, 320: 88}
 def read(name):
     """Read a config by its name."""
     return Config.fromfile(ROOT / 'configs' / f'{name}.py')
+
+
+@pytest.fixture(autouse=True)
+def default_scope():
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        yield
 
 
 @pytest.fixture(scope='module')
@@ -114,13 +121,12 @@ def needs_timm(name):
 
 
 def build_model(cfg):
-    init_default_scope(cfg.default_scope)
     return MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
 
 
 def test_all_are_here():
     datasets = {name.split('_')[2] for name in REAL}
-    found = {path.stem for path in (ROOT / 'configs').glob('*.py') if path.stem not in NAMES}
+    found = {path.stem for path in (ROOT / 'configs').glob('*.py') if re.match(r'(tcl|ce)_', path.stem)} - set(NAMES)
     assert {name for name in found if len(name.split('_')) > 2 and name.split('_')[2] in datasets} == set(REAL)
 
 
@@ -243,7 +249,6 @@ def test_labels_in_another_order_are_refused(name, data_folder, monkeypatch, tmp
 @pytest.mark.parametrize('name', ['tcl_r18_webvision', 'tcl_irv2_webvision', 'tcl_r50_clothing1m'])
 def test_images_are_bgr_until_the_preprocessor(name, tmp_path):
     cfg = read(name)
-    init_default_scope(cfg.default_scope)
     (view,) = [step for step in cfg.train_dataloader.dataset.dataset.pipeline if step.type == 'MultiView']
     assert view.num_views == [1, 2]
     (gray,) = [step for step in view.transforms[1] if step.type == 'RandomGrayscale']
