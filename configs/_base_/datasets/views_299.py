@@ -8,11 +8,14 @@ weak_view = [
 strong_view = [
     dict(type='RandomResizedCrop', scale=299, crop_ratio_range=(0.2, 1.0)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    # torchvision's, as the hue of mmcv, on which mmpretrain's ColorJitter is built, fails under numpy 2.
+    dict(type='NumpyToPIL', to_rgb=True),
     dict(
         type='RandomApply',
-        transforms=[dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)],
+        transforms=[dict(type='torchvision/ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)],
         prob=0.8,
     ),
+    dict(type='PILToNumpy', to_bgr=True),
     # Weights of blue, green and red; the default weighs them alike.
     dict(type='RandomGrayscale', prob=0.2, keep_channels=True, channel_weights=(0.114, 0.587, 0.299)),
     dict(type='GaussianBlur', magnitude_range=(0.1, 2.0), magnitude_std='inf', prob=0.5),  # our choice
