@@ -6,7 +6,12 @@ from config_steps import CONFIGS, read, take_a_step, tiny_archives
 
 NAMES = sorted(path.stem for path in (CONFIGS / 'peers').glob('*.py'))
 METHODS = ('gce', 'sce', 'mixup', 'elr', 'forward', 'forwardest', 'mcorrection')
-EXPERIMENTS = ('digits_sym80', 'r18w16_fmnist6k_sym80')
+EXPERIMENTS = (
+    'digits_sym80',
+    'r18w16_fmnist6k_sym80',
+    *(f'r18_cifar10_{noise}' for noise in ('sym50', 'sym90', 'asym40')),
+    *(f'r18_cifar100_{noise}' for noise in ('sym50', 'sym90')),
+)
 
 
 def test_all_are_there():
@@ -36,3 +41,21 @@ def test_differs_from_plain_training_in_the_method_alone(name):
         assert peer.model.head[key] == twin.model.head[key], key
     # The share of wrong labels that are fitted is measured.
     assert [hook.type for hook in peer.custom_hooks].count('LabelNoiseHook') == 1
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('mcorrection')])
+def test_warmup_is_in_proportion(name):
+    """Published: 105 of 300 epochs."""
+    cfg = read(f'peers/{name}')
+    assert cfg.model.head.warmup_epochs == round(105 / 300 * cfg.train_cfg.max_epochs)
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('forward')])
+def test_matrix_fits_the_classes(name):
+    cfg = read(f'peers/{name}')
+    assert cfg.model.head.loss.num_classes == cfg.model.head.num_classes
+    hook = cfg.custom_hooks[1]
+    if hook.source == 'anchors':
+        assert hook.warmup_epochs < cfg.train_cfg.max_epochs
+        # The percentile lies within the share of a class.
+        assert 1 - (hook.percentile or 100) / 100 < 1 / cfg.model.head.num_classes

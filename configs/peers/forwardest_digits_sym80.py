@@ -1,6 +1,6 @@
 _base_ = '../ce_digits_sym80.py'
 
-# Cross-entropy for a quarter of the epochs, as long as TCL's warm-up; then the matrix is estimated, once.
+# Cross-entropy for a quarter of the epochs, about as long as TCL's warm-up; then the matrix is estimated, once.
 model = dict(head=dict(loss=dict(type='ForwardCorrectionLoss', num_classes=10)))
 custom_hooks = [
     dict(type='LabelNoiseHook'),

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from host_waits import HostWaits
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import MODELS
-from toy_runs import classifier, tcl
+from toy_runs import classifier, elr, m_correction, tcl
 
 from tcl_plugin.structures import SampleBatch
 
@@ -26,17 +26,37 @@ VIEWS = [
 ON_DEVICE = dict(type='BatchViewDataPreprocessor', views=VIEWS, mean=[127.5] * 3, std=[127.5] * 3)
 
 
+LINEAR = dict(type='LinearClsHead', num_classes=10, in_channels=16)
+LOSSES = dict(
+    gce=dict(type='GeneralizedCrossEntropyLoss'),
+    sce=dict(type='SymmetricCrossEntropyLoss'),
+    forward=dict(type='ForwardCorrectionLoss', num_classes=10),
+)
+FAST = dict(type='FastImageClassifier')
+METHODS = dict(
+    tcl=tcl(dropout=0.25, warmup_epochs=0),
+    ce=classifier(**FAST),
+    mixup=classifier(type='MixupClassifier'),
+    elr=elr() | FAST,
+    mcorrection=m_correction(),
+    **{name: classifier(**FAST, head=dict(LINEAR, loss=loss)) for name, loss in LOSSES.items()},
+)
+
+
 def build(method):
-    config = tcl(dropout=0.25, warmup_epochs=0) if method == 'tcl' else classifier(type='FastImageClassifier')
+    config = METHODS[method]
     model = MODELS.build(
         config | dict(data_preprocessor=dict(ON_DEVICE, views=VIEWS if method == 'tcl' else VIEWS[:1]))
     )
-    if method == 'tcl':
+    if hasattr(model.head, 'set_label_quality'):
         model.head.set_label_quality(torch.rand(B))
+        model.head.start_epoch(1)
+    if hasattr(model.head, 'set_sample_state'):
+        model.head.set_sample_state(B)
     return model.train()
 
 
-@pytest.mark.parametrize(('method', 'ask'), [('tcl', False), ('ce', False), ('tcl', True)])
+@pytest.mark.parametrize(('method', 'ask'), [*((name, False) for name in METHODS), ('tcl', True)])
 def test_a_step_asks_nothing(method, ask, monkeypatch):
     # The CPU's one_hot asks for the range of its input, and a GPU's does not.
     monkeypatch.setattr(F, 'one_hot', lambda index, size: (index[:, None] == torch.arange(size)).long())
@@ -49,8 +69,8 @@ def test_a_step_asks_nothing(method, ask, monkeypatch):
         loss = model.head.loss
         monkeypatch.setattr(model.head, 'loss', lambda *args, **kwargs: ask_each(loss(*args, **kwargs)))
     on_device = [images, batch.gt_label, *model.parameters(), *model.buffers()]
-    if method == 'tcl':
-        on_device.append(model.head.clean_prob)
+    for name in ('clean_prob', 'sample_state', 'sample_seen'):
+        on_device += [getattr(model.head, name)] if hasattr(model.head, name) else []
     with HostWaits(*on_device) as waits:
         model.train_step(dict(inputs=images, data_samples=batch), optim_wrapper)
     assert waits.found == (['_local_scalar_dense'] * 5 if ask else [])

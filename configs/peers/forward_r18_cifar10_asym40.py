@@ -1,0 +1,5 @@
+_base_ = '../ce_r18_cifar10_asym40.py'
+
+# The matrix is counted from true and given labels: an oracle.
+model = dict(head=dict(loss=dict(type='ForwardCorrectionLoss', num_classes=10)))
+custom_hooks = [dict(type='LabelNoiseHook'), dict(type='TransitionMatrixHook', source='noise')]

@@ -1,0 +1,3 @@
+_base_ = '../ce_r18_cifar10_sym50.py'
+
+model = dict(head=dict(loss=dict(type='GeneralizedCrossEntropyLoss', q=0.7)))

@@ -1,0 +1,3 @@
+_base_ = '../ce_r18_cifar100_sym90.py'
+
+model = dict(type='MixupClassifier', mixup_alpha=1.0)

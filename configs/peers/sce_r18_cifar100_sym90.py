@@ -1,0 +1,3 @@
+_base_ = '../ce_r18_cifar100_sym90.py'
+
+model = dict(head=dict(loss=dict(type='SymmetricCrossEntropyLoss', alpha=6.0, beta=0.1)))
