@@ -60,6 +60,8 @@ def take_a_step(cfg: Config, trusts_to_the_end: bool = False) -> None:
 
     loader = Runner.build_dataloader(cfg.train_dataloader)
     _tell(model.head, len(loader.dataset), cfg.train_cfg.max_epochs)
+    if hasattr(model, 'set_labels'):
+        model.set_labels(torch.zeros(len(loader.dataset), dtype=torch.long))
     assert getattr(model.head, 'in_warmup', trusts_to_the_end) == trusts_to_the_end
     trained = {name: value for name, value in model.named_parameters() if value.requires_grad and value.ndim > 1}
     before = {name: value.clone() for name, value in trained.items()}

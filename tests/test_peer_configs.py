@@ -25,7 +25,8 @@ def data_folder(tmp_path_factory):
         yield folder
 
 
-@pytest.mark.parametrize('name', NAMES)
+# The other experiments differ in data and noise alone, whose configs test_configs.py builds.
+@pytest.mark.parametrize('name', [n for n in NAMES if n.endswith(('digits_sym80', 'cifar100_sym90'))])
 def test_builds_and_takes_a_step(name, data_folder, monkeypatch):
     monkeypatch.chdir(data_folder)
     take_a_step(read(f'peers/{name}'))

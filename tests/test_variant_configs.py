@@ -26,6 +26,7 @@ CHANGES = dict(
     tclnoreg=({'head'}, {'entropy_weight'}, set()),
     tclsigma=(set(), set(), {'sigma'}),
 )
+VARIANTS = (*CHANGES, 'tclplus')
 TYPES = dict(tclensemble='TCLEnsembleHead', tclknn='KNNDetector', tclloss='SmallLossDetector', tclmoco='TCLMoCo')
 
 
@@ -41,17 +42,17 @@ def data_folder(tmp_path_factory):
 
 
 def test_all_are_there():
-    assert sorted(f'{variant}_{experiment}' for variant in CHANGES for experiment in EXPERIMENTS) == NAMES
+    assert sorted(f'{variant}_{experiment}' for variant in VARIANTS for experiment in EXPERIMENTS) == NAMES
 
 
-@pytest.mark.parametrize('variant', CHANGES)
+@pytest.mark.parametrize('variant', VARIANTS)
 @pytest.mark.parametrize('experiment', ['digits_sym80', 'r18_cifar100_sym90'])
 def test_builds_and_takes_a_step(variant, experiment, data_folder, monkeypatch):
     monkeypatch.chdir(data_folder)
     take_a_step(read(f'variants/{variant}_{experiment}'), trusts_to_the_end=variant == 'tclbaseline')
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', [name for name in NAMES if not name.startswith('tclplus')])
 def test_differs_from_tcl_in_one_thing(name):
     variant, experiment = name.split('_', 1)
     cfg, twin = read(f'variants/{name}'), read(f'tcl_{experiment}')
@@ -69,3 +70,15 @@ def test_differs_from_tcl_in_one_thing(name):
     assert TYPES.get(variant, 'TCL') in (cfg.model.type, cfg.model.head.type, hook.detector.type)
     if variant == 'tclbaseline':
         assert cfg.model.head.warmup_epochs == cfg.train_cfg.max_epochs
+
+
+@pytest.mark.parametrize('experiment', EXPERIMENTS)
+def test_second_stage_goes_on_from_the_first(experiment):
+    cfg, first = read(f'variants/tclplus_{experiment}'), read(f'tcl_{experiment}')
+    assert cfg.load_from == f'work_dirs/tcl_{experiment}/epoch_{first.train_cfg.max_epochs}.pth'
+    for key in ('backbone', 'neck', 'head'):
+        assert cfg.model[key] == first.model[key], key
+    assert cfg.train_dataloader == first.train_dataloader
+    assert cfg.data_preprocessor.views == first.data_preprocessor.views[:1]  # the weak view
+    assert [hook.type for hook in cfg.custom_hooks] == ['RelabelHook', 'LabelNoiseHook']
+    assert 0 < cfg.model.bootstrap_epoch < cfg.train_cfg.max_epochs

@@ -19,6 +19,9 @@ def test_counts():
             assert found[i, j] == pytest.approx(both / sum(true == i))
     # No sample is of the last class.
     assert found[K - 1].tolist() == [0, 0, 0, 1]
+    # Samples of no class at all do not count.
+    with_others = count_transitions(np.append(true, [-1, -1]), np.append(given, [0, 3]), K)
+    np.testing.assert_array_equal(with_others, found)
 
 
 @pytest.mark.parametrize(('percentile', 'above'), [(None, 0), (100, 0), (97.0, 1), (50, 20), (0, 40)])
