@@ -1,5 +1,5 @@
-# Your own images: data_root/train/<class>/* and data_root/val/<class>/*. Copy this file, and set the two lines below.
-# All of the recipe is our choice.
+# Your own images: data_root/train/<class>/* and data_root/val/<class>/*. Copy this file, and set data_root and
+# classes. All of the recipe is our choice.
 _base_ = [
     '_base_/models/tcl_resnet50.py',
     '_base_/datasets/views_224.py',
@@ -8,7 +8,8 @@ _base_ = [
 ]
 
 data_root = 'data/my_images'
-num_classes = 3
+classes = ['class_0', 'class_1', 'class_2']  # the folders, sorted; another number of them in train or val is refused
+num_classes = len(classes)
 
 model = dict(head=dict(num_classes=num_classes, warmup_epochs=3))
 data_preprocessor = dict(num_classes=num_classes)
@@ -18,7 +19,13 @@ train_dataloader = dict(
     dataset=dict(
         type='NoisyLabelDataset',
         num_classes=num_classes,
-        dataset=dict(type='CustomDataset', data_root=data_root, data_prefix='train', pipeline=_base_.three_views),
+        dataset=dict(
+            type='CustomDataset',
+            data_root=data_root,
+            data_prefix='train',
+            classes=classes,
+            pipeline=_base_.three_views,
+        ),
     ),
     sampler=dict(type='DefaultSampler', shuffle=True),
     drop_last=True,
@@ -26,7 +33,9 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=128,
     num_workers=4,
-    dataset=dict(type='CustomDataset', data_root=data_root, data_prefix='val', pipeline=_base_.test_pipeline),
+    dataset=dict(
+        type='CustomDataset', data_root=data_root, data_prefix='val', classes=classes, pipeline=_base_.test_pipeline
+    ),
     sampler=dict(type='DefaultSampler', shuffle=False),
 )
 val_evaluator = dict(type='Accuracy', topk=1)

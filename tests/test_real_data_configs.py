@@ -278,3 +278,16 @@ def test_views_of_a_large_image(data_folder, monkeypatch, tmp_path):
     write_image(tmp_path / 'wide.png', 0, 2, size=300)
     loaded = dataset.dataset.pipeline(dict(img_path=str(tmp_path / 'wide.png'), gt_label=0))
     assert len({view.numpy().tobytes() for view in loaded['inputs']}) == 3
+
+
+# Folders of one's own
+
+
+@pytest.mark.parametrize('loader', ['train_dataloader', 'val_dataloader'])
+def test_folder_that_lacks_a_class_is_refused(loader, tmp_path, monkeypatch):
+    """Labels of the classes after it would shift."""
+    monkeypatch.chdir(tmp_path)
+    for part in ('train', 'val'):
+        build_image_folder(Path('data', 'my_images', part), num_classes=2 if loader.startswith(part) else 3)
+    with pytest.raises(AssertionError, match=r'number of subfolders \(2\) doesn.t match .* classes \(3\)'):
+        Runner.build_dataloader(read('tcl_r50_folder')[loader])

@@ -2,13 +2,13 @@
 # loads them, until the data preprocessor turns them into RGB. What is marked is not known of TCL.
 load = dict(type='LoadImageFromFile')
 weak_view = [
-    dict(type='ResizeEdge', scale=256, edge='short'),
-    dict(type='RandomCrop', crop_size=224),
+    dict(type='ResizeEdge', scale=256, edge='short'),  # our choice: usual on Clothing1M
+    dict(type='RandomCrop', crop_size=224),  # our choice: usual on Clothing1M
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
 ]
 # As on CIFAR, with the blur that the published code has for images of this size.
 strong_view = [
-    dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0)),
+    dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0)),  # our choice: as on CIFAR
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     # torchvision's, as the hue of mmcv, on which mmpretrain's ColorJitter is built, fails under numpy 2.
     dict(type='NumpyToPIL', to_rgb=True),

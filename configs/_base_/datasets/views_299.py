@@ -1,12 +1,12 @@
 # As views_224.py, for networks that take 299 pixels, with 320 on the short edge.
 load = dict(type='LoadImageFromFile')
 weak_view = [
-    dict(type='ResizeEdge', scale=320, edge='short'),
-    dict(type='RandomResizedCrop', scale=299),
+    dict(type='ResizeEdge', scale=320, edge='short'),  # our choice: DivideMix's
+    dict(type='RandomResizedCrop', scale=299),  # our choice: DivideMix's
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
 ]
 strong_view = [
-    dict(type='RandomResizedCrop', scale=299, crop_ratio_range=(0.2, 1.0)),
+    dict(type='RandomResizedCrop', scale=299, crop_ratio_range=(0.2, 1.0)),  # our choice: as on CIFAR
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     # torchvision's, as the hue of mmcv, on which mmpretrain's ColorJitter is built, fails under numpy 2.
     dict(type='NumpyToPIL', to_rgb=True),

@@ -2,6 +2,7 @@
 model = dict(
     type='TCL',
     bfloat16=True,  # in backbone and neck, where the device has it
+    # our choice: DivideMix's and others'
     backbone=dict(type='TIMMBackbone', model_name='inception_resnet_v2', pretrained=False),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(type='TCLHead', in_channels=1536),

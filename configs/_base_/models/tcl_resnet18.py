@@ -2,7 +2,7 @@
 model = dict(
     type='TCL',
     bfloat16=True,  # in backbone and neck, where the device has it
-    backbone=dict(type='ResNet', depth=18),
+    backbone=dict(type='ResNet', depth=18),  # our choice: Sel-CL's
     neck=dict(type='GlobalAveragePooling'),
     head=dict(type='TCLHead', in_channels=512),
 )
