@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs are read from their work directories, and put into tables whose figures are right."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from tcl_plugin.reports import find_runs, read_run
+from tcl_plugin.reports.tables import (
+    methods_against_noises,
+    one_row_each,
+    one_row_each_method,
+    to_csv,
+    to_markdown,
+)
+
+CONFIG = """
+train_cfg = dict(max_epochs={epochs})
+randomness = dict(seed={seed})
+train_dataloader = dict(dataset=dict({labels}))
+"""
+SYM80 = "noise=dict(type='SymmetricNoise', rate=0.8, seed=0)"
+
+
+def write_run(folder, name, accuracy, seed=0, labels=SYM80, epochs=None, auc=None, info=True, start=1):
+    """Write what a training leaves in its work directory."""
+    work_dir = folder / name / f'seed{seed}'
+    piece = work_dir / f'2026010{start}_000000'
+    (piece / 'vis_data').mkdir(parents=True)
+    lines = []
+    for epoch, value in enumerate(accuracy, start):
+        lines.append({'accuracy/top1': value, 'step': epoch})
+        noise = {'label_noise/noise_rate': 0.72, 'label_noise/wrong_labels_fitted': 0.1}
+        lines.append(dict(noise, step=epoch) | ({'label_noise/auc': auc} if auc else {}))
+    (piece / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    text = CONFIG.format(epochs=epochs or len(accuracy), seed=seed, labels=labels)
+    (work_dir / f'{name}.py').write_text(text)
+    if info:
+        record = dict(seconds=60.0 + seed, device='a CPU', commit='abc', command=f'python {name}', first_epoch=start)
+        (piece / 'run.json').write_text(json.dumps(record))
+    return work_dir
+
+
+def test_a_run_is_what_it_says(tmp_path):
+    accuracy = [50.0, 90.0, *[70.0 + i for i in range(10)]]
+    run = read_run(write_run(tmp_path, 'tcl_r18_cifar10_sym80', accuracy, seed=3, auc=0.9))
+    assert (run.method, run.setting, run.noise, run.seed) == ('tcl', 'r18_cifar10', 'sym80', 3)
+    assert (run.last, run.best, run.tail, run.epochs) == (79.0, 90.0, 74.5, 12)
+    assert (run.noise_rate, run.auc, run.fitted, run.estimated) == (0.72, 0.9, 0.1, None)
+    assert (run.seconds, run.device, run.commit, run.command) == (63.0, 'a CPU', 'abc', 'python tcl_r18_cifar10_sym80')
+    assert run.finished
+
+
+@pytest.mark.parametrize(
+    ('labels', 'name'),
+    [
+        (SYM80, 'sym80'),
+        ("noise=dict(type='AsymmetricNoise', rate=0.4, mapping='cifar10')", 'asym40'),
+        ("noise=dict(type='InstanceDependentNoise', rate=0.4)", 'idn40'),
+        ("noise=dict(type='SymmetricExclusiveNoise', rate=0.4)", 'SymmetricExclusiveNoise 0.4'),
+        ("noise=dict(type='TransitionMatrixNoise', matrix='m.npy')", 'TransitionMatrixNoise'),
+        ("label_file='data/CIFAR-10_human.pt', label_key='worse_label'", 'CIFAR-10_human.pt worse_label'),
+        ("label_file='labels.npy'", 'labels.npy'),
+        ("type='NoisyLabelDataset'", 'own labels'),
+    ],
+)
+def test_noise_is_named_by_the_config_itself(labels, name, tmp_path):
+    """The name of the config may speak of another noise, which was replaced on the command line."""
+    run = read_run(write_run(tmp_path, 'elr_r18_cifar10_sym90', [50.0], labels=labels))
+    assert (run.method, run.setting, run.noise) == ('elr', 'r18_cifar10', name)
+
+
+def test_pieces_of_a_run(tmp_path):
+    write_run(tmp_path, 'tcl_digits_sym80', [50.0, 60.0], epochs=4)
+    work_dir = tmp_path / 'tcl_digits_sym80' / 'seed0'
+    assert not read_run(work_dir).finished
+    write_run(tmp_path, 'tcl_digits_sym80', [70.0, 65.0], epochs=4, start=3)
+    run = read_run(work_dir)
+    assert run.finished and (run.last, run.best, run.seconds) == (65.0, 70.0, 120.0)
+    # A stopped piece does not say how long it took.
+    info = work_dir / '20260101_000000' / 'run.json'
+    info.write_text(info.read_text().replace('60.0', 'null'))
+    assert read_run(work_dir).seconds is None
+
+
+def test_a_run_without_run_json(tmp_path):
+    run = read_run(write_run(tmp_path, 'tcl_digits_sym80', [50.0], info=False))
+    assert (run.seconds, run.device, run.commit, run.command) == (None,) * 4
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Three seeds of TCL, one of cross-entropy, and one of TCL under another noise."""
+    for seed, last in enumerate([76.0, 78.0, 80.0]):
+        write_run(tmp_path, 'tcl_digits_sym80', [90.0, last], seed=seed, auc=0.9 + seed / 100)
+    write_run(tmp_path, 'ce_digits_sym80', [60.0, 30.0])
+    asym = "noise=dict(type='AsymmetricNoise', rate=0.4, mapping=[[0, 1]])"
+    write_run(tmp_path, 'tcl_digits_asym40', [91.0, 92.0], labels=asym)
+    return [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+
+
+def cells(table, *titles):
+    return [tuple(row[table[0].index(title)] for title in titles) for row in table[1:]]
+
+
+def test_one_row_for_all_seeds(runs):
+    table = one_row_each_method(runs)
+    assert cells(table, 'method', 'noise', 'seeds', 'last (%)', 'best (%)', 'AUC', 'time (s)') == [
+        ('tcl', 'asym40', '0', '92.0', '92.0', '', '60'),
+        ('ce', 'sym80', '0', '30.0', '60.0', '', '60'),
+        ('tcl', 'sym80', '0 1 2', '78.0 ± 2.0', '90.0 ± 0.0', '0.910 ± 0.010', '61 ± 1'),
+    ]
+    assert cells(table, 'device', 'commit', 'command')[2] == ('a CPU', 'abc', 'python tcl_digits_sym80')
+
+
+def test_one_row_for_each_run(runs):
+    found = cells(one_row_each(runs), 'method', 'seeds', 'last (%)')
+    assert found[2:] == [('tcl', '0', '76.0'), ('tcl', '1', '78.0'), ('tcl', '2', '80.0')]
+
+
+def test_methods_against_noises(runs):
+    assert methods_against_noises(runs) == [
+        ['data', 'method', 'epochs', 'asym40', 'sym80'],
+        ['digits', 'tcl', '2', '92.0', '78.0 ± 2.0'],
+        ['digits', 'ce', '2', '', '30.0'],
+    ]
+    assert methods_against_noises(runs, 'best')[1][3:] == ['92.0', '90.0 ± 0.0']
+    with pytest.raises(ValueError, match=r"value must be one of .*, got 'first'"):
+        methods_against_noises(runs, 'first')
+
+
+def test_formats():
+    table = [['a', 'b'], ['1', 'x|y,z']]
+    assert to_markdown(table) == '| a | b |\n|---|---|\n| 1 | x\\|y,z |\n'
+    assert list(csv.reader(io.StringIO(to_csv(table)))) == table
+
+
+def test_folders(tmp_path):
+    work_dir = write_run(tmp_path / 'deep', 'tcl_digits_sym80', [50.0])
+    assert find_runs([tmp_path, work_dir]) == [work_dir]
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(FileNotFoundError, match='empty is no work directory of a training, and there is none below'):
+        find_runs([tmp_path / 'empty'])
