@@ -13,11 +13,15 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.10 python; d
 # requirements/onedl.txt is left out: the forks provide the same modules as mminstall.txt.
 REQUIREMENTS := $(addprefix requirements/,runtime.txt mminstall.txt tests.txt optional.txt docs.txt)
 
-.PHONY: help venv demo test test-onedl lint format clean
+# Every method on the digits.
+DIGITS := configs/tcl_digits_sym80.py configs/ce_digits_sym80.py $(wildcard configs/variants/*_digits_sym80.py configs/peers/*_digits_sym80.py)
+
+.PHONY: help venv demo sweep test test-onedl lint format clean
 
 help:
 	@echo 'make venv        create $(VENV) and install everything from requirements/'
 	@echo 'make demo        train TCL and cross-entropy on the digits, and compare them'
+	@echo 'make sweep       train every variant and peer on the digits, three seeds each, and print a table'
 	@echo 'make test        run the tests'
 	@echo 'make test-onedl  run the smoke test against the OneDL forks'
 	@echo 'make lint        ruff check and format check;  make format  rewrite the files'
@@ -35,6 +39,9 @@ $(VENV)/.installed: $(REQUIREMENTS) setup.py pyproject.toml
 
 demo: venv
 	$(BIN)/python tools/demo.py
+
+sweep: venv
+	$(BIN)/python tools/sweep.py $(DIGITS) --seeds 0 1 2
 
 test: venv
 	$(BIN)/python -m pytest
