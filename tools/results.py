@@ -31,8 +31,8 @@ def parse_args(argv=None):
     """
     parser = Parser(
         prog='results.py',
-        description='Put the results of runs into one table: last, best and mean of the last ten test accuracies, '
-        'noise detection, time, device, commit and command; mean ± standard deviation over seeds.',
+        description='Put the results of runs into one table: last, best and mean of the last ten accuracies in '
+        'validation, noise detection, time, device, commit and command; mean ± standard deviation over seeds.',
     )
     parser.add_argument('folders', nargs='+', help='work directories, or folders above them')
     shape = parser.add_mutually_exclusive_group()
@@ -101,7 +101,9 @@ def results(argv=None):
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
     """
     args = parse_args(argv)
-    text = make_table(read_runs(args.folders, args.unfinished), args)
+    runs = read_runs(args.folders, args.unfinished)
+    with explained(lambda error: str(error) if isinstance(error, ValueError) else None):
+        text = make_table(runs, args)
     if args.out:
         Path(args.out).write_text(text, encoding='utf-8')
     else:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train many configs under several seeds and noises: ``python tools/sweep.py CONFIG... --seeds 0 1 2``."""
 
+import json
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -23,10 +24,12 @@ from tcl_plugin.reports.tables import one_row_each_method, to_markdown
 
 TOOLS = Path(__file__).resolve().parent
 NOISE = re.compile(r'(?P<kind>sym|asym)(?P<rate>\d\d)')
+IN_NAME = re.compile(r'(?<=_)a?sym\d\d$')
 # Of asymmetric noise, by the data set of the config.
 MAPPINGS = {'CIFAR10': 'cifar10', 'CIFAR100': 'cifar100_superclass', 'FashionMNISTRGB': 'fashion_mnist'}
 # A checkpoint that a config starts from, such as that of the first stage of TCL+.
-FIRST_STAGE = re.compile(r'work_dirs/(?P<name>[^/]+)/(?P<file>epoch_\d+\.pth)')
+FIRST_STAGE = re.compile(r'work_dirs/(?P<name>[^/]+)/epoch_\d+\.pth')
+RECORD = 'sweep.json'
 
 
 @dataclass
@@ -50,8 +53,11 @@ class Job:
     @property
     def arguments(self):
         """list[str]: Arguments of ``tools/train.py``."""
-        resume = ['--resume'] if (self.folder / 'last_checkpoint').exists() else []
-        return [str(self.config), '--work-dir', str(self.folder), *resume, '--cfg-options', *self.options]
+        resume = (self.folder / 'last_checkpoint').exists()
+        # A stopped second stage goes on from its own checkpoint, not from that of the first stage.
+        options = [option for option in self.options if not (resume and option.startswith('load_from='))]
+        command = [str(self.config), '--work-dir', str(self.folder), *(['--resume'] if resume else [])]
+        return [*command, '--cfg-options', *options]
 
 
 def parse_args(argv=None):
@@ -88,36 +94,6 @@ def parse_args(argv=None):
     return args
 
 
-def noise_options(noise, seed, cfg):
-    """Overrides that put a noise in place of a config's own.
-
-    Args:
-        noise (str, optional): Its name; None keeps the config's own.
-        seed (int): Seed of the noise.
-        cfg (Config): The config.
-
-    Returns:
-        list[str]: The overrides.
-
-    Raises:
-        UserError: If the config makes no noise, or the data set has no mapping for asymmetric noise.
-    """
-    dataset, key = cfg.train_dataloader.dataset, 'train_dataloader.dataset.noise'
-    if not dataset.get('noise'):
-        if noise:
-            raise UserError(f'{cfg.filename} makes no noise that {noise} could take the place of')
-        return []
-    options = [f'{key}.seed={seed}']
-    if noise:
-        kind, rate = NOISE.fullmatch(noise).groups()
-        options += [f'{key}.rate=0.{rate}', f'{key}.type={"Symmetric" if kind == "sym" else "Asymmetric"}Noise']
-        if kind == 'asym':
-            if dataset.dataset.type not in MAPPINGS:
-                raise UserError(f'--noises {noise}: {dataset.dataset.type} has no mapping of similar classes')
-            options.append(f'{key}.mapping={MAPPINGS[dataset.dataset.type]}')
-    return options
-
-
 def plan(args):
     """Make the list of trainings, first stages before second ones.
 
@@ -128,35 +104,107 @@ def plan(args):
         list[Job]: The trainings.
 
     Raises:
-        UserError: If a config is missing or does not fit.
+        UserError: If a config is missing or does not fit, or two would share a work directory.
     """
     jobs = {}
     for seed in args.seeds:
         for noise in args.noises or [None]:
             for config in args.configs:
-                _add(jobs, Path(config), noise, seed, args)
+                _add(jobs, with_noise(Path(config), noise, args.work_dir), seed, args)
     return list(jobs.values())
 
 
-def _add(jobs, config, noise, seed, args):
-    """Add a training, and the one that it starts from, unless they are there already."""
+def with_noise(config, noise, work_dir):
+    """Find the config of the same method, network and data under another noise, or write it.
+
+    Args:
+        config (Path): The config.
+        noise (str, optional): Name of the noise; None keeps the config's own.
+        work_dir (str): Folder of the sweep; its ``configs`` holds what is written.
+
+    Returns:
+        Path: A config of that name beside ``config`` where there is one, such as one whose method has
+        other arguments under that noise; otherwise ``config`` with the noise replaced.
+
+    Raises:
+        UserError: If the config is missing, names no noise that could be replaced, or its data set
+            has no mapping for asymmetric noise.
+    """
     if not config.is_file():
         raise UserError(f'config {config} does not exist')
-    name = NOISE.sub(noise, config.stem) if noise else config.stem
-    folder = Path(args.work_dir) / name / f'seed{seed}'
+    if noise is None or config.stem.endswith(f'_{noise}'):
+        return config
+    dataset = Config.fromfile(config, import_custom_modules=False).train_dataloader.dataset
+    if not IN_NAME.search(config.stem) or not dataset.get('noise'):
+        raise UserError(f'{config}: its name does not end in sym or asym, so that {noise} cannot take the place of it')
+    name = IN_NAME.sub(noise, config.stem)
+    if config.with_name(f'{name}.py').is_file():
+        return config.with_name(f'{name}.py')
+    kind, rate = NOISE.fullmatch(noise).groups()
+    new = dict(_delete_=True, type='SymmetricNoise', rate=int(rate) / 100, seed=0)
+    if kind == 'asym':
+        if dataset.dataset.type not in MAPPINGS:
+            raise UserError(f'--noises {noise}: {dataset.dataset.type} has no mapping of similar classes')
+        new.update(type='AsymmetricNoise', mapping=MAPPINGS[dataset.dataset.type])
+    path = Path(work_dir) / 'configs' / f'{name}.py'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    base = os.path.relpath(config, path.parent)
+    path.write_text(f'_base_ = {base!r}\n\ntrain_dataloader = dict(dataset=dict(noise={new!r}))\n', encoding='utf-8')
+    return path
+
+
+def _add(jobs, config, seed, args):
+    """Add a training, and the one that it starts from, unless they are there already."""
+    folder = Path(args.work_dir) / config.stem / f'seed{seed}'
     if folder in jobs:
+        if jobs[folder].config.resolve() != config.resolve():
+            raise UserError(f'{jobs[folder].config} and {config} would share {folder}: sweep them apart')
         return jobs[folder]
     cfg = Config.fromfile(config, import_custom_modules=False)
-    job = Job(config, folder, [f'randomness.seed={seed}', *noise_options(noise, seed, cfg), *args.cfg_options])
+    dataset = 'train_dataloader.dataset'
+    made = [part for part in ('noise', 'open_set') if cfg.train_dataloader.dataset.get(part)]
+    seeds = [f'randomness.seed={seed}', *(f'{dataset}.{part}.seed={seed}' for part in made)]
+    job = Job(config, folder, [*seeds, *args.cfg_options])
     first = FIRST_STAGE.fullmatch(cfg.get('load_from') or '')
     if first:
-        path = next(TOOLS.parent.glob(f'configs/**/{first["name"]}.py'), None)
-        if path is None:
-            raise UserError(f'{config} starts from {cfg.load_from}, but there is no config {first["name"]}')
-        job.needs = _add(jobs, path, noise, seed, args)
-        job.options.append(f'load_from={job.needs.folder / first["file"]}')
+        job.needs = _add(jobs, _first_stage(config, first['name'], args), seed, args)
+        job.options.append(f'load_from={job.needs.folder}/epoch_{_max_epochs(job.needs)}.pth')
     jobs[folder] = job
     return job
+
+
+def _first_stage(config, name, args):
+    """The config of the first stage, under the noise of the second."""
+    path = next(TOOLS.parent.glob(f'configs/**/{name}.py'), None)
+    if path is None:
+        raise UserError(f'{config} starts from a checkpoint of {name}, but there is no such config')
+    noise = IN_NAME.search(config.stem)
+    return with_noise(path, noise[0] if noise else None, args.work_dir)
+
+
+def _max_epochs(job):
+    """How many epochs a training has, overrides included."""
+    cfg = Config.fromfile(job.config, import_custom_modules=False)
+    told = [option.split('=')[1] for option in job.options if option.startswith('train_cfg.max_epochs=')]
+    return int(told[-1]) if told else cfg.train_cfg.max_epochs
+
+
+def check_record(job):
+    """Refuse to take a work directory of another sweep for this training's, and leave word of this one.
+
+    Args:
+        job (Job): The training.
+
+    Raises:
+        UserError: If the work directory has a training with other options.
+    """
+    path = job.folder / RECORD
+    told = dict(config=job.config.name, options=job.options)
+    if path.exists() and json.loads(path.read_text(encoding='utf-8')) != told:
+        before = ' '.join(json.loads(path.read_text(encoding='utf-8'))['options'])
+        raise UserError(f'{job.folder} holds a training with other options ({before}): choose another --work-dir')
+    job.folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(told), encoding='utf-8')
 
 
 def finished(folder):
@@ -186,7 +234,9 @@ def train(arguments, folder, threads, gpu):
         gpu (int, optional): Index of the GPU to use.
     """
     if gpu is not None:
-        os.environ['CUDA_VISIBLE_DEVICES'] = str(gpu)
+        # Those that the user has chosen, if so.
+        chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
+        os.environ['CUDA_VISIBLE_DEVICES'] = chosen.split(',')[gpu] if chosen else str(gpu)
     Path(folder).mkdir(parents=True, exist_ok=True)
     with (Path(folder) / 'train.out').open('w', encoding='utf-8') as file:
         os.dup2(file.fileno(), 1)
@@ -285,6 +335,7 @@ def sweep(argv=None):
     args = parse_args(argv)
     jobs, start = plan(args), time.monotonic()
     for job in jobs:
+        check_record(job)
         if finished(job.folder):
             job.state = 'done'
     todo = [job for job in jobs if job.state == 'waiting']

@@ -1,3 +1,5 @@
 _base_ = '../tcl_r18_cifar10_asym40.py'
 
-model = dict(type='TCLMoCo', momentum=0.999, queue_size=4096)  # our choice
+# Momentum and queue are our choice. Keys are not gathered as SimCLR's projections are, so that the contrast has its
+# full weight.
+model = dict(type='TCLMoCo', momentum=0.999, queue_size=4096, head=dict(contrast_weight=1.0))

@@ -9,6 +9,7 @@ custom_hooks = [
     dict(type='RelabelHook', detector=dict(type='OODDetector')),
     dict(type='LabelNoiseHook', detector=dict(type='SmallLossDetector')),
 ]
-optim_wrapper = dict(optimizer=dict(lr=0.001))
+optim_wrapper = dict(optimizer=dict(lr=0.001))  # for 256 images
+auto_scale_lr = dict(base_batch_size=256)
 param_scheduler = []
 train_cfg = dict(max_epochs=70)

@@ -244,8 +244,9 @@ class AsymmetricNoise(RatedNoise):
     Args:
         rate (float): Share of samples that are chosen, in [0, 1].
         mapping (str | dict | list): Destination of each source class: ``{source: destination}``
-            with integers or strings of digits as keys, a list of ``[source, destination]`` pairs
-    XX        seed (int): Seed of the random stream. Defaults to 0.
+            with integers or strings of digits as keys, a list of ``[source, destination]`` pairs,
+            or the name of a known mapping, such as ``'cifar10'``.
+        seed (int): Seed of the random stream. Defaults to 0.
 
     Raises:
         TypeError: ``mapping`` is none of these.

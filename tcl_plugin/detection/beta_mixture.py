@@ -50,8 +50,9 @@ class BetaMixture:
     def noisy_probability(self, losses: np.ndarray) -> np.ndarray:
         """Probability of the component with the higher mean, which never falls towards higher losses.
 
-        Beyond the loss where it is highest it stays there: by the formula alone a wide component of
-        low losses would take back the highest losses of all.
+        By the formula alone the wider component would take both ends, the lowest losses or the
+        highest. So, seen from the mean of the other component, it does not rise again downwards,
+        and does not fall again upwards.
 
         Args:
             losses (np.ndarray): In [0, 1], shape (n,).
@@ -59,10 +60,16 @@ class BetaMixture:
         Returns:
             np.ndarray: Shape (n,).
         """
-        noisy = (self.alpha / (self.alpha + self.beta)).argmax()
-        grid = np.linspace(MARGIN, 1 - MARGIN, 1001)
-        peak = grid[self.posterior(grid)[noisy].argmax()]
-        return self.posterior(np.minimum(losses, peak))[noisy]
+        means = self.alpha / (self.alpha + self.beta)
+        noisy = means.argmax()
+        grid = np.linspace(0, 1, 1001)
+        found, turn = self.posterior(grid)[noisy], int(means.min() * 1000)
+        least = np.minimum.accumulate(found[turn::-1])[::-1]  # from each point up to the mean
+        most = np.maximum.accumulate(found[turn:])  # from the mean up to each point
+        exact, place = self.posterior(losses)[noisy], np.asarray(losses) * 1000
+        below = np.minimum(exact, least[np.clip(np.ceil(place), 0, turn).astype(int)])
+        above = np.maximum(exact, most[np.clip(np.floor(place) - turn, 0, None).astype(int)])
+        return np.where(place < turn, below, above)
 
 
 def fit_beta_mixture(losses: np.ndarray, iterations: int = 10) -> BetaMixture:

@@ -25,7 +25,8 @@ class LabelNoiseHook(Hook):
 
     After every ``interval`` epochs and after the last, this hook puts the training set through the
     network, in order, in evaluation mode and with the test pipeline. Where the head takes results,
-    it also does so before the first epoch of a run, a resumed one too. Then it
+    it also does so before the first epoch of a run, a resumed one too, and at the end of the head's
+    warm-up (``warmup_epochs``). Then it
 
     - asks the detector for clean probabilities and prototypes,
     - hands them to the head, if it wants them (``set_label_quality``),
@@ -88,8 +89,15 @@ class LabelNoiseHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Look at the labels."""
-        if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
+        if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner) or self._warmup_ends(runner):
             self.inspect(runner, epoch=runner.epoch + 1)
+
+    def _warmup_ends(self, runner: Runner) -> bool:
+        # From the next epoch on the head leans on what a pass has found: not on one of long ago.
+        return (
+            self._hands_back(runner)
+            and getattr(unwrap_model(runner.model).head, 'warmup_epochs', None) == runner.epoch + 1
+        )
 
     def _check(self, runner: Runner) -> None:
         if isinstance(runner.train_loop, IterBasedTrainLoop):

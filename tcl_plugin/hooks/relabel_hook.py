@@ -48,8 +48,16 @@ class RelabelHook(Hook):
         self._labels: Tensor | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the labels of the checkpoint, if it has any."""
+        """Keep the labels of the checkpoint, if it has any.
+
+        Raises:
+            ValueError: If its weights have no projector: mmengine would leave that as it was drawn.
+        """
         self._labels = checkpoint.get(KEY)
+        if not any('head.projector.' in name for name in checkpoint.get('state_dict', checkpoint)):
+            raise ValueError(
+                'RelabelHook needs a checkpoint of TCL, with a projector, to find wrong labels by: this one has none'
+            )
 
     def before_train(self, runner: Runner) -> None:
         """Correct the labels, or take over those of a resumed run.
@@ -77,6 +85,12 @@ class RelabelHook(Hook):
                 f'the run is resumed and needs the corrected labels of {size} samples: the checkpoint has {found}'
             )
         model.set_labels(self._labels)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Tell the head which epoch begins."""
+        head = unwrap_model(runner.model).head
+        if hasattr(head, 'start_epoch'):
+            head.start_epoch(runner.epoch)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the labels beside the weights."""

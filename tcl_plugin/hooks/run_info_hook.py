@@ -42,6 +42,7 @@ class RunInfoHook(Hook):
             device = next(unwrap_model(runner.model).parameters()).device
             self._info = dict(
                 command=shlex.join([Path(sys.executable).name, *map(_shortened, sys.argv)]),
+                config=Path(runner.cfg.filename).stem if runner.cfg.filename else None,
                 commit=commit_of(Path(__file__)),
                 tcl_plugin=__version__,
                 torch=torch.__version__,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables with a row for each training sample."""
+"""What heads keep of each training sample: tables with a row for each."""
 
+import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
@@ -27,3 +28,101 @@ def rows_of(table: Tensor, data_samples: SampleBatch | list[DataSample], what: s
     if len(outside):
         raise ValueError(f'sample_idx {int(outside[0])} lies outside the {len(table)} samples that {what} has seen')
     return to_device(index, table.device)
+
+
+class RemembersSamples:
+    """Part of a head that renews a row of its own for each sample; :class:`SampleStateHook` looks after them.
+
+    The head sets ``state_columns`` and reads and writes rows of ``sample_state``.
+
+    Attributes:
+        sample_state (Tensor, optional): The table, float32, shape (N, C). A plain attribute, like the
+            next: neither checkpoints nor EMAHook take them along.
+        sample_seen (Tensor, optional): Rows changed since processes last shared them, bool, shape (N,).
+    """
+
+    state_columns: int
+    sample_state: Tensor | None = None
+    sample_seen: Tensor | None = None
+
+    def set_sample_state(self, num_samples: int, state: Tensor | None = None) -> None:
+        """Begin with an empty table, or take one over.
+
+        Args:
+            num_samples (int): Number N of training samples.
+            state (Tensor, optional): The table, shape (N, C). Defaults to None, for zeros.
+
+        Raises:
+            ValueError: If the table has another shape.
+        """
+        shape, device = (num_samples, self.state_columns), next(self.parameters()).device
+        state = torch.zeros(shape) if state is None else state
+        if state.shape != shape:
+            raise ValueError(
+                f'what {type(self).__name__} remembers must have shape {shape}, for {num_samples} samples and '
+                f'{self.num_classes} classes, got {tuple(state.shape)}'
+            )
+        self.sample_state = state.to(device, torch.float32)
+        self.sample_seen = torch.zeros(num_samples, dtype=torch.bool, device=device)
+
+    def _rows_of(self, data_samples: SampleBatch | list[DataSample]) -> Tensor:
+        """Rows of a batch, which count as changed from now on."""
+        if self.sample_state is None:
+            raise RuntimeError(
+                f'{type(self).__name__} has no table of samples: the hook is missing. Add '
+                "dict(type='SampleStateHook') to custom_hooks of the config"
+            )
+        rows = rows_of(self.sample_state, data_samples, 'SampleStateHook')
+        self.sample_seen[rows] = True
+        return rows
+
+
+class TrustsLabels:
+    """Part of a head that trusts all labels in a warm-up, and then as far as :class:`LabelNoiseHook` says.
+
+    Attributes:
+        warmup_epochs (int): Number of epochs that trust the given labels; the head sets it.
+        epoch (int): Number of epochs that have been trained.
+        clean_prob (Tensor, optional): Clean probability of each training sample, shape (N,). A plain
+            attribute: it is a function of weights and data, and found out anew after a resume.
+        detector_hint (str): Detector that the message on a missing hook proposes.
+    """
+
+    warmup_epochs: int
+    epoch: int = 0
+    clean_prob: Tensor | None = None
+    detector_hint: str = 'OODDetector'
+
+    def start_epoch(self, epoch: int) -> None:
+        """Say which epoch begins, counted from 0."""
+        self.epoch = epoch
+
+    @property
+    def in_warmup(self) -> bool:
+        """bool: Whether the given labels are the targets."""
+        return self.epoch < self.warmup_epochs
+
+    def _keep_clean_prob(self, clean_prob: Tensor) -> None:
+        if clean_prob.ndim != 1:
+            raise ValueError(f'clean_prob must have shape (N,), got {tuple(clean_prob.shape)}')
+        self.clean_prob = clean_prob.to(next(self.parameters()))
+
+    def clean_prob_of(self, data_samples: SampleBatch | list[DataSample]) -> Tensor:
+        """Clean probabilities of a batch.
+
+        Args:
+            data_samples (SampleBatch | list[DataSample]): The batch.
+
+        Returns:
+            Tensor: Shape (B,).
+
+        Raises:
+            RuntimeError: If the hook has told none.
+            ValueError: If it has not seen a sample.
+        """
+        if self.clean_prob is None:
+            raise RuntimeError(
+                f'{type(self).__name__} has no clean probabilities: the hook is missing. Add custom_hooks = '
+                f"[dict(type='LabelNoiseHook', detector=dict(type='{self.detector_hint}'))] to the config"
+            )
+        return self.clean_prob[rows_of(self.clean_prob, data_samples, 'LabelNoiseHook')]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run was and what came out of it, from its work directory."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -29,13 +30,14 @@ class Run:
         seed (int, optional): Seed of training.
         epochs (int): Number of epochs that were trained.
         max_epochs (int): Number that the config asks for.
-        last (float): Test accuracy after the last epoch, in per cent.
-        best (float): Highest test accuracy, in per cent; chosen on the test set.
-        tail (float): Mean test accuracy of the last ten evaluations, in per cent.
+        last (float): Accuracy in validation, on the test set in most configs, after the last epoch, in per cent.
+        best (float): Highest of these, in per cent; chosen on the same images, so no fair estimate.
+        tail (float): Mean of the last ten of these, in per cent.
         noise_rate (float, optional): Measured share of wrong labels, where the truth is known.
         estimated (float, optional): The same as estimated by the run.
         auc (float, optional): AUC of telling right from wrong labels by the clean probability.
         fitted (float, optional): Share of wrong labels that the network predicts in the end.
+        recipe (str): Digest of the config without seeds and paths: runs of one recipe are seeds of one another.
         seconds (float, optional): Time of all pieces of the run, evaluation included.
         device (str, optional): Hardware.
         commit (str, optional): Commit of this package.
@@ -56,6 +58,7 @@ class Run:
     estimated: float | None = None
     auc: float | None = None
     fitted: float | None = None
+    recipe: str = ''
     seconds: float | None = None
     device: str | None = None
     commit: str | None = None
@@ -63,8 +66,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs have been trained."""
-        return self.epochs >= self.max_epochs
+        """Whether all epochs have been trained; never of a run that counts iterations."""
+        return 0 < self.max_epochs <= self.epochs
 
 
 def find_runs(folders: Iterable[str | Path]) -> list[Path]:
@@ -113,7 +116,8 @@ def read_run(work_dir: str | Path) -> Run:
         noise=name_noise(cfg),
         seed=(cfg.get('randomness') or {}).get('seed'),
         epochs=record.epochs,
-        max_epochs=cfg.train_cfg.max_epochs,
+        max_epochs=cfg.train_cfg.get('max_epochs') or 0,
+        recipe=_recipe(cfg),
         last=record.last_accuracy,
         best=record.best_accuracy,
         tail=sum(tail) / len(tail),
@@ -125,9 +129,24 @@ def read_run(work_dir: str | Path) -> Run:
 def _read_config(work_dir: Path) -> tuple[str, Config]:
     """Name and content of the config that mmengine has left in a work directory: that of the latest run."""
     files = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
-    if not files:
+    # mmengine's local backend keeps the config of each piece beside its scalars; a later test leaves none there.
+    pieces = sorted(path.with_name('config.py') for path in work_dir.glob('*/vis_data/scalars.json'))
+    if not files or not pieces[-1].exists():
         raise FileNotFoundError(f'{work_dir} has no config: mmengine writes it when a training begins')
-    return files[-1].stem, Config.fromfile(files[-1], import_custom_modules=False)
+    names = [name for name in (_info(path.parents[1]).get('config') for path in pieces) if name]
+    return names[-1] if names else files[-1].stem, Config.fromfile(pieces[-1], import_custom_modules=False)
+
+
+def _recipe(cfg: Config) -> str:
+    """Digest of what makes a run, but for its seeds and where it lies."""
+    content = cfg.to_dict()
+    for key in ('randomness', 'work_dir', 'resume', 'launcher'):
+        content.pop(key, None)
+    if content.get('load_from'):
+        content['load_from'] = Path(content['load_from']).name
+    for part in ('noise', 'open_set'):
+        (content['train_dataloader']['dataset'].get(part) or {}).pop('seed', None)
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def name_noise(cfg: Config) -> str:
@@ -138,9 +157,15 @@ def name_noise(cfg: Config) -> str:
 
     Returns:
         str: ``'sym80'`` and the like as in the names of configs; other generators by their type,
-        label files by their name; ``'own labels'`` where the data set's labels are the given ones.
+        label files by their name; ``'own labels'`` where the data set's labels are the given ones;
+        ``'+open30'`` behind it where images are replaced.
     """
     dataset = cfg.train_dataloader.dataset
+    opened = (dataset.get('open_set') or {}).get('rate')
+    return _closed_noise(dataset) + (f'+open{100 * opened:.0f}' if opened else '')
+
+
+def _closed_noise(dataset: dict) -> str:
     if dataset.get('label_file'):
         return ' '.join(filter(None, [Path(dataset.label_file).name, dataset.get('label_key')]))
     noise = dataset.get('noise')
@@ -160,6 +185,12 @@ def _detection(record: RunRecord) -> dict[str, float]:
     }
 
 
+def _info(piece: Path) -> dict:
+    """What ``RunInfoHook`` has written of one piece of a run."""
+    file = piece / 'run.json'
+    return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
+
+
 def read_run_info(work_dir: str | Path) -> dict:
     """Read what ``RunInfoHook`` has written.
 
@@ -170,8 +201,7 @@ def read_run_info(work_dir: str | Path) -> dict:
         dict: ``seconds`` of all pieces that make up the run, None where one was stopped; ``device``,
         ``commit`` and ``command`` of the last. Empty without records.
     """
-    files = sorted(Path(work_dir).glob('*/run.json'))
-    pieces = [json.loads(file.read_text(encoding='utf-8')) for file in files]
+    pieces = [_info(file.parent) for file in sorted(Path(work_dir).glob('*/run.json'))]
     # A training that was begun anew replaces the ones before.
     begun = [index for index, piece in enumerate(pieces) if piece['first_epoch'] == 1]
     pieces = pieces[begun[-1] if begun else 0 :]

@@ -5,7 +5,7 @@ import csv
 import io
 import statistics
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from .runs import Run
 
@@ -45,9 +45,12 @@ def one_row_each_method(runs: Sequence[Run]) -> Table:
 
     Returns:
         Table: Rows of cells, the title first. Figures of several seeds are mean ± standard deviation
-        (of the sample, n - 1).
+        (of the sample, n - 1); behind them stands of how many, where not all have the figure.
+
+    Raises:
+        ValueError: If two runs have the same recipe and seed.
     """
-    return _table([list(group) for _, group in groupby(sorted(runs, key=_key), key=lambda run: _key(run)[:-1])])
+    return _table(_by_seed(runs))
 
 
 def methods_against_noises(runs: Sequence[Run], value: str = 'last') -> Table:
@@ -61,16 +64,21 @@ def methods_against_noises(runs: Sequence[Run], value: str = 'last') -> Table:
         Table: Rows of cells, the title first; a cell is empty where there is no run.
 
     Raises:
-        ValueError: If there is no such value.
+        ValueError: If there is no such value, or two runs compete for one cell.
     """
     if value not in VALUES:
         raise ValueError(f'value must be one of {", ".join(VALUES)}, got {value!r}')
     figure = FIGURES[VALUES.index(value)]
     noises = sorted({run.noise for run in runs})
     cells: dict[tuple, dict[str, list[Run]]] = {}
-    for run in sorted(runs, key=_key):
-        row = cells.setdefault((run.setting, run.method, run.epochs), {})
-        row.setdefault(run.noise, []).append(run)
+    for group in _by_seed(runs):
+        row = cells.setdefault((group[0].setting, group[0].method, group[0].epochs), {})
+        if group[0].noise in row:
+            others = [str(run.work_dir) for run in (row[group[0].noise][0], group[0])]
+            raise ValueError(
+                f'{" and ".join(others)} have one name and different recipes: a pivot has one cell for both'
+            )
+        row[group[0].noise] = group
     title = ['data', 'method', 'epochs', *noises]
     return [title] + [
         [setting, method, str(epochs), *(_cell(row.get(noise, []), figure) for noise in noises)]
@@ -78,8 +86,18 @@ def methods_against_noises(runs: Sequence[Run], value: str = 'last') -> Table:
     ]
 
 
+def _by_seed(runs: Sequence[Run]) -> list[list[Run]]:
+    """Group runs that differ in the seed alone."""
+    groups = [list(group) for _, group in groupby(sorted(runs, key=_key), key=lambda run: _key(run)[:-1])]
+    for group in groups:
+        for one, other in pairwise(group):
+            if one.seed is not None and one.seed == other.seed:
+                raise ValueError(f'{one.work_dir} and {other.work_dir} are the same training with the same seed')
+    return groups
+
+
 def _key(run: Run) -> tuple:
-    return run.setting, run.noise, run.epochs, run.method, -1 if run.seed is None else run.seed
+    return run.setting, run.noise, run.epochs, run.method, run.recipe, -1 if run.seed is None else run.seed
 
 
 def _table(groups: list[list[Run]]) -> Table:
@@ -109,7 +127,9 @@ def _cell(group: list[Run], figure: tuple) -> str:
     if not values:
         return ''
     text = f'{statistics.mean(values):.{decimals}f}'
-    return text if len(values) == 1 else f'{text} ± {statistics.stdev(values):.{decimals}f}'
+    if len(values) > 1:
+        text += f' ± {statistics.stdev(values):.{decimals}f}'
+    return text if len(values) == len(group) else f'{text} (of {len(values)})'
 
 
 def _same(values) -> str:

@@ -81,6 +81,16 @@ def test_the_highest_losses_are_noisy():
     np.testing.assert_allclose(found[: peak - 1], plain[: peak - 1])
 
 
+def test_the_lowest_losses_are_clean():
+    """A narrow component of low losses would leave the very lowest to a wide one of high losses."""
+    mixture = BetaMixture(np.array([20.0, 1.2]), np.array([60.0, 1.2]), np.array([0.5, 0.5]))
+    x = np.linspace(0, 1, 201)
+    plain, found = mixture.posterior(x)[1], mixture.noisy_probability(x)
+    assert plain[1] > 0.99 and found[1] < 0.2 and found[50] < 0.2  # 0.25 is the mean of the narrow one
+    assert found[-1] == pytest.approx(plain[51:].max(), rel=1e-3) and found[-1] > 0.99
+    assert (np.diff(found) >= 0).all()
+
+
 def detect(scores, **kwargs):
     return BetaMixtureDetector(**kwargs).clean_probability(np.asarray(scores), None, 2)
 

@@ -20,6 +20,7 @@ from toy_runs import (
     clean_prob_of,
     hook,
     noisy_digits,
+    recorded,
     tcl,
     watch,
 )
@@ -48,7 +49,7 @@ def finished(request, tmp_path_factory):
     """A run of TCL over three epochs that looks every second, its witness and its hooks."""
     work_dir = tmp_path_factory.mktemp(request.param)
     hooks = [hook(interval=2), *([EMA] if request.param == 'ema' else [])]
-    runner = build_runner(work_dir, tcl(), noisy_digits(), *hooks, max_epochs=3)
+    runner = build_runner(work_dir, tcl(warmup_epochs=2), noisy_digits(), *hooks, max_epochs=3)
     return runner, watch(runner, lambda model: (clean_prob_of(model), model.head.epoch)), work_dir, hooks
 
 
@@ -92,7 +93,8 @@ def test_table_says_what_the_network_sees(finished):
     torch.testing.assert_close(model.head.prototypes.cpu(), means, rtol=1e-4, atol=1e-5)
     posterior = (projections @ means.t() / 0.25).softmax(dim=1)
     scores = posterior[torch.arange(NUM_TRAIN), torch.tensor(dataset.given_labels)]
-    np.testing.assert_allclose(table.label_quality, scores, rtol=1e-4)
+    # The detector keeps representations in half precision.
+    np.testing.assert_allclose(table.label_quality, scores, rtol=0, atol=1e-3)
 
 
 def test_scalars_are_those_of_the_table(finished):
@@ -102,7 +104,8 @@ def test_scalars_are_those_of_the_table(finished):
     expected['estimated_noise_rate'] = table.is_label_issue.mean()
     expected['noise_rate'] = (table.given_label != table.true_label).mean()
     expected['wrong_labels_fitted'] = fitted_share(table.predicted_label, table.given_label, table.true_label)
-    assert scalars == pytest.approx(expected)
+    # The table has six digits, in which two values may be the same.
+    assert scalars == pytest.approx(expected, abs=2e-3)
 
 
 def test_images_of_no_class(tmp_path):
@@ -230,3 +233,10 @@ def test_pipeline_is_found_under_wrappers():
 def test_bad_interval():
     with pytest.raises(ValueError, match='interval must be 1 or more, got 0'):
         LabelNoiseHook(interval=0)
+
+
+def test_looks_again_when_the_warmup_ends(tmp_path):
+    """Whatever the interval: from then on the head leans on what a pass has found."""
+    runner = build_runner(tmp_path, tcl(warmup_epochs=2), noisy_digits(), hook(OOD, interval=5), max_epochs=4)
+    runner.train()
+    assert sorted({line['step'] for line in recorded(tmp_path) if 'label_noise/auc' in line}) == [0, 2, 4]

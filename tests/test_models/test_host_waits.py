@@ -39,6 +39,9 @@ METHODS = dict(
     mixup=classifier(type='MixupClassifier'),
     elr=elr() | FAST,
     mcorrection=m_correction(),
+    tclmoco=dict(tcl(warmup_epochs=0), type='TCLMoCo', queue_size=32),
+    tclensemble=tcl(type='TCLEnsembleHead', warmup_epochs=0),
+    tclplus=dict(tcl(), type='TCLPlus', bootstrap_epoch=0),
     **{name: classifier(**FAST, head=dict(LINEAR, loss=loss)) for name, loss in LOSSES.items()},
 )
 
@@ -46,13 +49,20 @@ METHODS = dict(
 def build(method):
     config = METHODS[method]
     model = MODELS.build(
-        config | dict(data_preprocessor=dict(ON_DEVICE, views=VIEWS if method == 'tcl' else VIEWS[:1]))
+        config
+        | dict(
+            data_preprocessor=dict(
+                ON_DEVICE, views=VIEWS if method in ('tcl', 'tclmoco', 'tclensemble') else VIEWS[:1]
+            )
+        )
     )
     if hasattr(model.head, 'set_label_quality'):
         model.head.set_label_quality(torch.rand(B))
         model.head.start_epoch(1)
     if hasattr(model.head, 'set_sample_state'):
         model.head.set_sample_state(B)
+    if hasattr(model, 'set_labels'):
+        model.set_labels(torch.arange(B))
     return model.train()
 
 

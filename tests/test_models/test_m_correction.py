@@ -85,7 +85,7 @@ def test_predictions_get_no_gradient(images):
 
 def test_warmup_is_mixup(images):
     """Whose predictions are not asked for."""
-    model = build(epoch=0, told=None)
+    model = build(epoch=0)
     assert model.head.in_warmup
     found = loss_of(model, images, make_samples(LABELS))
     plain = MODELS.build(classifier(type='MixupClassifier', mixup_alpha=32.0)).eval()
@@ -118,7 +118,7 @@ def test_checkpoint_has_no_clean_probabilities():
 
 def test_refusals(images):
     with pytest.raises(RuntimeError, match=r"hook is missing\. .*detector=dict\(type='BetaMixtureDetector'\)"):
-        loss_of(build(told=None), images, make_samples(LABELS))
+        loss_of(build(epoch=0, told=None), images, make_samples(LABELS))
     with pytest.raises(ValueError, match='sample_idx 9 lies outside the 9 samples that LabelNoiseHook has seen'):
         loss_of(build(), images, make_samples(LABELS, first=4))
     with pytest.raises(ValueError, match=r'clean_prob must have shape \(N,\), got \(9, 1\)'):

@@ -37,8 +37,11 @@ def write_run(folder, name, accuracy, seed=0, labels=SYM80, epochs=None, auc=Non
     (piece / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
     text = CONFIG.format(epochs=epochs or len(accuracy), seed=seed, labels=labels)
     (work_dir / f'{name}.py').write_text(text)
+    (piece / 'vis_data' / 'config.py').write_text(text)
     if info:
-        record = dict(seconds=60.0 + seed, device='a CPU', commit='abc', command=f'python {name}', first_epoch=start)
+        record = dict(
+            seconds=60.0 + seed, device='a CPU', commit='abc', command=f'python {name}', config=name, first_epoch=start
+        )
         (piece / 'run.json').write_text(json.dumps(record))
     return work_dir
 
@@ -64,6 +67,8 @@ def test_a_run_is_what_it_says(tmp_path):
         ("label_file='data/CIFAR-10_human.pt', label_key='worse_label'", 'CIFAR-10_human.pt worse_label'),
         ("label_file='labels.npy'", 'labels.npy'),
         ("type='NoisyLabelDataset'", 'own labels'),
+        (SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.3)", 'sym80+open30'),
+        ("open_set=dict(type='OpenSetNoise', rate=0.3)", 'own labels+open30'),
     ],
 )
 def test_noise_is_named_by_the_config_itself(labels, name, tmp_path):
@@ -113,6 +118,26 @@ def test_one_row_for_all_seeds(runs):
         ('tcl', 'sym80', '0 1 2', '78.0 ± 2.0', '90.0 ± 0.0', '0.910 ± 0.010', '61 ± 1'),
     ]
     assert cells(table, 'device', 'commit', 'command')[2] == ('a CPU', 'abc', 'python tcl_digits_sym80')
+
+
+def test_figures_that_not_all_have_say_so(runs):
+    runs[-1].seconds = None
+    (found,) = cells(one_row_each_method(runs[2:]), 'time (s)')
+    assert found == ('60 ± 1 (of 2)',)
+
+
+def test_runs_of_other_options_are_no_seeds_of_one_another(tmp_path):
+    write_run(tmp_path / 'a', 'tcl_digits_sym80', [50.0], seed=0)
+    write_run(tmp_path / 'a', 'tcl_digits_sym80', [60.0], seed=1)
+    write_run(tmp_path / 'b', 'tcl_digits_sym80', [70.0], seed=2, labels=SYM80 + ', num_classes=10')
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert sorted(cells(one_row_each_method(runs), 'seeds', 'last (%)')) == [('0 1', '55.0 ± 7.1'), ('2', '70.0')]
+    with pytest.raises(ValueError, match='have one name and different recipes'):
+        methods_against_noises(runs)
+    write_run(tmp_path / 'c', 'tcl_digits_sym80', [80.0], seed=1)
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    with pytest.raises(ValueError, match=r'seed1 and .*seed1 are the same training with the same seed'):
+        one_row_each_method(runs)
 
 
 def test_one_row_for_each_run(runs):

@@ -5,9 +5,13 @@ import csv
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from toolbox import DIGITS, ROOT, TINY, load_file
+
+from tcl_plugin.errors import UserError
 
 CE, PLUS = (ROOT / 'configs' / name for name in ('ce_digits_sym80.py', 'variants/tclplus_digits_sym80.py'))
 # One epoch; the schedule of the config would end before it begins.
@@ -28,27 +32,66 @@ def test_every_config_under_every_noise_and_seed(tool):
     names = [f'w/{method}_digits_{noise}/seed{seed}'
              for seed in (0, 1) for noise in ('sym20', 'sym50') for method in ('tcl', 'ce')]  # fmt: skip
     assert [str(job.folder) for job in jobs] == names
-    noise = 'train_dataloader.dataset.noise'
-    assert jobs[-1].options == [
-        'randomness.seed=1',
-        f'{noise}.seed=1',
-        f'{noise}.rate=0.50',
-        f'{noise}.type=SymmetricNoise',
-    ]
+    assert jobs[-1].options == ['randomness.seed=1', 'train_dataloader.dataset.noise.seed=1']
 
 
-def test_asymmetric_noise_has_the_mapping_of_the_data(tool):
-    (job,) = plan(tool, ROOT / 'configs' / 'ce_r18_cifar10_sym50.py', '--noises', 'asym40')
-    assert job.folder.parent.name == 'ce_r18_cifar10_asym40'
-    assert [option.rsplit('.', 1)[1] for option in job.options[-2:]] == ['type=AsymmetricNoise', 'mapping=cifar10']
+def noise_of(job):
+    dataset = Config.fromfile(job.config).train_dataloader.dataset
+    return {key: value for key, value in dataset.noise.items() if key != 'seed'}
+
+
+@pytest.mark.parametrize(
+    ('config', 'noise', 'expected'),
+    [
+        # There is none for digits under this noise: one is written.
+        ('tcl_digits_sym80', 'sym30', dict(type='SymmetricNoise', rate=0.3)),
+        ('tcl_r18_cifar10_sym50', 'asym30', dict(type='AsymmetricNoise', rate=0.3, mapping='cifar10')),
+        ('tcl_r18_cifar10_asym40', 'sym30', dict(type='SymmetricNoise', rate=0.3)),
+    ],
+)
+def test_noise_is_replaced_by_a_config_that_is_written(tool, config, noise, expected, workplace):
+    (job,) = plan(tool, ROOT / 'configs' / f'{config}.py', '--noises', noise, '--work-dir', 'w')
+    assert job.config.parent == Path('w/configs') and noise_of(job) == expected
+    assert job.config.stem == job.folder.parent.name == config.rsplit('_', 1)[0] + f'_{noise}'
+
+
+def test_a_config_of_that_name_is_preferred(tool):
+    """ELR has other arguments under asymmetric noise."""
+    (job,) = plan(tool, ROOT / 'configs/peers/elr_r18_cifar10_sym50.py', '--noises', 'asym40')
+    assert job.config == ROOT / 'configs/peers/elr_r18_cifar10_asym40.py'
+
+
+def test_seeds_reach_all_that_is_drawn(tool):
+    (job,) = plan(tool, ROOT / 'configs' / 'tcl_r18_cifar10_sym30_open30.py', '--seeds', '7')
+    dataset = 'train_dataloader.dataset'
+    assert job.options == ['randomness.seed=7', f'{dataset}.noise.seed=7', f'{dataset}.open_set.seed=7']
 
 
 def test_a_second_stage_brings_its_first(tool):
     first, second = plan(tool, PLUS, '--seeds', '3', '--noises', 'sym50', '--work-dir', 'w')
-    assert (first.config.name, str(first.folder)) == ('tcl_digits_sym80.py', 'w/tcl_digits_sym50/seed3')
+    assert (first.config.name, str(first.folder)) == ('tcl_digits_sym50.py', 'w/tcl_digits_sym50/seed3')
     assert second.needs is first and second.options[-1] == 'load_from=w/tcl_digits_sym50/seed3/epoch_24.pth'
     # It is not trained twice where it is named as well.
     assert len(plan(tool, DIGITS, PLUS)) == 2
+    (_, shorter) = plan(tool, PLUS, '--cfg-options', 'train_cfg.max_epochs=3')
+    assert shorter.options[-1].endswith('/epoch_3.pth')
+
+
+def test_a_stopped_second_stage_goes_on_from_its_own_checkpoint(tool, workplace):
+    _, job = plan(tool, PLUS, '--work-dir', 'w')
+    assert '--resume' not in job.arguments and any(arg.startswith('load_from=') for arg in job.arguments)
+    job.folder.mkdir(parents=True)
+    (job.folder / 'last_checkpoint').write_text('epoch_1.pth')
+    assert '--resume' in job.arguments and not any(arg.startswith('load_from=') for arg in job.arguments)
+
+
+def test_a_sweep_with_other_options_is_not_taken_for_this_one(tool, workplace):
+    (job,) = plan(tool, DIGITS)
+    tool.check_record(job)
+    tool.check_record(job)
+    (other,) = plan(tool, DIGITS, '--cfg-options', 'model.head.warmup_epochs=3')
+    with pytest.raises(UserError, match=r'holds a training with other options \(randomness.seed=0 .*choose another'):
+        tool.check_record(other)
 
 
 @pytest.mark.parametrize(
@@ -58,10 +101,13 @@ def test_a_second_stage_brings_its_first(tool):
         ([DIGITS, '--noises', 'symmetric'], '--noises symmetric: must be sym or asym and two digits'),
         ([DIGITS, '--noises', 'asym40'], '--noises asym40: SklearnDigits has no mapping of similar classes'),
         ([DIGITS, '--jobs', '0'], '--jobs 0: must be 1 or more'),
-        (['label_file.py', '--noises', 'sym50'], 'makes no noise that sym50 could take the place of'),
+        (['label_file.py', '--noises', 'sym50'], 'its name does not end in sym or asym'),
+        ([ROOT / 'configs/tcl_r18_cifar10_idn40.py', '--noises', 'sym50'], 'its name does not end in sym or asym'),
+        ([DIGITS, 'tcl_digits_sym80.py'], 'would share work_dirs/sweep/tcl_digits_sym80/seed0'),
     ],
 )
 def test_refusals(tool, argv, message, workplace, capsys):
+    (workplace / 'tcl_digits_sym80.py').write_text(f'_base_ = {str(DIGITS)!r}')
     (workplace / 'label_file.py').write_text(
         f'_base_ = {str(DIGITS)!r}\ntrain_dataloader = dict(dataset=dict(noise=None))'
     )
@@ -75,10 +121,7 @@ def swept(tmp_path_factory):
     folder = tmp_path_factory.mktemp('sweep')
     bad = folder / 'bad_digits_sym80.py'
     bad.write_text(f"_base_ = {str(CE)!r}\nmodel = dict(head=dict(type='NoSuchHead'))\n")
-    # The second stage asks for the checkpoint of the first by its 24th epoch, which a training of one does not have.
-    second = folder / 'tclplus_digits_sym80.py'
-    second.write_text(f"_base_ = {str(PLUS)!r}\nload_from = 'work_dirs/tcl_digits_sym80/epoch_1.pth'\n")
-    command = [sys.executable, str(ROOT / 'tools' / 'sweep.py'), str(second), str(CE), str(bad), '--work-dir', 'runs']
+    command = [sys.executable, str(ROOT / 'tools' / 'sweep.py'), str(PLUS), str(CE), str(bad), '--work-dir', 'runs']
     command += ['--jobs', '2', '--cfg-options', *SHORT]
     return folder, command, subprocess.run(command, cwd=folder, capture_output=True, text=True)
 

@@ -59,9 +59,9 @@ class MCorrection(MixupClassifier):
         Returns:
             Tensor: float32, shape (B, K); each row sums to 1.
         """
+        clean_prob = self.head.clean_prob_of(data_samples)  # in the warm-up too, to miss the hook at once
         if self.head.in_warmup:
             return super().targets(inputs, data_samples)
-        clean_prob = self.head.clean_prob_of(data_samples)
         return correct_labels(labels_of(data_samples, inputs.device), clean_prob, self.predicted_classes(inputs))
 
     def regularize(self, logits: Tensor) -> dict[str, Tensor]:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """TCL with momentum contrast."""
 
+import copy
 from collections.abc import Callable
 
 import mmengine.dist as dist
 import torch
 import torch.nn.functional as F
-from mmengine.model import ExponentialMovingAverage
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
@@ -26,7 +26,8 @@ class TCLMoCo(TCL):
     and gives the key once: :math:`L_{ctr} = (L_{q=1,k=2} + L_{q=2,k=1})/2`. The paper does not say
     how its variant is set up, and the published code has none: symmetry, momentum and length of the
     queue are our choice. Batch statistics of the momentum encoder are those of its own process
-    unless the config has SyncBN; keys are not shuffled between processes.
+    unless the config has SyncBN; keys are not shuffled between processes. A checkpoint of TCL without
+    a momentum encoder leaves that as it was initialised.
 
     Args:
         *args: Arguments of :class:`TCL`.
@@ -43,17 +44,30 @@ class TCLMoCo(TCL):
         super().__init__(*args, **kwargs)
         if not 0 < momentum < 1:
             raise ValueError(f'momentum must lie between 0 and 1, got {momentum}')
-        self.key_encoder = ExponentialMovingAverage(self._encoder(), 1 - momentum)
+        self.momentum = momentum
+        self.key_encoder = copy.deepcopy(self._encoder()).requires_grad_(False)
         self.queue = FeatureQueue(queue_size, self.head.prototypes.size(1))
 
     def _encoder(self) -> nn.Module:
         # Not an attribute: the same weights would be in checkpoints twice.
         return Encoder(self.backbone, self.neck, self.head)
 
+    def init_weights(self) -> None:
+        """Initialise all weights; the momentum encoder begins with those of the encoder."""
+        super().init_weights()
+        self._follow(1.0)
+
+    @torch.no_grad()
+    def _follow(self, share: float) -> None:
+        """Move the momentum encoder towards the encoder by a share of the way."""
+        # mmengine's ExponentialMovingAverage counts its steps on the device, and waits for the count at each.
+        for own, other in zip(self.key_encoder.parameters(), self._encoder().parameters(), strict=True):
+            own.lerp_(other, share)
+
     def contrast(self, strong1: Tensor, strong2: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """Make keys of both strong views; see :meth:`TCL.contrast`."""
         with torch.no_grad(), self.autocast(strong1.device):
-            self.key_encoder.update_parameters(self._encoder())
+            self._follow(1 - self.momentum)
             keys1, keys2 = self.key_encoder(torch.cat([strong1, strong2])).chunk(2)
 
         def against_queue(proj1: Tensor, proj2: Tensor) -> Tensor:

@@ -8,14 +8,14 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ...structures import SampleBatch, labels_of
-from ..sample_rows import rows_of
+from ..sample_rows import RemembersSamples
 
 # Probabilities are kept away from 0 and 1 by so much, as in the published code.
 MARGIN = 1e-4
 
 
 @MODELS.register_module()
-class ELRHead(LinearClsHead):
+class ELRHead(RemembersSamples, LinearClsHead):
     r"""Linear classifier that is held to its own earlier predictions.
 
     .. math::
@@ -56,30 +56,7 @@ class ELRHead(LinearClsHead):
             raise ValueError(f'lam must not be negative, got {lam}')
         self.beta = beta
         self.lam = lam
-        # Plain attributes: neither checkpoints nor EMAHook take them along.
-        self.sample_state: Tensor | None = None
-        self.sample_seen: Tensor | None = None
-
-    def set_sample_state(self, num_samples: int, state: Tensor | None = None) -> None:
-        """Begin with a table, or take one over.
-
-        Args:
-            num_samples (int): Number N of training samples.
-            state (Tensor, optional): The table, shape (N, K). Defaults to None, for zeros.
-
-        Raises:
-            ValueError: If the table has another shape.
-        """
-        shape, weight = (num_samples, self.num_classes), self.fc.weight
-        if state is None:
-            state = torch.zeros(shape)
-        if state.shape != shape:
-            raise ValueError(
-                f'the running averages of ELRHead must have shape {shape}, for {num_samples} training samples and '
-                f'{self.num_classes} classes, got {tuple(state.shape)}'
-            )
-        self.sample_state = state.to(weight.device, torch.float32)
-        self.sample_seen = torch.zeros(num_samples, dtype=torch.bool, device=weight.device)
+        self.state_columns = num_classes
 
     def _get_loss(
         self, cls_score: Tensor, data_samples: SampleBatch | list[DataSample], **kwargs
@@ -106,13 +83,7 @@ class ELRHead(LinearClsHead):
             RuntimeError: If there is no table yet.
             ValueError: If the table has no row for a sample.
         """
-        if self.sample_state is None:
-            raise RuntimeError(
-                'ELRHead has no running averages: the hook is missing. Add '
-                "custom_hooks = [dict(type='SampleStateHook')] to the config"
-            )
-        rows = rows_of(self.sample_state, data_samples, 'SampleStateHook')
+        rows = self._rows_of(data_samples)
         averages = self.beta * self.sample_state[rows] + (1 - self.beta) * probs / probs.sum(dim=1, keepdim=True)
         self.sample_state[rows] = averages
-        self.sample_seen[rows] = True
         return averages

@@ -7,12 +7,12 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ...structures import SampleBatch
-from ..sample_rows import rows_of
+from ..sample_rows import RemembersSamples
 from .tcl_head import TCLHead
 
 
 @MODELS.register_module()
-class TCLEnsembleHead(TCLHead):
+class TCLEnsembleHead(RemembersSamples, TCLHead):
     r"""Targets by temporal ensembling in place of cross-supervision (paper, table 3).
 
     .. math::
@@ -43,30 +43,7 @@ class TCLEnsembleHead(TCLHead):
         if not 0 <= ensemble_momentum < 1:
             raise ValueError(f'ensemble_momentum must lie in [0, 1), got {ensemble_momentum}')
         self.ensemble_momentum = ensemble_momentum
-        # Plain attributes: neither checkpoints nor EMAHook take them along.
-        self.sample_state: Tensor | None = None
-        self.sample_seen: Tensor | None = None
-
-    def set_sample_state(self, num_samples: int, state: Tensor | None = None) -> None:
-        """Begin with empty averages, or take them over.
-
-        Args:
-            num_samples (int): Number N of training samples.
-            state (Tensor, optional): :math:`Z_i`, and :math:`1-\\alpha^{n_i}` in the last column,
-                shape (N, K + 1). Defaults to None, for zeros.
-
-        Raises:
-            ValueError: If the table has another shape.
-        """
-        shape = (num_samples, self.num_classes + 1)
-        state = torch.zeros(shape) if state is None else state
-        if state.shape != shape:
-            raise ValueError(
-                f'the averages of TCLEnsembleHead must have shape {shape}, for {num_samples} training samples and '
-                f'{self.num_classes} classes, got {tuple(state.shape)}'
-            )
-        self.sample_state = state.to(self.prototypes.device, torch.float32)
-        self.sample_seen = torch.zeros(num_samples, dtype=torch.bool, device=self.prototypes.device)
+        self.state_columns = self.num_classes + 1  # the last one counts
 
     @torch.no_grad()
     def guess(
@@ -78,12 +55,7 @@ class TCLEnsembleHead(TCLHead):
             RuntimeError: If there is no table yet.
             ValueError: If the table has no row for a sample.
         """
-        if self.sample_state is None:
-            raise RuntimeError(
-                'TCLEnsembleHead has no averages: the hook is missing. Add '
-                "dict(type='SampleStateHook') to custom_hooks of the config"
-            )
-        rows = rows_of(self.sample_state, data_samples, 'SampleStateHook')
+        rows = self._rows_of(data_samples)
         present = sum(logits.softmax(dim=1) for logits in logits_strong) / 2
         former = self.sample_state[rows]
         known, weight = former[:, -1:] > 0, former[:, -1:]
@@ -91,5 +63,4 @@ class TCLEnsembleHead(TCLHead):
         # The last column averages ones: 1 - alpha ** n after n times.
         new = torch.cat([present, torch.ones_like(weight)], dim=1)
         self.sample_state[rows] = self.ensemble_momentum * former + (1 - self.ensemble_momentum) * new
-        self.sample_seen[rows] = True
         return guess, guess, guess

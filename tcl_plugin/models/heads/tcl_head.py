@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from ...structures import SampleBatch, labels_of
 from ..losses import correct_labels, entropy_regularization, info_nce, soft_cross_entropy
-from ..sample_rows import rows_of
+from ..sample_rows import TrustsLabels
 from ..utils import Mixing
 
 
 @MODELS.register_module()
-class TCLHead(ClsHead):
+class TCLHead(TrustsLabels, ClsHead):
     r"""Head of :class:`TCL`.
 
     - *Classifier* g: Linear-BN-ReLU-Dropout-Linear-BN. Its output are the logits.
@@ -117,10 +117,7 @@ class TCLHead(ClsHead):
             nn.BatchNorm1d(feat_dim),
         )
         self.register_buffer('prototypes', torch.zeros(num_classes, feat_dim))
-        # A plain attribute: mmengine's EMA pairs buffers by position, and this one comes late.
-        self.clean_prob: Tensor | None = None
         self.clean_share = 1.0
-        self.epoch = 0
 
     # What the rest of the world asks for
 
@@ -165,25 +162,14 @@ class TCLHead(ClsHead):
         Raises:
             ValueError: If shapes do not fit.
         """
-        if clean_prob.ndim != 1:
-            raise ValueError(f'clean_prob must have shape (N,), got {tuple(clean_prob.shape)}')
+        self._keep_clean_prob(clean_prob)
         if prototypes is not None:
             if prototypes.shape != self.prototypes.shape:
                 raise ValueError(
                     f'prototypes must have shape {tuple(self.prototypes.shape)}, got {tuple(prototypes.shape)}'
                 )
             self.prototypes.copy_(prototypes)
-        self.clean_prob = clean_prob.to(self.prototypes)
         self.clean_share = (clean_prob > 0.5).double().mean().item()
-
-    def start_epoch(self, epoch: int) -> None:
-        """Say which epoch begins, counted from 0."""
-        self.epoch = epoch
-
-    @property
-    def in_warmup(self) -> bool:
-        """Whether the given labels are the targets."""
-        return self.epoch < self.warmup_epochs
 
     # Losses
 
@@ -218,7 +204,7 @@ class TCLHead(ClsHead):
         projections = self.project(feats)
         logits_strong = logits[: 2 * batch].chunk(2)
         labels = labels_of(data_samples, logits.device)
-        clean_prob = self._clean_prob_of(data_samples)
+        clean_prob = self.clean_prob_of(data_samples)
         # Small, and full of sums and logarithms: not in half precision.
         with torch.autocast(logits.device.type, enabled=False):
             return self.loss_from_outputs(
@@ -307,15 +293,6 @@ class TCLHead(ClsHead):
             correct_labels(labels, clean_prob, guess, scale)
             for guess, scale in zip(guesses, (scale_cross, scale_cross, scale_mix), strict=True)
         )
-
-    def _clean_prob_of(self, data_samples: SampleBatch | list[DataSample]) -> Tensor:
-        if self.clean_prob is None:
-            raise RuntimeError(
-                'TCLHead has no clean probabilities: the hook is missing. Add '
-                "custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector'))] "
-                'to the config'
-            )
-        return self.clean_prob[rows_of(self.clean_prob, data_samples, 'LabelNoiseHook')]
 
 
 def cross_predictions(logits1: Tensor, logits2: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -79,10 +79,7 @@ class ForwardCorrectionLoss(SampleLoss):
 
     def each(self, logits: Tensor, target: Tensor) -> Tensor:
         """See :meth:`SampleLoss.each`."""
-        # Relative to the largest probability, so that the product underflows as late as it can.
-        log_probs = logits.log_softmax(dim=1)
-        highest = log_probs.amax(dim=1, keepdim=True)
-        with torch.autocast(logits.device.type, enabled=False):
-            given = (log_probs - highest).exp() @ self.matrix
-        log_given = given.clamp_min(torch.finfo(given.dtype).tiny).log() + highest
+        # By logarithms, so that nothing underflows: with the identity this is cross-entropy to the last digit.
+        log_matrix = self.matrix.clamp_min(torch.finfo(self.matrix.dtype).tiny).log()
+        log_given = (logits.float().log_softmax(dim=1).unsqueeze(2) + log_matrix).logsumexp(dim=1)
         return -(target * log_given).sum(dim=1)
