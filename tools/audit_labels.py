@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """List the labels that a run doubts, and make a page to go through them: ``python tools/audit_labels.py WORK_DIR``."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tcl_plugin.reports.audit import (
 )
 from tcl_plugin.reports.audit.label_lists import images_root
 from tcl_plugin.reports.audit.page import PAGE_NAME
+from tcl_plugin.reports.audit.summary import to_json
 
 
 def parse_args(argv=None):
@@ -85,7 +85,7 @@ def write_audit(audit, out, top):
     lists = write_label_lists(audit.dataset, audit.corrected, out, 'corrected')
     if len(lists) > 1:
         summary['data_root'] = images_root(audit.dataset.img_paths)
-    (out / 'summary.json').write_text(json.dumps(summary, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+    (out / 'summary.json').write_text(to_json(summary), encoding='utf-8')
     thumbnails = make_thumbnails(audit.dataset, audit.ranking[:top])
     write_page(out / PAGE_NAME, audit, summary, thumbnails)
     issues, size = summary['num_issues'], summary['num_samples']

@@ -63,11 +63,10 @@ class ProbExport:
 
     def _pieces(self, size: int, num_classes: int) -> Iterator[tuple[int, torch.Tensor]]:
         """First row, and rows of all samples one piece after another, with zeros for samples of other processes."""
-        index = torch.cat(list(self._index))
-        probs = torch.cat(list(self._probs))
         step = max(1, VALUES_AT_ONCE // num_classes)
         for start in range(0, size, step):
             rows = torch.zeros(min(step, size - start), num_classes)
-            mine = (index >= start) & (index < start + len(rows))
-            rows[index[mine] - start] = probs[mine]
+            for index, probs in zip(self._index, self._probs, strict=True):
+                mine = (index >= start) & (index < start + len(rows))
+                rows[index[mine] - start] = probs[mine]
             yield start, rows

@@ -7,12 +7,13 @@ import shutil
 
 import numpy as np
 import pytest
+from data_builders import build_image_folder
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS
 from toolbox import ROOT, load_file
 
-from tcl_plugin.evaluation import read_label_table, write_label_table
+from tcl_plugin.evaluation import LabelTable, read_label_table, write_label_table
 
 
 @pytest.fixture(scope='module')
@@ -78,7 +79,7 @@ def test_summary(audited, trained):
     corrected = np.where(issue, table.suggested_label, table.given_label)
     for name, rows, found in [
         ('estimated', corrected, summary['estimated_transition_matrix']),
-        ('measured', table.true_label, summary['measured']['transition_matrix']),
+        ('measured', table.true_label, summary['measured_transition_matrix']),
     ]:
         for label in range(10):
             mine = table.given_label[rows == label]
@@ -117,6 +118,42 @@ def test_decisions_of_a_person(audit_tool, trained, tmp_path, capsys, undecided)
         expected[others] = table.suggested_label[others]
     assert given_by(trained, tmp_path / 'cleaned_labels.csv').tolist() == expected.tolist()
     assert f'1 suggestions accepted, 1 rejected; {table.is_label_issue.sum() - 2} doubtful' in capsys.readouterr().out
+
+
+def test_images_in_files_and_a_table_of_an_earlier_release(audit_tool, workplace, capsys):
+    """The suggestion is then the prediction; an image that has gone is told, and the others are shown."""
+    images = build_image_folder(workplace / 'images', num_classes=3, images_per_class=2)
+    inner = dict(type='CustomDataset', data_prefix='images', pipeline=[])
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(type='NoisyLabelDataset', dataset=inner))))
+    run = workplace / 'run'
+    run.mkdir()
+    cfg.dump(run / 'own.py')
+    (images / 'class_2' / '005.png').unlink()
+    (images / 'class_2' / '006.png').write_bytes((images / 'class_1' / '003.png').read_bytes()[:60])
+    wrong = np.array([False, True, False, False, True, True])
+    table = LabelTable(
+        sample_idx=np.arange(6),
+        given_label=np.array([0, 0, 1, 1, 2, 2]),
+        predicted_label=np.array([0, 1, 1, 1, 0, 1]),
+        is_label_issue=wrong,
+        clean_prob=np.where(wrong, 0.25, 1.0),
+        label_quality=np.where(wrong, [0, 0.1, 0, 0, 0.2, 0.3], 1.0),
+        predicted_prob=np.full(6, 0.5),
+    )
+    write_label_table(run / 'label_quality.csv', table)
+    assert audit_tool.main(['run']) == 0
+    assert '1 images cannot be shown, the first of sample 5' in capsys.readouterr().out
+    data = page_data(run / 'audit' / 'index.html')
+    assert [(card['index'], card['suggested'], bool(card['src'])) for card in data['cards']] == [
+        (1, 1, True),
+        (4, 0, True),
+        (5, 1, False),
+    ]
+    summary = json.loads((run / 'audit' / 'summary.json').read_text())
+    assert summary['data_root'] == str(images) and 'measured' not in summary
+    rows = list(csv.DictReader((run / 'audit' / 'corrected_annotations.csv').open()))
+    assert [row['gt_class'] for row in rows] == [f'class_{label}' for label in (0, 1, 1, 1, 0, 1)]
+    assert all(row['img_path'].startswith('./class_') for row in rows)
 
 
 @pytest.fixture

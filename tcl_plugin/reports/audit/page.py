@@ -66,14 +66,13 @@ def page_data(audit: Audit, summary: dict, thumbnails: Sequence[Thumbnail]) -> d
     Returns:
         dict: Ready for JSON.
     """
-    measured = summary.get('measured')
     return {
         'id': _fingerprint(audit),
         'run': audit.name,
         'classes': list(audit.classes),
         'samples': summary['num_samples'],
         'issues': summary['num_issues'],
-        'measured': measured and {k: v for k, v in measured.items() if k != 'transition_matrix'},
+        'measured': summary.get('measured'),
         'byClass': [[row['samples'], row['issues']] for row in summary['by_given_class']],
         'pairs': _pairs(audit),
         'cards': [_card(audit, row, picture) for row, picture in zip(audit.ranking, thumbnails, strict=False)],

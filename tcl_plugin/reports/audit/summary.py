@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers about the labels of a training set: as a run estimates them, and as they are where the truth is known."""
 
+import json
+
 import numpy as np
 
 from ...datasets.sidecar import transition_matrix
@@ -32,7 +34,27 @@ def summarise(audit: Audit) -> dict:
     }
     if table.true_label is not None:
         summary['measured'] = _measure(audit)
+        summary['measured_transition_matrix'] = _matrix(table.true_label, table.given_label, num_classes)
     return summary
+
+
+def to_json(summary: dict) -> str:
+    """Write a summary so that people can read it: tables have one row a line.
+
+    Args:
+        summary (dict): The summary.
+
+    Returns:
+        str: JSON.
+    """
+    entries = []
+    for key, value in summary.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list) and value and isinstance(value[0], (list, dict)):
+            rows = ',\n  '.join(json.dumps(row, ensure_ascii=False) for row in value)
+            text = f'[\n  {rows}\n ]'
+        entries.append(f' {json.dumps(key)}: {text}')
+    return '{\n' + ',\n'.join(entries) + '\n}\n'
 
 
 def _by_class(audit: Audit) -> list[dict]:
@@ -66,7 +88,6 @@ def _measure(audit: Audit) -> dict:
         'noise_rate': _share(table.given_label != true),
         'noise_rate_after_correction': _share(audit.corrected != true),
         'suggestions_right': _share((table.suggested_label == true)[issue]),
-        'transition_matrix': _matrix(true, table.given_label, len(audit.classes)),
         **detection_metrics(table.clean_prob, table.label_quality, table.given_label, true),
     }
 

@@ -17,6 +17,8 @@ from PIL import Image, ImageOps
 SMALL = 96
 # Longest side of a thumbnail of a larger image; twice the size on screen, as for fine displays.
 LARGE = 224
+# What a missing, damaged or monstrous file raises; PIL says SyntaxError of some damaged PNGs.
+UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass
@@ -63,7 +65,7 @@ def _thumbnail(info: dict) -> Thumbnail:
         return Thumbnail(error='the data set has no image')
     try:
         return Thumbnail(encode(_from_file(info['img_path'])))
-    except OSError as error:  # missing, or damaged: PIL's errors are OSErrors
+    except UNREADABLE as error:
         return Thumbnail(error=str(error) or type(error).__name__)
 
 
