@@ -97,9 +97,10 @@ def test_table_says_what_the_network_sees(finished):
     posterior = (projections @ means.t() / 0.25).softmax(dim=1)
     scores = posterior[torch.arange(NUM_TRAIN), torch.tensor(dataset.given_labels)]
     np.testing.assert_allclose(table.label_quality, scores, rtol=1e-4)
-    likeliest_prob, likeliest = posterior.max(dim=1)
-    assert table.suggested_label.tolist() == likeliest.tolist()
-    np.testing.assert_allclose(table.suggested_prob, likeliest_prob, rtol=1e-4)
+    # Half precision may choose the other of two classes that are as likely.
+    suggested = posterior[torch.arange(NUM_TRAIN), torch.tensor(table.suggested_label)]
+    np.testing.assert_allclose(suggested, posterior.max(dim=1).values, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(table.suggested_prob, suggested, rtol=0, atol=1e-3)
 
 
 def test_scalars_are_those_of_the_table(finished):
