@@ -227,6 +227,13 @@ class NoisyLabelDataset:
 
     @property
     @force_full_init
+    def image_index(self) -> np.ndarray:
+        """np.ndarray: Place of each sample's image in :attr:`image_labels`; copies that a wrapper makes of an image
+        have the same one; int64, shape (N,), read-only."""
+        return _read_only(self._images)
+
+    @property
+    @force_full_init
     def open_noise(self) -> np.ndarray:
         """np.ndarray: Indices of the distinct images that are replaced, in the order of a label file,
         and of those of the other dataset; int64, shape (R, 2), read-only."""

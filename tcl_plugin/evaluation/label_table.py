@@ -2,75 +2,133 @@
 """The table of label quality that a run leaves in its work directory."""
 
 import csv
-import os
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from .columns import ROWS_AT_ONCE, unescape_cell, write_columns
 
-@dataclass
+#: Name of the table in a work directory.
+TABLE_NAME = 'label_quality.csv'
+
+
+@dataclass(kw_only=True)
 class LabelTable:
     """One row for each training sample; None where a column is not known.
 
+    The columns have the names that cleanlab's ``CleanLearning.get_label_issues`` gives them
+    (https://docs.cleanlab.ai), and this order.
+
     Attributes:
         sample_idx (np.ndarray): Index in the training set, int64, shape (N,).
+        img_path (np.ndarray, optional): Where images are files; empty for an image that is none.
         given_label (np.ndarray): int64, shape (N,).
         predicted_label (np.ndarray): Class predicted on the plain image, int64, shape (N,).
-        predicted_prob (np.ndarray): Its probability, shape (N,).
         label_quality (np.ndarray): Score of the given label in [0, 1], shape (N,).
         clean_prob (np.ndarray): Probability that the given label is right, shape (N,).
-        is_label_issue (np.ndarray): Whether it is called wrong, bool, shape (N,).
+        is_label_issue (np.ndarray): Whether it is called wrong (``clean_prob <= 0.5``), bool, shape (N,).
+        suggested_label (np.ndarray, optional): Class that the detector finds likeliest, int64, shape
+            (N,). It is there for every sample, whether or not its label is called wrong, so that
+            another threshold on ``clean_prob`` can be chosen later; only for a label issue is it a
+            suggestion to change the label, and none where it is the given label itself.
+        suggested_prob (np.ndarray, optional): Its probability, shape (N,).
+        given_class (np.ndarray, optional): Name of the given label, str, shape (N,).
+        predicted_class (np.ndarray, optional): Name of the predicted one.
+        suggested_class (np.ndarray, optional): Name of the suggested one.
+        predicted_prob (np.ndarray): Probability of the predicted class, shape (N,).
         true_label (np.ndarray, optional): Where injected noise or a label file leaves it known; -1
             for an image that belongs to no class (open-set noise), whose label is always wrong.
-        img_path (np.ndarray, optional): Where images are files.
     """
 
     sample_idx: np.ndarray
+    img_path: np.ndarray | None = None
     given_label: np.ndarray
     predicted_label: np.ndarray
-    predicted_prob: np.ndarray
     label_quality: np.ndarray
     clean_prob: np.ndarray
     is_label_issue: np.ndarray
+    suggested_label: np.ndarray | None = None
+    suggested_prob: np.ndarray | None = None
+    given_class: np.ndarray | None = None
+    predicted_class: np.ndarray | None = None
+    suggested_class: np.ndarray | None = None
+    predicted_prob: np.ndarray
     true_label: np.ndarray | None = None
-    img_path: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.sample_idx)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Get the columns that are known, by name.
+
+        Returns:
+            dict[str, np.ndarray]: The columns, in their order.
+        """
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: values for name, values in columns.items() if values is not None}
+
+    def take(self, rows: np.ndarray) -> 'LabelTable':
+        """Make a table of some of the rows.
+
+        Args:
+            rows (np.ndarray): Their positions, in the order wanted, or a mask.
+
+        Returns:
+            LabelTable: The table.
+        """
+        return LabelTable(**{name: np.asarray(values)[rows] for name, values in self.columns().items()})
+
+    def with_classes(self, classes: Sequence[str] | None) -> 'LabelTable':
+        """Put the names of classes beside their numbers.
+
+        Args:
+            classes (Sequence[str], optional): Names of the K classes; None leaves the table as it is.
+
+        Returns:
+            LabelTable: The table.
+        """
+        if classes is None:
+            return self
+        names = np.array([str(name) for name in classes], dtype=object)
+        kinds = [kind for kind in ('given', 'predicted', 'suggested') if getattr(self, f'{kind}_label') is not None]
+        return replace(self, **{f'{kind}_class': names[getattr(self, f'{kind}_label')] for kind in kinds})
 
 
-# How each column is read back; what is not named is a whole number.
-_TYPES = {
-    'predicted_prob': float,
-    'label_quality': float,
-    'clean_prob': float,
-    'is_label_issue': lambda text: text == 'True',
-    'img_path': str,
+def _texts(cells: Sequence[str]) -> list[str]:
+    return [unescape_cell(cell) if cell[:1] == "'" else cell for cell in cells]
+
+
+# How each column is read back; what is not named is whole numbers.
+_READERS = {
+    'predicted_prob': lambda cells: list(map(float, cells)),
+    'label_quality': lambda cells: list(map(float, cells)),
+    'clean_prob': lambda cells: list(map(float, cells)),
+    'suggested_prob': lambda cells: list(map(float, cells)),
+    'is_label_issue': lambda cells: [cell == 'True' for cell in cells],
+    'img_path': _texts,
+    'given_class': _texts,
+    'predicted_class': _texts,
+    'suggested_class': _texts,
 }
 
 
 def write_label_table(path: str | Path, table: LabelTable) -> None:
     """Write a table as CSV. A reader sees the old file or the new one, never half of one.
 
+    Texts that a spreadsheet would take for a formula are escaped, see :func:`escape_cell`.
+
     Args:
         path (str | Path): The file.
         table (LabelTable): The table.
     """
-    columns = {f.name: getattr(table, f.name) for f in fields(table)}
-    columns = {name: values for name, values in columns.items() if values is not None}
-    temporary = Path(f'{path}.tmp')
-    with temporary.open('w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file, lineterminator='\n')
-        writer.writerow(columns)
-        texts = [[_text(value) for value in values] for values in columns.values()]
-        writer.writerows(zip(*texts, strict=True))
-    os.replace(temporary, path)
-
-
-def _text(value: object) -> str:
-    return f'{value:.6g}' if isinstance(value, float) else str(value)
+    write_columns(path, table.columns())
 
 
 def read_label_table(path: str | Path) -> LabelTable:
-    """Read a table that :func:`write_label_table` wrote.
+    """Read a table that :func:`write_label_table` wrote, of this release or an earlier one.
 
     Args:
         path (str | Path): The file.
@@ -83,15 +141,25 @@ def read_label_table(path: str | Path) -> LabelTable:
         ValueError: If it is not such a table.
     """
     with Path(path).open(newline='', encoding='utf-8') as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    known = {f.name for f in fields(LabelTable)}
-    needed = {f.name for f in fields(LabelTable) if f.default is MISSING}
-    if not needed <= set(header) <= known:
-        raise ValueError(f'{path} is not a table of label quality: its columns are {", ".join(header)}')
+        reader = csv.reader(file)
+        header = next(reader, [])
+        known = {f.name for f in fields(LabelTable)}
+        needed = {f.name for f in fields(LabelTable) if f.default is MISSING}
+        if not needed <= set(header) <= known:
+            raise ValueError(f'{path} is not a table of label quality: its columns are {", ".join(header)}')
+        parts = []
+        while rows := list(islice(reader, ROWS_AT_ONCE)):
+            parts.append(_read_columns(header, rows))
+    parts = parts or [_read_columns(header, [])]
+    return LabelTable(**{name: np.concatenate([part[name] for part in parts]) for name in header})
+
+
+def _read_columns(header: list[str], rows: list[list[str]]) -> dict[str, np.ndarray]:
     columns = zip(*rows, strict=True) if rows else [() for _ in header]
-    return LabelTable(
-        **{
-            name: np.array([_TYPES.get(name, int)(text) for text in column])
-            for name, column in zip(header, columns, strict=True)
-        }
-    )
+    return {
+        name: np.array(_READERS.get(name, _whole_numbers)(cells)) for name, cells in zip(header, columns, strict=True)
+    }
+
+
+def _whole_numbers(cells: Sequence[str]) -> list[int]:
+    return list(map(int, cells))

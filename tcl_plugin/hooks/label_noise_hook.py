@@ -12,11 +12,10 @@ from mmpretrain.registry import HOOKS, TASK_UTILS
 
 from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
-from ..evaluation import LabelTable, detection_metrics, fitted_share, write_label_table
+from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
 from .findings import Findings, find
 from .ordered_pass import build_pass_loader, run_pass
-
-TABLE_NAME = 'label_quality.csv'
+from .prob_export import ProbExport
 
 
 @HOOKS.register_module()
@@ -31,7 +30,8 @@ class LabelNoiseHook(Hook):
     - asks the detector for clean probabilities and prototypes,
     - hands them to the head, if it wants them (``set_label_quality``),
     - logs one line, and scalars ``label_noise/*`` for every visualisation backend,
-    - writes ``label_quality.csv`` into the work directory (see :class:`LabelTable`).
+    - writes ``label_quality.csv`` into the work directory (see :class:`LabelTable`), and with
+      ``export`` the predictions as well.
 
     With injected noise the scalars include AUC, precision and recall of the detection, and the
     share of wrong labels that the network has fitted.
@@ -49,6 +49,10 @@ class LabelNoiseHook(Hook):
             dataloader.
         num_workers (int, optional): Workers of the pass. Defaults to None, the number of the same
             dataloader.
+        export (bool): Whether to write ``pred_probs.npy`` (float32, shape (N, K), in the order of the
+            samples) and ``labels.npy`` (given labels, int64, shape (N,)) beside the table, for
+            programs such as cleanlab. The predictions are in-sample: the network has been trained
+            on these images and labels. Defaults to False.
 
     Raises:
         ValueError: If ``interval`` is less than 1.
@@ -64,6 +68,7 @@ class LabelNoiseHook(Hook):
         pipeline: list[dict] | None = None,
         batch_size: int | None = None,
         num_workers: int | None = None,
+        export: bool = False,
     ) -> None:
         if interval < 1:
             raise ValueError(f'interval must be 1 or more, got {interval}')
@@ -72,6 +77,7 @@ class LabelNoiseHook(Hook):
         self.pipeline = pipeline
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.export = export
         self._loader = None
 
     def before_train(self, runner: Runner) -> None:
@@ -135,6 +141,9 @@ class LabelNoiseHook(Hook):
         """
         dataset = runner.train_dataloader.dataset
         batches = run_pass(unwrap_model(runner.model), self._loader)
+        exported = ProbExport() if self.export else None
+        if exported is not None:
+            batches = exported.watch(batches)
         findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
         if self._hands_back(runner):
             head = unwrap_model(runner.model).head
@@ -144,6 +153,8 @@ class LabelNoiseHook(Hook):
         if findings.clean_prob is not None and dist.is_main_process():
             table = _table(findings, self.detector.label_quality(findings.scores), dataset)
             write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
+        if exported is not None:
+            exported.write(runner.work_dir, dataset.given_labels, dataset.num_classes)
 
 
 def training_pass_loader(
@@ -218,14 +229,19 @@ def _log(runner: Runner, epoch: int, scalars: dict[str, float]) -> None:
 
 
 def _table(findings: Findings, label_quality: np.ndarray, dataset) -> LabelTable:
-    return LabelTable(
+    suggests = findings.suggested_label is not None
+    table = LabelTable(
         sample_idx=np.arange(len(dataset)),
+        img_path=dataset.img_paths,
         given_label=dataset.given_labels,
         predicted_label=findings.predicted_label,
-        predicted_prob=findings.predicted_prob,
         label_quality=label_quality,
         clean_prob=findings.clean_prob,
         is_label_issue=findings.clean_prob <= 0.5,
+        # A detector without an opinion on all classes leaves it to the classifier.
+        suggested_label=findings.suggested_label if suggests else findings.predicted_label,
+        suggested_prob=findings.suggested_prob if suggests else findings.predicted_prob,
+        predicted_prob=findings.predicted_prob,
         true_label=dataset.true_labels,
-        img_path=dataset.img_paths,
     )
+    return table.with_classes(dataset.metainfo.get('classes'))

@@ -34,7 +34,8 @@ def train(rank: int, work_dir: str, detector: dict, launcher: str = 'pytorch') -
         tuple: What the head knew before training and after, and whether there was DDP.
     """
     wrapper = {} if launcher == 'none' else dict(model_wrapper_cfg=DDP)
-    runner = build_runner(work_dir, tcl(warmup_epochs=0), noisy_digits(), hook(detector), launcher=launcher, **wrapper)
+    detecting = hook(detector, export=True)
+    runner = build_runner(work_dir, tcl(warmup_epochs=0), noisy_digits(), detecting, launcher=launcher, **wrapper)
     witness = watch(runner, look)
     return witness.before, look(unwrap_model(runner.model)), is_model_wrapper(runner.model)
 

@@ -27,8 +27,10 @@ from toy_runs import (
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.evaluation import detection_metrics, fitted_share, read_label_table
-from tcl_plugin.hooks import LabelNoiseHook
+from tcl_plugin.hooks import LabelNoiseHook, prob_export
 from tcl_plugin.hooks.label_noise_hook import TABLE_NAME, _find_pipeline
+from tcl_plugin.hooks.ordered_pass import PassBatch
+from tcl_plugin.hooks.prob_export import LABELS_NAME, PROBS_NAME, ProbExport
 
 ONE_VIEW = [CROP, dict(type='PackInputs')]
 
@@ -74,7 +76,9 @@ def test_table_says_what_the_head_knows(finished):
     assert table.img_path is None
     np.testing.assert_allclose(table.clean_prob, clean_prob_of(unwrap_model(runner.model)), rtol=1e-4, atol=1e-30)
     assert (table.is_label_issue == (table.clean_prob <= 0.5)).all() and table.is_label_issue.any()
-    assert not list(work_dir.glob('*.tmp'))
+    assert table.given_class.tolist() == [str(label) for label in table.given_label]
+    assert table.suggested_class.tolist() == [str(label) for label in table.suggested_label]
+    assert not list(work_dir.glob('*.tmp')) and not list(work_dir.glob('*.npy'))
 
 
 def test_table_says_what_the_network_sees(finished):
@@ -95,6 +99,10 @@ def test_table_says_what_the_network_sees(finished):
     scores = posterior[torch.arange(NUM_TRAIN), torch.tensor(dataset.given_labels)]
     # The detector keeps representations in half precision.
     np.testing.assert_allclose(table.label_quality, scores, rtol=0, atol=1e-3)
+    # Half precision may choose the other of two classes that are as likely.
+    suggested = posterior[torch.arange(NUM_TRAIN), torch.tensor(table.suggested_label)]
+    np.testing.assert_allclose(suggested, posterior.max(dim=1).values, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(table.suggested_prob, suggested, rtol=0, atol=1e-3)
 
 
 def test_scalars_are_those_of_the_table(finished):
@@ -221,6 +229,27 @@ def test_two_processes_equal_one(two_processes, tmp_path, sigma):
     table = read_label_table(tmp_path / 'two' / TABLE_NAME)
     np.testing.assert_allclose(table.clean_prob, shares[0][1][0], rtol=1e-4, atol=1e-30)
     assert sorted(logged(tmp_path / 'two')) == [0, 1]
+    probs, labels = (np.load(tmp_path / 'two' / name, allow_pickle=False) for name in (PROBS_NAME, LABELS_NAME))
+    assert probs.shape == (NUM_TRAIN, 10) and probs.dtype == np.float32 and labels.dtype == np.int64
+    assert probs.argmax(axis=1).tolist() == table.predicted_label.tolist()
+    np.testing.assert_allclose(probs.max(axis=1), table.predicted_prob, rtol=1e-4)
+    assert labels.tolist() == table.given_label.tolist()
+    assert not list((tmp_path / 'two').glob('*.tmp'))
+
+
+def test_predictions_are_put_together_in_pieces(tmp_path, monkeypatch):
+    """Whatever the order of the batches, and where N is no multiple of a piece."""
+    monkeypatch.setattr(prob_export, 'VALUES_AT_ONCE', 7)
+    probs, given = torch.rand(5, 3), np.array([2, 1, 0, 1, 2])
+    batches = [
+        PassBatch(torch.tensor(rows), torch.zeros(len(rows), 2), probs[rows], torch.tensor(given[rows]))
+        for rows in ([4, 0, 2], [3, 1])
+    ]
+    export = ProbExport()
+    assert list(export.watch(batches)) == batches
+    export.write(tmp_path, given, 3)
+    assert np.load(tmp_path / PROBS_NAME, allow_pickle=False).tolist() == probs.tolist()
+    assert np.load(tmp_path / LABELS_NAME, allow_pickle=False).tolist() == given.tolist()
 
 
 def test_pipeline_is_found_under_wrappers():

@@ -2,10 +2,13 @@
 """What gets installed."""
 
 import re
+import runpy
 from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
+from setuptools import Distribution
+from setuptools.command.build_py import build_py
 from toolbox import ROOT, load_file
 
 NAMES = ('runtime', 'mminstall', 'onedl', 'tests', 'optional', 'docs')
@@ -55,3 +58,29 @@ def test_version(setup_file):
 
     assert setup_file.read_version() == version.__version__
     assert f'version: {version.__version__}' in (ROOT / 'CITATION.cff').read_text()
+
+
+def test_templates_are_installed(setup_file, monkeypatch, tmp_path):
+    """What is no Python goes into the package too; built in a folder of its own."""
+    monkeypatch.chdir(ROOT)
+    distribution = Distribution(
+        dict(
+            script_name='setup.py',
+            packages=['tcl_plugin.reports.audit'],
+            package_data=captured_arguments(setup_file, monkeypatch)['package_data'],
+        )
+    )
+    command = build_py(distribution)
+    command.build_lib = str(tmp_path)
+    command.ensure_finalized()
+    command.run()
+    folder = tmp_path / 'tcl_plugin' / 'reports' / 'audit'
+    assert {'page.html', 'page.css', 'page.js'} <= {path.name for path in folder.iterdir()}
+
+
+def captured_arguments(setup_file, monkeypatch):
+    """What setup.py tells setuptools."""
+    told = {}
+    monkeypatch.setattr('setuptools.setup', lambda **arguments: told.update(arguments))
+    runpy.run_path(str(setup_file.__file__), run_name='__main__')
+    return told

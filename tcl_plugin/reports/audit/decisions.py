@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person's decisions on suggested labels, as the page lets them be downloaded."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from ...evaluation import LabelTable
+
+COLUMNS = ('sample_idx', 'given_label', 'suggested_label', 'decision')
+DECISIONS = ('accept', 'reject')
+
+
+def apply_decisions(path: str | Path, table: LabelTable, undecided: str = 'keep') -> tuple[np.ndarray, dict[str, int]]:
+    """Make labels from a person's decisions.
+
+    Args:
+        path (str | Path): CSV with :data:`COLUMNS`, a row for each decision.
+        table (LabelTable): The table that the page was made from, with suggestions.
+        undecided (str): What becomes of labels that are called wrong and not decided on: ``'keep'``
+            the given label, or ``'suggest'`` the suggested one. Defaults to ``'keep'``.
+
+    Returns:
+        tuple[np.ndarray, dict[str, int]]: Labels, int64, shape (N,); and how many suggestions were
+        accepted (``'accept'``), rejected (``'reject'``), and neither (``'undecided'``).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no such columns, is about other labels than the table, decides twice on
+            a sample, or has another decision than :data:`DECISIONS`. The error names the line.
+    """
+    decided = _read(Path(path), table)
+    accepted = [index for index, decision in decided.items() if decision == 'accept']
+    rejected = [index for index, decision in decided.items() if decision == 'reject']
+    take = table.is_label_issue & (undecided == 'suggest')
+    take[accepted], take[rejected] = True, False
+    open_issues = table.is_label_issue.copy()
+    open_issues[list(decided)] = False
+    counts = {'accept': len(accepted), 'reject': len(rejected), 'undecided': int(open_issues.sum())}
+    return np.where(take, table.suggested_label, table.given_label), counts
+
+
+def _read(path: Path, table: LabelTable) -> dict[int, str]:
+    """Decision on each sample that there is one on."""
+    if not path.is_file():
+        raise FileNotFoundError(f'decisions {path} do not exist or are not a file')
+    decided: dict[int, str] = {}
+    # utf-8-sig, as spreadsheets put a byte order mark before the header.
+    with path.open(newline='', encoding='utf-8-sig') as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(
+                f'{path}: the first line must name the columns {", ".join(COLUMNS)}, got {reader.fieldnames}'
+            )
+        for row in reader:
+            where = f'{path}: line {reader.line_num}'
+            index = _check_row(row, table, where)
+            if index in decided:
+                raise ValueError(f'{where} decides on sample {index} a second time')
+            decided[index] = row['decision']
+    return decided
+
+
+def _check_row(row: dict[str, str | None], table: LabelTable, where: str) -> int:
+    try:
+        index, given, suggested = (int(row[name] or '') for name in COLUMNS[:3])
+    except ValueError:
+        raise ValueError(
+            f'{where}: {", ".join(COLUMNS[:3])} must be whole numbers, got {list(row.values())}'
+        ) from None
+    if not 0 <= index < len(table):
+        raise ValueError(f'{where}: there is no sample {index}, but 0..{len(table) - 1}')
+    if row['decision'] not in DECISIONS:
+        raise ValueError(f'{where}: the decision must be accept or reject, got {row["decision"]!r}')
+    known = int(table.given_label[index]), int(table.suggested_label[index])
+    if (given, suggested) != known:
+        raise ValueError(
+            f'{where} is about labels {given} (given) and {suggested} (suggested) of sample {index}, but the table '
+            f'has {known[0]} and {known[1]}: the decisions were made on the page of another run or epoch'
+        )
+    return index

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels as files that the next training reads."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...evaluation import write_columns
+
+
+def write_label_lists(dataset: Any, labels: np.ndarray, folder: str | Path, prefix: str) -> list[Path]:
+    """Write labels for ``label_file=`` and, where all images are files, a table for :class:`CSVDataset`.
+
+    Both have one row for each distinct image. Copies that a wrapper has made of an image get one
+    label, that of the first; images that a wrapper has left out keep the label they were given.
+
+    Args:
+        dataset (Dataset): The :class:`NoisyLabelDataset`.
+        labels (np.ndarray): New label of each sample, int64, shape (N,).
+        folder (str | Path): Where to write.
+        prefix (str): Beginning of the names, such as ``'corrected'``.
+
+    Returns:
+        list[Path]: The files: ``corrected_labels.csv`` (``sample_idx,given_label``) and perhaps
+        ``corrected_annotations.csv`` (``img_path,gt_label,gt_class``).
+    """
+    folder = Path(folder)
+    # The first copy comes last, and so stays.
+    last_to_first = slice(None, None, -1)
+    new = dataset.image_labels[1].copy()
+    new[dataset.image_index[last_to_first]] = labels[last_to_first]
+    files = [folder / f'{prefix}_labels.csv']
+    write_columns(files[0], {'sample_idx': np.arange(len(new)), 'given_label': new})
+    paths = dataset.img_paths
+    if paths is not None and None not in paths:
+        files.append(folder / f'{prefix}_annotations.csv')
+        _, first = np.unique(dataset.image_index, return_index=True)
+        chosen = labels[first]
+        classes = [str(name) for name in dataset.metainfo.get('classes') or range(dataset.num_classes)]
+        numbers, names = np.array(label_numbers(classes), dtype=object), np.array(classes, dtype=object)
+        root = images_root(paths)
+        columns = {'img_path': [_below(root, paths[i]) for i in first]}
+        write_columns(files[1], columns | {'gt_label': numbers[chosen], 'gt_class': names[chosen]})
+    return files
+
+
+def images_root(paths: Sequence[str]) -> str:
+    """Find the folder that all images lie in, for ``data_root`` of :class:`CSVDataset`.
+
+    Args:
+        paths (Sequence[str]): Paths of images, relative to the working directory or absolute.
+
+    Returns:
+        str: Its absolute path.
+    """
+    return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
+
+
+def _below(root: str, path: str) -> str:
+    # With ./ before it no name begins as a formula does in spreadsheets.
+    return './' + Path(os.path.relpath(path, root)).as_posix()
+
+
+def label_numbers(classes: Sequence[str]) -> list[str]:
+    """Write the labels 0..K-1 so that :class:`CSVDataset` takes none of them for the name of a class.
+
+    Numbers need no escape, and no agreement on the order of names. Where classes are themselves called
+    by numbers, such as 3 and 5, zeros before a number make it another one.
+
+    Args:
+        classes (Sequence[str]): Names of the classes.
+
+    Returns:
+        list[str]: The labels.
+    """
+    plain = [str(label) for label in range(len(classes))]
+    if list(classes) == plain:
+        return plain
+    width = 0
+    while {text.zfill(width) for text in plain} & set(classes):
+        width += 1
+    return [text.zfill(width) for text in plain]

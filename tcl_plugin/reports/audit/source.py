@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit is made from: a run's table of label quality, and the data set of its config."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.registry import DefaultScope
+from mmengine.utils import import_modules_from_strings
+from mmpretrain.registry import DATASETS
+
+from ...evaluation import TABLE_NAME, LabelTable, read_label_table
+from ..runs import read_config
+
+
+@dataclass
+class Audit:
+    """Labels of a training set, and what a run thinks of them.
+
+    Attributes:
+        name (str): Name of the run, for people.
+        table (LabelTable): The table, with suggestions and names of classes; row i is sample i.
+        classes (tuple[str, ...]): Names of the K classes.
+        dataset (Dataset): The :class:`NoisyLabelDataset`, to look at images.
+    """
+
+    name: str
+    table: LabelTable
+    classes: tuple[str, ...]
+    dataset: Any
+
+    @cached_property
+    def ranking(self) -> np.ndarray:
+        """np.ndarray: Samples whose label is called wrong, the most doubtful first, int64, shape (M,).
+
+        By clean probability, then by label quality (probabilities near 0 are equal in print), then
+        by the probability of the suggested class.
+        """
+        table, issues = self.table, np.flatnonzero(self.table.is_label_issue)
+        keys = (issues, -table.suggested_prob[issues], table.label_quality[issues], table.clean_prob[issues])
+        return issues[np.lexsort(keys)]
+
+    @cached_property
+    def corrected(self) -> np.ndarray:
+        """np.ndarray: Given labels, with the suggestion where the label is called wrong, int64, shape (N,)."""
+        return np.where(self.table.is_label_issue, self.table.suggested_label, self.table.given_label)
+
+
+def read_audit(work_dir: str | Path) -> Audit:
+    """Read a run's table, and build the training set of its config.
+
+    The data set must be where it was in training; relative paths start at the working directory.
+
+    Args:
+        work_dir (str | Path): Work directory of the run.
+
+    Returns:
+        Audit: The audit.
+
+    Raises:
+        FileNotFoundError: If table, config or data set is missing.
+        ValueError: If the table is none, or is not about the data set of the config.
+    """
+    path = Path(work_dir) / TABLE_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist: a LabelNoiseHook with a detector writes it during training')
+    table = read_label_table(path)
+    _, cfg = read_config(Path(work_dir))
+    if cfg.get('custom_imports'):
+        import_modules_from_strings(**cfg.custom_imports)
+    dataset = _build_dataset(cfg)
+    _check_same(table, dataset, path)
+    classes = dataset.metainfo.get('classes') or range(dataset.num_classes)
+    if table.suggested_label is None:  # an earlier release wrote the table
+        table = replace(table, suggested_label=table.predicted_label, suggested_prob=table.predicted_prob)
+    name = '/'.join(Path(work_dir).resolve().parts[-2:])
+    return Audit(name, table.with_classes(classes), tuple(map(str, classes)), dataset)
+
+
+def _build_dataset(cfg: Any) -> Any:
+    # Names without a scope are those of mmpretrain's registry, whatever scope is current.
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        dataset.full_init()
+    return dataset
+
+
+def _check_same(table: LabelTable, dataset: Any, path: Path) -> None:
+    """Refuse a table that is about other samples than those at hand."""
+    if len(table) != len(dataset) or (table.sample_idx != np.arange(len(table))).any():
+        raise ValueError(
+            f'{path} has {len(table)} rows, but the training set of the config beside it has {len(dataset)} samples: '
+            'have images been added or removed since the training?'
+        )
+    other = np.flatnonzero(table.given_label != dataset.given_labels)
+    if len(other):
+        raise ValueError(
+            f'{path} says that the label of sample {other[0]} is {table.given_label[other[0]]}, but in the training '
+            f'set of the config beside it it is {dataset.given_labels[other[0]]} ({len(other)} such differences): '
+            'have labels or images changed since the training?'
+        )

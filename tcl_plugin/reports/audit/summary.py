@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers about the labels of a training set: as a run estimates them, and as they are where the truth is known."""
+
+import json
+
+import numpy as np
+
+from ...datasets.sidecar import transition_matrix
+from ...evaluation import detection_metrics
+from .source import Audit
+
+
+def summarise(audit: Audit) -> dict:
+    """Sum up an audit.
+
+    Args:
+        audit (Audit): The audit.
+
+    Returns:
+        dict: Ready for JSON; ``docs/audit.md`` lists the entries. Transition matrices have the class
+        (suggested, or true) as the row and the given label as the column; a row without samples is zero.
+    """
+    table, num_classes = audit.table, len(audit.classes)
+    issue = table.is_label_issue
+    summary = {
+        'run': audit.name,
+        'num_samples': len(table),
+        'num_issues': int(issue.sum()),
+        'num_issues_without_other_class': int((issue & (table.suggested_label == table.given_label)).sum()),
+        'estimated_noise_rate': _share(issue),
+        'classes': list(audit.classes),
+        'by_given_class': _by_class(audit),
+        'estimated_transition_matrix': _matrix(audit.corrected, table.given_label, num_classes),
+    }
+    if table.true_label is not None:
+        summary['measured'] = _measure(audit)
+        summary['measured_transition_matrix'] = _matrix(table.true_label, table.given_label, num_classes)
+    return summary
+
+
+def to_json(summary: dict) -> str:
+    """Write a summary so that people can read it: tables have one row a line.
+
+    Args:
+        summary (dict): The summary.
+
+    Returns:
+        str: JSON.
+    """
+    entries = []
+    for key, value in summary.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list) and value and isinstance(value[0], (list, dict)):
+            rows = ',\n  '.join(json.dumps(row, ensure_ascii=False) for row in value)
+            text = f'[\n  {rows}\n ]'
+        entries.append(f' {json.dumps(key)}: {text}')
+    return '{\n' + ',\n'.join(entries) + '\n}\n'
+
+
+def _by_class(audit: Audit) -> list[dict]:
+    """Samples and issues of each given class, and its measured noise rate where the truth is known."""
+    table, num_classes = audit.table, len(audit.classes)
+    samples = np.bincount(table.given_label, minlength=num_classes)
+    issues = np.bincount(table.given_label[table.is_label_issue], minlength=num_classes)
+    rows = [
+        {
+            'label': label,
+            'class': audit.classes[label],
+            'samples': int(samples[label]),
+            'issues': int(issues[label]),
+            'estimated_noise_rate': float(issues[label] / samples[label]) if samples[label] else None,
+        }
+        for label in range(num_classes)
+    ]
+    if table.true_label is not None:
+        wrong = np.bincount(table.given_label[table.given_label != table.true_label], minlength=num_classes)
+        for row in rows:
+            label = row['label']
+            row['measured_noise_rate'] = float(wrong[label] / samples[label]) if samples[label] else None
+    return rows
+
+
+def _measure(audit: Audit) -> dict:
+    """What is known where the true labels are."""
+    table = audit.table
+    issue, true = table.is_label_issue, table.true_label
+    return {
+        'noise_rate': _share(table.given_label != true),
+        'noise_rate_after_correction': _share(audit.corrected != true),
+        'suggestions_right': _share((table.suggested_label == true)[issue]),
+        **detection_metrics(table.clean_prob, table.label_quality, table.given_label, true),
+    }
+
+
+def _share(mask: np.ndarray) -> float | None:
+    return float(mask.mean()) if len(mask) else None
+
+
+def _matrix(rows: np.ndarray, given: np.ndarray, num_classes: int) -> list[list[float]]:
+    # Six digits, as in the tables: a matrix of 1000 classes is large enough.
+    return transition_matrix(rows, given, num_classes).round(6).tolist()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small pictures of samples that fit into a page."""
+
+import base64
+import io
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mmengine.fileio import get
+from mmengine.utils import track_iter_progress
+from PIL import Image, ImageOps
+
+# Images up to this size are kept pixel by pixel; the page scales them up without blurring them.
+SMALL = 96
+# Longest side of a thumbnail of a larger image; twice the size on screen, as for fine displays.
+LARGE = 224
+# What a missing, damaged or monstrous file raises; PIL says SyntaxError of some damaged PNGs.
+UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)
+
+
+@dataclass
+class Thumbnail:
+    """A picture for the page.
+
+    Attributes:
+        uri (str, optional): The picture as a ``data:`` URI; None where the image cannot be read.
+        error (str, optional): Why it cannot.
+    """
+
+    uri: str | None = None
+    error: str | None = None
+
+
+def make_thumbnails(dataset: Any, indices: Sequence[int]) -> list[Thumbnail]:
+    """Make thumbnails of samples, from the images as they are before any pipeline.
+
+    On a terminal, a bar on stderr shows progress.
+
+    Args:
+        dataset (Dataset): A data set whose data infos have ``img`` (uint8, shape (H, W, 3) in RGB, as
+            mmpretrain's CIFAR has, (H, W, 1), or (H, W)) or ``img_path``.
+        indices (Sequence[int]): Samples.
+
+    Returns:
+        list[Thumbnail]: One for each sample. An image file that is missing or damaged is told in its
+        place, so that one bad file does not cost the others.
+    """
+    indices = [int(index) for index in indices]
+    return [_thumbnail(dataset.get_data_info(index)) for index in _tracked(indices)]
+
+
+def _tracked(indices: list[int]) -> Iterable[int]:
+    if not indices or not sys.stderr.isatty():
+        return indices
+    return track_iter_progress(indices, file=sys.stderr)
+
+
+def _thumbnail(info: dict) -> Thumbnail:
+    if info.get('img') is not None:
+        return Thumbnail(encode(_from_array(info['img'])))
+    if not info.get('img_path'):
+        return Thumbnail(error='the data set has no image')
+    try:
+        return Thumbnail(encode(_from_file(info['img_path'])))
+    except UNREADABLE as error:
+        return Thumbnail(error=str(error) or type(error).__name__)
+
+
+def _from_array(image: np.ndarray) -> Image.Image:
+    image = np.asarray(image)
+    return Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2:] == (1,) else image))
+
+
+def _from_file(path: str) -> Image.Image:
+    image = Image.open(io.BytesIO(get(path)))
+    image.draft('RGB', (2 * LARGE, 2 * LARGE))  # lets a JPEG be decoded at a fraction of its size
+    return ImageOps.exif_transpose(image)
+
+
+def encode(image: Image.Image) -> str:
+    """Make a ``data:`` URI: PNG at full size of a small image, JPEG of a larger one made smaller.
+
+    Args:
+        image (PIL.Image.Image): The image.
+
+    Returns:
+        str: The URI.
+    """
+    image, content = image.convert('RGB'), io.BytesIO()
+    if max(image.size) <= SMALL:
+        image.save(content, 'PNG', optimize=True)
+        kind = 'png'
+    else:
+        image.thumbnail((LARGE, LARGE))
+        image.save(content, 'JPEG', quality=82)
+        kind = 'jpeg'
+    return f'data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}'

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit writes: labels that data sets read, pictures, and a page that no name can break out of."""
+
+import base64
+import csv
+import io
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from audit_builders import audit_of, folder_dataset, page_of
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import DATASETS
+from PIL import Image
+
+from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lists
+from tcl_plugin.reports.audit.label_lists import images_root, label_numbers
+from tcl_plugin.reports.audit.page import embed, page_data
+from tcl_plugin.reports.audit.thumbnails import LARGE, encode
+
+
+@pytest.fixture(autouse=True)
+def mmpretrain_scope():
+    """Names in configs are those of mmpretrain's registries, as in every config of this package."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        yield
+
+
+# Each image belongs to the class before its own, but for the first.
+SUGGESTED = np.array([0, *np.repeat([0, 1, 2], 4)[:-1]])
+HOSTILE = ['</script><script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "=1+1 & '{{data}}' \u2028"]
+
+
+def test_annotations_are_read_by_csv_dataset(tmp_path):
+    """The same images in the same order, with the new labels."""
+    dataset = folder_dataset(tmp_path / 'images', HOSTILE)
+    audit = audit_of(dataset, SUGGESTED)
+    labels, annotations = write_label_lists(dataset, audit.corrected, tmp_path, 'corrected')
+    root = images_root(dataset.img_paths)
+    assert root == str(tmp_path / 'images')
+    found = DATASETS.build(
+        dict(type='CSVDataset', ann_file=str(annotations), data_root=root, classes=HOSTILE, check_files=None)
+    )
+    assert [info['img_path'] for info in map(found.get_data_info, range(12))] == dataset.img_paths
+    assert found.get_gt_labels().tolist() == SUGGESTED.tolist()
+    with annotations.open(newline='', encoding='utf-8') as file:
+        rows = list(csv.DictReader(file))
+    assert not [cell for row in rows for cell in row.values() if cell[0] in '=+-@']
+    read = DATASETS.build(
+        dict(type='NoisyLabelDataset', dataset=folder_dataset(tmp_path / 'images').dataset, label_file=str(labels))
+    )
+    assert read.given_labels.tolist() == SUGGESTED.tolist()
+
+
+def test_repeated_images_get_one_label(tmp_path):
+    """A label file is about distinct images; where copies differ, the first has its way."""
+    inner = dict(
+        type='RepeatDataset',
+        times=2,
+        dataset=dict(type='CustomDataset', data_prefix=str(tmp_path / 'images'), pipeline=[]),
+    )
+    folder_dataset(tmp_path / 'images')
+    dataset = DATASETS.build(dict(type='NoisyLabelDataset', dataset=inner))
+    suggested = np.concatenate([SUGGESTED, np.zeros(12, int)])
+    labels, annotations = write_label_lists(dataset, suggested, tmp_path, 'corrected')
+    for path, column in [(labels, 'given_label'), (annotations, 'gt_label')]:
+        with path.open(newline='') as file:
+            assert [int(row[column]) for row in csv.DictReader(file)] == SUGGESTED.tolist()
+
+
+@pytest.mark.parametrize(
+    ('classes', 'expected'),
+    [
+        (['cat', 'dog'], ['0', '1']),
+        (['0', '1'], ['0', '1']),
+        (['3', '0'], ['00', '01']),
+        (['1', '00', '2'], ['000', '001', '002']),
+    ],
+)
+def test_numbers_are_never_names_of_other_classes(tmp_path, classes, expected):
+    assert label_numbers(classes) == expected
+    (tmp_path / 'a.csv').write_text('img_path,gt_label\n' + ''.join(f'{i}.png,{n}\n' for i, n in enumerate(expected)))
+    dataset = DATASETS.build(
+        dict(
+            type='CSVDataset',
+            ann_file=str(tmp_path / 'a.csv'),
+            data_root=str(tmp_path),
+            classes=classes,
+            check_files=0,
+        )
+    )
+    assert dataset.get_gt_labels().tolist() == list(range(len(classes)))
+
+
+def test_ranking_and_numbers(tmp_path):
+    dataset = folder_dataset(tmp_path / 'images')
+    issue = np.arange(12) % 2 == 0
+    clean_prob = np.where(issue, 0.0, 1.0)
+    clean_prob[8] = 0.25
+    audit = audit_of(dataset, np.zeros(12, int), issue, clean_prob)
+    assert audit.ranking.tolist() == [0, 2, 4, 6, 10, 8]
+    summary = summarise(audit)
+    assert (summary['num_issues'], summary['num_issues_without_other_class']) == (6, 2)
+    assert [row['issues'] for row in summary['by_given_class']] == [2, 2, 2]
+    assert summary['estimated_transition_matrix'] == [[0.5, 0.25, 0.25], [0, 1, 0], [0, 0, 1]]
+    assert 'measured' not in summary and 'measured_noise_rate' not in summary['by_given_class'][0]
+    json.dumps(summary, allow_nan=False)
+
+
+def decoded(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(',')[2]))))
+
+
+def test_thumbnails(tmp_path):
+    """Small images pixel by pixel, large ones smaller, and files that are not there told in their place."""
+    dataset = folder_dataset(tmp_path / 'images')
+    paths = dataset.img_paths
+    original = np.asarray(Image.open(paths[0]))
+    Image.new('RGB', (600, 300), 'red').save(paths[1])
+    with open(paths[2], 'wb') as file:
+        file.write(b'no image')
+    (tmp_path / 'images' / 'class_0' / '003.png').unlink()
+    whole, large, damaged, gone = make_thumbnails(dataset, range(4))
+    assert (decoded(whole.uri) == original).all()
+    assert large.uri.startswith('data:image/jpeg') and decoded(large.uri).shape == (LARGE // 2, LARGE, 3)
+    assert damaged.uri is None and 'cannot identify' in damaged.error
+    assert gone.uri is None and 'No such file' in gone.error
+    assert decoded(encode(Image.new('L', (8, 8), 200))).tolist() == np.full((8, 8, 3), 200).tolist()
+
+
+class Scripts(HTMLParser):
+    """Collects the elements of a page, and the content of its scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.scripts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == 'script':
+            self.scripts.append('')
+
+    def handle_data(self, data):
+        if self.tags and self.tags[-1][0] == 'script':
+            self.scripts[-1] += data
+
+
+def test_no_name_breaks_out_of_the_page(tmp_path):
+    """A parser finds the elements of the template and no others, and the names as they are."""
+    dataset = folder_dataset(tmp_path / 'images', HOSTILE)
+    plain = Scripts(page_of(audit_of(dataset, SUGGESTED), tmp_path / 'plain.html').read_text(encoding='utf-8'))
+    text = page_of(audit_of(dataset, SUGGESTED, name=HOSTILE[0]), tmp_path / 'page.html').read_text(encoding='utf-8')
+    page = Scripts(text)
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
+    data = json.loads(page.scripts[0])
+    assert data['classes'] == HOSTILE and data['run'] == HOSTILE[0] and len(page.scripts) == 2
+    assert not [attrs for _, attrs in page.tags for name in attrs if name in ('src', 'href') or name.startswith('on')]
+
+
+def test_embedded_json():
+    nasty = {'a': '</SCRIPT><!--', 'b': '\u2028\u2029&', 'c': 'é'}
+    text = embed(nasty)
+    assert json.loads(text) == nasty and not set('<>&\u2028\u2029') & set(text)
+
+
+def test_data_of_the_page_is_bounded_by_top(tmp_path):
+    dataset = folder_dataset(tmp_path / 'images')
+    audit = audit_of(dataset, SUGGESTED)
+    data = page_data(audit, summarise(audit), make_thumbnails(dataset, audit.ranking[:1]))
+    assert data['pairs'] == [[1, 0, 1], [2, 1, 1]] and len(data['cards']) == 1
+    assert audit_of(dataset, np.zeros(12, int)).ranking.tolist() == list(range(4, 12))

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""List the labels that a run doubts, and make a page to go through them: ``python tools/audit_labels.py WORK_DIR``."""
+
+import sys
+from pathlib import Path
+
+# Work from a checkout, whether or not the package is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import tcl_plugin  # noqa: F401  registers the data sets
+from tcl_plugin.cli import BUILDING, Parser
+from tcl_plugin.errors import explained, run_tool
+from tcl_plugin.evaluation import write_label_table
+from tcl_plugin.explain import explain_config
+from tcl_plugin.reports.audit import (
+    apply_decisions,
+    make_thumbnails,
+    read_audit,
+    summarise,
+    write_label_lists,
+    write_page,
+)
+from tcl_plugin.reports.audit.label_lists import images_root
+from tcl_plugin.reports.audit.page import PAGE_NAME
+from tcl_plugin.reports.audit.summary import to_json
+
+
+def parse_args(argv=None):
+    """Parse the command line.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        argparse.Namespace: The values.
+    """
+    parser = Parser(
+        prog='audit_labels.py',
+        description='List the training labels that a run doubts, most doubtful first; write corrected labels for the '
+        'next training, a summary, and a page (index.html) to accept or reject suggestions one by one.',
+    )
+    parser.add_argument('work_dir', help='work directory of a run with a LabelNoiseHook')
+    parser.add_argument('--out', metavar='FOLDER', help='where to write; default: WORK_DIR/audit')
+    parser.add_argument(
+        '--top', type=_number, default=500, metavar='N', help='number of images on the page; default: 500'
+    )
+    parser.add_argument(
+        '--apply', metavar='FILE', help='write cleaned labels from the decisions that the page let you download'
+    )
+    parser.add_argument(
+        '--undecided',
+        choices=('keep', 'suggest'),
+        default='keep',
+        help='with --apply, what becomes of doubtful labels that were not decided on: they are kept (default), '
+        'or become what is suggested',
+    )
+    args = parser.parse_args(argv)
+    args.out = Path(args.out) if args.out else Path(args.work_dir) / 'audit'
+    return args
+
+
+def _number(text):
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+_number.__name__ = 'whole number'  # argparse's word for what it expects
+
+
+def write_audit(audit, out, top):
+    """Write everything that an audit gives.
+
+    Args:
+        audit (Audit): The audit.
+        out (Path): Folder to write into.
+        top (int): Number of images on the page.
+
+    Returns:
+        list[str]: Lines to print.
+    """
+    summary = summarise(audit)
+    write_label_table(out / 'label_issues.csv', audit.table.take(audit.ranking))
+    lists = write_label_lists(audit.dataset, audit.corrected, out, 'corrected')
+    if len(lists) > 1:
+        summary['data_root'] = images_root(audit.dataset.img_paths)
+    (out / 'summary.json').write_text(to_json(summary), encoding='utf-8')
+    thumbnails = make_thumbnails(audit.dataset, audit.ranking[:top])
+    write_page(out / PAGE_NAME, audit, summary, thumbnails)
+    issues, size = summary['num_issues'], summary['num_samples']
+    lines = [f'{issues:,} of {size:,} labels ({issues / max(size, 1):.1%}) are called wrong']
+    unreadable = [f'sample {row}: {t.error}' for row, t in zip(audit.ranking, thumbnails, strict=False) if t.error]
+    if unreadable:
+        lines.append(f'{len(unreadable)} images cannot be shown, the first of {unreadable[0]}')
+    files = dict(page=PAGE_NAME, ranked='label_issues.csv', summary='summary.json')
+    lines += [f'{what:9} {out / name}' for what, name in files.items()]
+    return lines + [f'{"corrected":9} {path}' for path in lists]
+
+
+def write_cleaned(audit, out, decisions, undecided):
+    """Write the labels that a person's decisions make.
+
+    Args:
+        audit (Audit): The audit.
+        out (Path): Folder to write into.
+        decisions (str): File of decisions.
+        undecided (str): See :func:`apply_decisions`.
+
+    Returns:
+        list[str]: Lines to print.
+    """
+    labels, counts = apply_decisions(decisions, audit.table, undecided)
+    changed = int((labels != audit.table.given_label).sum())
+    fate = 'kept' if undecided == 'keep' else 'replaced by the suggestion'
+    lines = [
+        f'{counts["accept"]:,} suggestions accepted, {counts["reject"]:,} rejected; {counts["undecided"]:,} doubtful '
+        f'labels undecided and {fate}; {changed:,} labels change'
+    ]
+    return lines + [f'{"cleaned":9} {path}' for path in write_label_lists(audit.dataset, labels, out, 'cleaned')]
+
+
+def audit_labels(argv=None):
+    """Audit as the command line says.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+    """
+    args = parse_args(argv)
+    with explained(explain_config, *BUILDING):
+        audit = read_audit(args.work_dir)
+        args.out.mkdir(parents=True, exist_ok=True)
+        if args.apply:
+            lines = write_cleaned(audit, args.out, args.apply, args.undecided)
+        else:
+            lines = write_audit(audit, args.out, args.top)
+    print('\n'.join(lines))
+
+
+def main(argv=None):
+    """Run the tool.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        int: The exit code.
+    """
+    return run_tool(audit_labels, argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
