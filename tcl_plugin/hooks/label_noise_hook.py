@@ -13,10 +13,13 @@ from mmpretrain.registry import HOOKS, TASK_UTILS
 from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 from ..evaluation import LabelTable, detection_metrics, fitted_share, write_label_table
+from ..reports.histogram import picture_scores
 from .findings import Findings, find
 from .ordered_pass import build_pass_loader, run_pass
 
 TABLE_NAME = 'label_quality.csv'
+# No slash: the local backend makes it the name of a file.
+PICTURE_NAME = 'label_noise_scores'
 
 
 @HOOKS.register_module()
@@ -48,9 +51,12 @@ class LabelNoiseHook(Hook):
             dataloader.
         num_workers (int, optional): Workers of the pass. Defaults to None, the number of the same
             dataloader.
+        plot_interval (int): Every so many epochs the scores are drawn, with the fitted mixture, for
+            every visualisation backend; a multiple of ``interval``. Defaults to 0, never.
 
     Raises:
-        ValueError: If ``interval`` is less than 1.
+        ValueError: If ``interval`` is less than 1, or ``plot_interval`` no multiple of it, or there is
+            no detector whose scores could be drawn.
     """
 
     # Before CheckpointHook, so that a checkpoint holds the prototypes of its own weights.
@@ -63,14 +69,20 @@ class LabelNoiseHook(Hook):
         pipeline: list[dict] | None = None,
         batch_size: int | None = None,
         num_workers: int | None = None,
+        plot_interval: int = 0,
     ) -> None:
         if interval < 1:
             raise ValueError(f'interval must be 1 or more, got {interval}')
+        if plot_interval < 0 or plot_interval % interval:
+            raise ValueError(f'plot_interval must be 0 or a multiple of interval={interval}, got {plot_interval}')
+        if plot_interval and detector is None:
+            raise ValueError(f'plot_interval={plot_interval} draws scores, which need a detector')
         self.detector = TASK_UTILS.build(detector) if isinstance(detector, dict) else detector
         self.interval = interval
         self.pipeline = pipeline
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.plot_interval = plot_interval
         self._loader = None
 
     def before_train(self, runner: Runner) -> None:
@@ -136,6 +148,9 @@ class LabelNoiseHook(Hook):
         if findings.clean_prob is not None and dist.is_main_process():
             table = _table(findings, self.detector.label_quality(findings.scores), dataset)
             write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
+            if self.plot_interval and epoch and epoch % self.plot_interval == 0:
+                picture = picture_scores(table, self.detector, dataset.num_classes, f'epoch {epoch}')
+                runner.visualizer.add_image(PICTURE_NAME, picture, step=epoch)
 
 
 def training_pass_loader(

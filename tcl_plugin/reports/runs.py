@@ -102,7 +102,7 @@ def read_run(work_dir: str | Path) -> Run:
         ValueError: If no accuracy has been recorded yet.
     """
     work_dir = Path(work_dir)
-    record, (name, cfg) = read_record(work_dir), _read_config(work_dir)
+    record, (name, cfg) = read_record(work_dir), read_config(work_dir)
     said = NAME.fullmatch(name)
     accuracy = record.series(ACCURACY)
     tail = [accuracy[epoch] for epoch in sorted(accuracy)[-TAIL:]]
@@ -122,8 +122,18 @@ def read_run(work_dir: str | Path) -> Run:
     )
 
 
-def _read_config(work_dir: Path) -> tuple[str, Config]:
-    """Name and content of the config that mmengine has left in a work directory: that of the latest run."""
+def read_config(work_dir: Path) -> tuple[str, Config]:
+    """Read the config that mmengine has left in a work directory: that of the latest run.
+
+    Args:
+        work_dir (Path): The work directory.
+
+    Returns:
+        tuple[str, Config]: Its name without suffix, and its content.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
     files = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
     if not files:
         raise FileNotFoundError(f'{work_dir} has no config: mmengine writes it when a training begins')

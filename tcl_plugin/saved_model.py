@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model and its config from a checkpoint, without running code that comes with it."""
+
+import ast
+import copy
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.runner import CheckpointLoader
+from mmengine.utils import import_modules_from_strings
+from mmpretrain import get_model
+
+from . import compat  # noqa: F401  checkpoints load with weights_only=True
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint to the CPU. Pickled code in it is refused, not run.
+
+    Args:
+        path (str | Path): A path, or an address that mmengine knows.
+
+    Returns:
+        dict: Its content.
+
+    Raises:
+        pickle.UnpicklingError: If it holds more than weights, numbers and log history.
+        ValueError: If it holds no weights.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'checkpoint {path} holds a {type(checkpoint).__name__}, not weights by name')
+    return checkpoint if 'state_dict' in checkpoint else dict(state_dict=checkpoint)
+
+
+def config_of(checkpoint: dict, path: str | Path = 'checkpoint') -> Config:
+    """Read the config that mmengine keeps in a checkpoint.
+
+    Its text is Python, but only literals and ``dict(...)`` are read, and nothing is run. The modules
+    that it names in ``custom_imports`` are imported.
+
+    Args:
+        checkpoint (dict): See :func:`read_checkpoint`.
+        path (str | Path): Its file, for messages.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        ValueError: If it has none, or one of another form.
+    """
+    text = checkpoint.get('meta', {}).get('cfg')
+    if not isinstance(text, str):
+        raise ValueError(f'checkpoint {path} has no config in its meta: name one by --config')
+    try:
+        values = parse_config(text)
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f'the config in checkpoint {path} cannot be read ({error}): name one by --config') from error
+    if values.get('custom_imports'):
+        import_modules_from_strings(**values['custom_imports'])
+    return Config(values)
+
+
+def parse_config(text: str) -> dict:
+    """Read ``Config.pretty_text`` without running it.
+
+    Args:
+        text (str): Lines ``name = value`` of literals and ``dict(...)``.
+
+    Returns:
+        dict: The values by name.
+
+    Raises:
+        SyntaxError: If it is no Python.
+        ValueError: If there is anything else in it.
+    """
+    values = {}
+    for line in ast.parse(text).body:
+        if not isinstance(line, ast.Assign) or len(line.targets) != 1 or not isinstance(line.targets[0], ast.Name):
+            raise ValueError(f'line {line.lineno} is not of the form name = value')
+        values[line.targets[0].id] = _value_of(line.value)
+    return values
+
+
+def _value_of(node: ast.expr):
+    """The value of a literal, of ``dict(...)``, or of any nesting of both."""
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        return {_value_of(key): _value_of(value) for key, value in zip(node.keys, node.values, strict=True)}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        kind = list if isinstance(node, ast.List) else tuple
+        return kind(_value_of(item) for item in node.elts)
+    if _is_dict_call(node):
+        positional = [_value_of(item) for item in node.args]
+        return dict(*positional, **{word.arg: _value_of(word.value) for word in node.keywords})
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise ValueError(f'line {node.lineno} holds {ast.unparse(node)[:60]!r}, which is no literal') from None
+
+
+def _is_dict_call(node: ast.expr) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != 'dict':
+        return False
+    return len(node.args) <= 1 and all(word.arg is not None for word in node.keywords)
+
+
+def build_model(cfg: Config, checkpoint: dict, device: str = 'cpu', path: str | Path = 'checkpoint') -> BaseModel:
+    """Build a model, with the weights of a checkpoint, for use.
+
+    Args:
+        cfg (Config): Its config.
+        checkpoint (dict): See :func:`read_checkpoint`.
+        device (str): Where it is to run. Defaults to ``'cpu'``.
+        path (str | Path): File of the checkpoint, for messages.
+
+    Returns:
+        BaseModel: The model in evaluation mode, with ``_config`` and ``_dataset_meta`` as mmpretrain's
+        inferencers expect them.
+
+    Raises:
+        ValueError: If weights are missing, of other shapes, or of another model.
+    """
+    model = get_model(cfg, pretrained=False)
+    weights = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f'checkpoint {path} does not fit the config: {error}') from error
+    meta = checkpoint.get('meta', {}).get('dataset_meta')
+    model._dataset_meta = copy.deepcopy(meta) if meta else model._dataset_meta
+    return model.to(device).eval()
+
+
+def plain_model_config(cfg: Config) -> Config:
+    """Take out of a config what only makes training faster: bfloat16 and compilation.
+
+    Args:
+        cfg (Config): The config.
+
+    Returns:
+        Config: A copy whose model runs in float32 as it is.
+    """
+    cfg = copy.deepcopy(cfg)
+    for switch in ('bfloat16', 'compile'):
+        if switch in cfg.model:
+            cfg.model[switch] = False
+    return cfg
+
+
+def find_pipeline(cfg: Config) -> list[dict]:
+    """Find the pipeline of tests, or else of validation, under any wrappers.
+
+    Args:
+        cfg (Config): The config.
+
+    Returns:
+        list[dict]: Configs of the transforms.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for name in ('test_dataloader', 'val_dataloader'):
+        dataset = (cfg.get(name) or {}).get('dataset') or {}
+        while 'pipeline' not in dataset and 'dataset' in dataset:
+            dataset = dataset['dataset']
+        if dataset.get('pipeline'):
+            return dataset['pipeline']
+    raise ValueError('the config has no pipeline in test_dataloader or val_dataloader')
