@@ -166,3 +166,35 @@ def find_pipeline(cfg: Config) -> list[dict]:
         if dataset.get('pipeline'):
             return dataset['pipeline']
     raise ValueError('the config has no pipeline in test_dataloader or val_dataloader')
+
+
+def loads_bgr(pipelines: dict | list) -> bool:
+    """Tell whether images of a config come as blue, green, red.
+
+    mmpretrain's ``LoadImageFromFile`` gives this order. Data sets that bring arrays (CIFAR and others) bring red,
+    green, blue.
+
+    Args:
+        pipelines (dict | list): Config of a data set, or a pipeline.
+
+    Returns:
+        bool: Whether any ``LoadImageFromFile`` is in it.
+    """
+    if isinstance(pipelines, dict):
+        if str(pipelines.get('type')).endswith('LoadImageFromFile'):
+            return True
+        pipelines = list(pipelines.values())
+    return isinstance(pipelines, (list, tuple)) and any(loads_bgr(p) for p in pipelines if isinstance(p, (dict, list)))
+
+
+def sees_bgr(model: BaseModel, pipelines: dict | list) -> bool:
+    """Tell whether the network itself gets blue, green, red.
+
+    Args:
+        model (BaseModel): The model.
+        pipelines (dict | list): See :func:`loads_bgr`.
+
+    Returns:
+        bool: Whether images come in this order and the data preprocessor leaves them so.
+    """
+    return loads_bgr(pipelines) and not model.data_preprocessor.to_rgb
