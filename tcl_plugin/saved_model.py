@@ -6,12 +6,15 @@ import copy
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader
 from mmengine.utils import import_modules_from_strings
 from mmpretrain import get_model
 
-from . import compat  # noqa: F401  checkpoints load with weights_only=True
+from . import cli, compat  # noqa: F401  compat lets checkpoints load with weights_only=True
+from .errors import explained
+from .explain import explain_checkpoint
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -131,17 +134,45 @@ def build_model(cfg: Config, checkpoint: dict, device: str = 'cpu', path: str | 
     return model.to(device).eval()
 
 
-def plain_model_config(cfg: Config) -> Config:
-    """Take out of a config what only makes training faster: bfloat16 and compilation.
+def open_model(args, plain: bool = False) -> tuple[Config, BaseModel]:
+    """Build the model of a checkpoint as a command line says.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments: ``checkpoint``, ``config`` (None for the one that
+            the checkpoint holds), ``cfg_options`` and ``device`` (None for the accelerator if there is one).
+        plain (bool): Whether to leave out what :func:`plain_model_config` takes out. Defaults to False.
+
+    Returns:
+        tuple[Config, BaseModel]: Config and model.
+
+    Raises:
+        UserError: If they do not load, or do not fit one another.
+    """
+    cli.check_checkpoint(args.checkpoint)
+    with explained(explain_checkpoint, *cli.BUILDING):
+        checkpoint = read_checkpoint(args.checkpoint)
+        if args.config:
+            cfg = cli.load_config(args, 'model')
+        else:
+            cfg = config_of(checkpoint, args.checkpoint)
+            args.config = f'in {args.checkpoint}'
+            cli.merge_options(cfg, args)
+        cfg = plain_model_config(cfg) if plain else cfg
+        return cfg, build_model(cfg, checkpoint, args.device or get_device(), args.checkpoint)
+
+
+def plain_model_config(cfg: Config, *switches: str) -> Config:
+    """Switch off what only makes a network faster.
 
     Args:
         cfg (Config): The config.
+        *switches (str): ``'bfloat16'`` or ``'compile'``; both, where none is named.
 
     Returns:
-        Config: A copy whose model runs in float32 as it is.
+        Config: A copy of the config.
     """
     cfg = copy.deepcopy(cfg)
-    for switch in ('bfloat16', 'compile'):
+    for switch in switches or ('bfloat16', 'compile'):
         if switch in cfg.model:
             cfg.model[switch] = False
     return cfg

@@ -57,7 +57,8 @@ def open_run(work_dir: str | Path, device: str = 'cpu') -> tuple[Config, nn.Modu
         import_modules_from_strings(**cfg.custom_imports)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     path = _last_checkpoint(Path(work_dir))
-    return cfg, build_model(plain_model_config(cfg), read_checkpoint(path), device, path)
+    # Compiled for one pass, it would be slower; its precision is that of the run's own evaluation.
+    return cfg, build_model(plain_model_config(cfg, 'compile'), read_checkpoint(path), device, path)
 
 
 def _last_checkpoint(work_dir: Path) -> Path:
