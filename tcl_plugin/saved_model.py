@@ -107,6 +107,23 @@ def _is_dict_call(node: ast.expr) -> bool:
     return len(node.args) <= 1 and all(word.arg is not None for word in node.keywords)
 
 
+def new_model(cfg: Config) -> BaseModel:
+    """Build a model with fresh weights.
+
+    Args:
+        cfg (Config): Its config.
+
+    Returns:
+        BaseModel: The model in evaluation mode, with ``_config`` and ``_dataset_meta`` as mmpretrain's
+        inferencers expect them.
+    """
+    cfg = copy.deepcopy(cfg)
+    if cfg.get('test_dataloader') is None:
+        # mmpretrain looks into it where it is there at all.
+        cfg.pop('test_dataloader', None)
+    return get_model(cfg, pretrained=False)
+
+
 def build_model(cfg: Config, checkpoint: dict, device: str = 'cpu', path: str | Path = 'checkpoint') -> BaseModel:
     """Build a model, with the weights of a checkpoint, for use.
 
@@ -117,13 +134,12 @@ def build_model(cfg: Config, checkpoint: dict, device: str = 'cpu', path: str | 
         path (str | Path): File of the checkpoint, for messages.
 
     Returns:
-        BaseModel: The model in evaluation mode, with ``_config`` and ``_dataset_meta`` as mmpretrain's
-        inferencers expect them.
+        BaseModel: See :func:`new_model`.
 
     Raises:
         ValueError: If weights are missing, of other shapes, or of another model.
     """
-    model = get_model(cfg, pretrained=False)
+    model = new_model(cfg)
     weights = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
     try:
         model.load_state_dict(weights)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from mmengine.dataset import default_collate
 from mmengine.registry import init_default_scope
-from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 
 from tcl_plugin import cli
@@ -21,7 +20,7 @@ from tcl_plugin.models.utils import draw_mixing
 from tcl_plugin.reports import save
 from tcl_plugin.reports.runs import name_noise
 from tcl_plugin.reports.views import Row, draw_views
-from tcl_plugin.saved_model import sees_bgr
+from tcl_plugin.saved_model import new_model, sees_bgr
 from tcl_plugin.structures import labels_of
 
 PAGE = 16
@@ -63,7 +62,7 @@ def build(cfg):
         tuple: The training set, and the model with its data preprocessor.
     """
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    return DATASETS.build(cfg.train_dataloader.dataset), get_model(cfg, pretrained=False)
+    return DATASETS.build(cfg.train_dataloader.dataset), new_model(cfg)
 
 
 def cut_views(model, items):

@@ -90,6 +90,6 @@ def test_refusals(predict_tool, trained, images, workplace, capsys):
     assert 'no image in empty or below' in refused(checkpoint, 'empty')
     torch.save(dict(state_dict={}), 'bare.pth')
     assert 'has no config in its meta: name one by --config' in refused('bare.pth', images)
-    # The weights are of a narrower network than the config that is named.
-    assert 'does not fit the config' in refused(checkpoint, images, '--config', DIGITS)
+    wider = ('--cfg-options', 'model.backbone.base_channels=16', 'model.head.in_channels=128')
+    assert 'does not fit the config' in refused(checkpoint, images, '--config', DIGITS, *wider)
     assert not (workplace / 'predictions.csv').exists()
