@@ -14,8 +14,8 @@ import mmcv
 import torch
 from mmpretrain import ImageClassificationInferencer
 from mmpretrain.registry import TRANSFORMS
-from mmpretrain.utils import track
 from PIL import Image
+from rich.progress import track  # mmengine needs rich
 
 from tcl_plugin import cli
 from tcl_plugin.errors import UserError, explained, run_tool
@@ -163,7 +163,7 @@ def classify(inferencer, reader, paths, batch_size):
     """
     todo = list(batches(paths, batch_size))
     # Not the inferencer's own call, which shows a bar in log files too and stops at a broken image.
-    for part in track(todo, 'images', len(todo)) if sys.stdout.isatty() else todo:
+    for part in track(todo, 'images', disable=not sys.stdout.isatty()):
         images = read_batch(reader, part)
         for data in inferencer.preprocess(list(images.values()), batch_size):
             samples = inferencer.forward(data)
