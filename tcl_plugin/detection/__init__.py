@@ -2,7 +2,7 @@
 """Which labels are right: maths over tensors, without runner, model or dataset."""
 
 from .beta_mixture import BetaMixture, BetaMixtureDetector, fit_beta_mixture
-from .gmm import fit_clean_probability
+from .gmm import ScoreMixture, fit_clean_probability, fit_score_mixture
 from .knn import KNNDetector
 from .mixture import class_means, class_variances, posterior
 from .ood import OODDetector
@@ -14,12 +14,14 @@ __all__ = [
     'BetaMixtureDetector',
     'KNNDetector',
     'OODDetector',
+    'ScoreMixture',
     'SmallLossDetector',
     'class_means',
     'class_variances',
     'count_transitions',
     'fit_beta_mixture',
     'fit_clean_probability',
+    'fit_score_mixture',
     'posterior',
     'transitions_from_anchors',
 ]

@@ -1,8 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a score for each given label to the probability that the label is right."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn.mixture import GaussianMixture
+
+
+@dataclass
+class ScoreMixture:
+    """Mixtures of two Gaussians over scores: one, or one for each class and these added up.
+
+    Row 0 of each table is the component of wrong labels, row 1 that of right ones.
+
+    Attributes:
+        weights (np.ndarray): Shares, which sum to 1 over both components of all M mixtures, shape (2, M).
+        means (np.ndarray): In units of the scores, shape (2, M).
+        stds (np.ndarray): Standard deviations, shape (2, M).
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    stds: np.ndarray
+
+    def density(self, scores: np.ndarray) -> np.ndarray:
+        """Density of each component, weighted by its share.
+
+        Args:
+            scores (np.ndarray): Scores, shape (n,).
+
+        Returns:
+            np.ndarray: Densities of wrong and right labels, shape (2, n).
+        """
+        distance = (scores[:, None, None] - self.means) / self.stds
+        densities = self.weights * np.exp(-(distance**2) / 2) / (self.stds * np.sqrt(2 * np.pi))
+        return densities.sum(axis=2).T
 
 
 def fit_clean_probability(
@@ -41,6 +74,51 @@ def fit_clean_probability(
         >>> fit_clean_probability(scores).round()
         array([1., 1., 0., 0.])
     """
+    scores = _finite(scores)
+    # Scaled over the whole set also where mixtures are per class: GaussianMixture adds a constant
+    # to its variances (reg_covar), so its result depends on the scale of what it is given.
+    scaled = _scale_to_unit(scores)
+    clean_prob = np.empty_like(scaled)
+    for members, gmm in _fit_each(scaled, labels, num_classes, seed, max_samples):
+        clean_prob[members] = _clean_responsibility(gmm, scaled[members], max_samples)
+    return clean_prob
+
+
+def fit_score_mixture(
+    scores: np.ndarray,
+    labels: np.ndarray | None = None,
+    num_classes: int | None = None,
+    seed: int = 0,
+    max_samples: int = 100_000,
+) -> ScoreMixture:
+    """Fit what :func:`fit_clean_probability` fits, and return the mixture itself, for pictures.
+
+    Args:
+        scores (np.ndarray): See :func:`fit_clean_probability`; so are the others.
+        labels (np.ndarray, optional): Given labels.
+        num_classes (int, optional): Number of classes K.
+        seed (int): Seed. Defaults to 0.
+        max_samples (int): Most samples that a mixture is fitted to. Defaults to 100,000.
+
+    Returns:
+        ScoreMixture: One mixture (M = 1), or one for each class (M = K).
+
+    Raises:
+        ValueError: As :func:`fit_clean_probability`.
+    """
+    scores = _finite(scores)
+    low, width = scores.min(), np.ptp(scores)
+    columns = []
+    scaled = _scale_to_unit(scores)
+    for members, gmm in _fit_each(scaled, labels, num_classes, seed, max_samples):
+        order = gmm.means_[:, 0].argsort()
+        share = len(scaled[members]) / len(scaled)
+        means, variances = gmm.means_[order, 0], gmm.covariances_[order, 0, 0]
+        columns.append((share * gmm.weights_[order], low + width * means, width * np.sqrt(variances)))
+    return ScoreMixture(*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)))
+
+
+def _finite(scores: np.ndarray) -> np.ndarray:
     scores = np.asarray(scores, dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(scores))
     if len(bad):
@@ -48,21 +126,7 @@ def fit_clean_probability(
             f'{len(bad)} of {len(scores)} scores are NaN or infinite, the first at sample '
             f'{bad[0]} (value {scores[bad[0]]})'
         )
-    # Scaled over the whole set also where mixtures are per class: GaussianMixture adds a constant
-    # to its variances (reg_covar), so its result depends on the scale of what it is given.
-    scaled = _scale_to_unit(scores)
-    if labels is None:
-        return _clean_responsibility(scaled, seed, max_samples, 'all samples')
-    clean_prob = np.empty_like(scaled)
-    for k in range(num_classes):
-        members = np.flatnonzero(labels == k)
-        if len(members) < 2:
-            raise ValueError(
-                f'class {k} has {len(members)} sample(s) with this given label; a GMM per class '
-                'needs two or more in every class: use per_class=False'
-            )
-        clean_prob[members] = _clean_responsibility(scaled[members], seed, max_samples, f'class {k}')
-    return clean_prob
+    return scores
 
 
 def _scale_to_unit(scores: np.ndarray) -> np.ndarray:
@@ -76,15 +140,35 @@ def _scale_to_unit(scores: np.ndarray) -> np.ndarray:
     return (scores - low) / (high - low)
 
 
-def _clean_responsibility(scores: np.ndarray, seed: int, max_samples: int, where: str) -> np.ndarray:
-    """Responsibility of the component with the higher mean, shape (N,)."""
+def _fit_each(
+    scores: np.ndarray, labels: np.ndarray | None, num_classes: int | None, seed: int, max_samples: int
+) -> Iterator[tuple[np.ndarray | slice, GaussianMixture]]:
+    """Fit one mixture to all scores, or one to those of each class; yield whose they are, and the mixture."""
+    if labels is None:
+        yield slice(None), _fit(scores, seed, max_samples, 'all samples')
+        return
+    for k in range(num_classes):
+        members = np.flatnonzero(labels == k)
+        if len(members) < 2:
+            raise ValueError(
+                f'class {k} has {len(members)} sample(s) with this given label; a GMM per class '
+                'needs two or more in every class: use per_class=False'
+            )
+        yield members, _fit(scores[members], seed, max_samples, f'class {k}')
+
+
+def _fit(scores: np.ndarray, seed: int, max_samples: int, where: str) -> GaussianMixture:
     if scores.min() == scores.max():
         raise ValueError(f'all {len(scores)} scores of {where} are equal ({scores[0]:g}): a GMM cannot be fitted')
-    column = fitted = scores[:, None]
+    fitted = scores[:, None]
     if len(scores) > max_samples:
-        fitted = np.random.default_rng(seed).choice(column, max_samples, replace=False)
-    gmm = GaussianMixture(n_components=2, random_state=seed).fit(fitted)
-    clean = gmm.means_.argmax()
+        fitted = np.random.default_rng(seed).choice(fitted, max_samples, replace=False)
+    return GaussianMixture(n_components=2, random_state=seed).fit(fitted)
+
+
+def _clean_responsibility(gmm: GaussianMixture, scores: np.ndarray, max_samples: int) -> np.ndarray:
+    """Responsibility of the component with the higher mean, shape (N,)."""
+    column, clean = scores[:, None], gmm.means_.argmax()
     # Piece by piece: scikit-learn keeps several tables of the length of what it is given.
     pieces = [column[start : start + max_samples] for start in range(0, len(column), max_samples)]
     return np.concatenate([gmm.predict_proba(piece)[:, clean] for piece in pieces])

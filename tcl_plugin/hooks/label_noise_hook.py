@@ -13,9 +13,13 @@ from mmpretrain.registry import HOOKS, TASK_UTILS
 from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
+from ..reports.histogram import picture_scores
 from .findings import Findings, find
 from .ordered_pass import build_pass_loader, run_pass
 from .prob_export import ProbExport
+
+# No slash: the local backend makes it the name of a file.
+PICTURE_NAME = 'label_noise_scores'
 
 
 @HOOKS.register_module()
@@ -53,9 +57,12 @@ class LabelNoiseHook(Hook):
             samples) and ``labels.npy`` (given labels, int64, shape (N,)) beside the table, for
             programs such as cleanlab. The predictions are in-sample: the network has been trained
             on these images and labels. Defaults to False.
+        plot_interval (int): Every so many epochs the scores are drawn, with the fitted mixture, for
+            every visualisation backend; a multiple of ``interval``. Defaults to 0, never.
 
     Raises:
-        ValueError: If ``interval`` is less than 1.
+        ValueError: If ``interval`` is less than 1, or ``plot_interval`` no multiple of it, or there is
+            no detector whose scores could be drawn.
     """
 
     # Before CheckpointHook, so that a checkpoint holds the prototypes of its own weights.
@@ -69,15 +76,21 @@ class LabelNoiseHook(Hook):
         batch_size: int | None = None,
         num_workers: int | None = None,
         export: bool = False,
+        plot_interval: int = 0,
     ) -> None:
         if interval < 1:
             raise ValueError(f'interval must be 1 or more, got {interval}')
+        if plot_interval < 0 or plot_interval % interval:
+            raise ValueError(f'plot_interval must be 0 or a multiple of interval={interval}, got {plot_interval}')
+        if plot_interval and detector is None:
+            raise ValueError(f'plot_interval={plot_interval} draws scores, which need a detector')
         self.detector = TASK_UTILS.build(detector) if isinstance(detector, dict) else detector
         self.interval = interval
         self.pipeline = pipeline
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.export = export
+        self.plot_interval = plot_interval
         self._loader = None
 
     def before_train(self, runner: Runner) -> None:
@@ -153,6 +166,9 @@ class LabelNoiseHook(Hook):
         if findings.clean_prob is not None and dist.is_main_process():
             table = _table(findings, self.detector.label_quality(findings.scores), dataset)
             write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
+            if self.plot_interval and epoch and epoch % self.plot_interval == 0:
+                picture = picture_scores(table, self.detector, dataset.num_classes, f'epoch {epoch}')
+                runner.visualizer.add_image(PICTURE_NAME, picture, step=epoch)
         if exported is not None:
             exported.write(runner.work_dir, dataset.given_labels, dataset.num_classes)
 

@@ -1,8 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables and pictures for people, from the files that runs leave behind."""
 
+from .confusion import draw_confusion
 from .curves import plot_curves
+from .embedding import Points, draw_embeddings, embed
+from .histogram import draw_histogram, draw_table, mixture_of, picture_scores
 from .records import RunRecord, read_record
-from .runs import Run, find_runs, read_run, read_run_info
+from .runs import Run, find_runs, read_config, read_run, read_run_info
+from .style import save, title_of, to_array
 
-__all__ = ['Run', 'RunRecord', 'find_runs', 'plot_curves', 'read_record', 'read_run', 'read_run_info']
+__all__ = [
+    'Points',
+    'Run',
+    'RunRecord',
+    'draw_confusion',
+    'draw_embeddings',
+    'draw_histogram',
+    'draw_table',
+    'embed',
+    'find_runs',
+    'mixture_of',
+    'picture_scores',
+    'plot_curves',
+    'read_config',
+    'read_record',
+    'read_run',
+    'read_run_info',
+    'save',
+    'title_of',
+    'to_array',
+]

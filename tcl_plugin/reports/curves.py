@@ -5,17 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .records import ACCURACY, RunRecord
+from .style import save, series_style
 
-# (scalar, title, factor to per cent); a scalar that no run has recorded gets no panel.
+# (title, scalar, scalar to dash beside it, factor to per cent); a scalar that no run has recorded gets no panel.
 PANELS = (
-    (ACCURACY, 'test accuracy (%)', 1),
-    ('label_noise/wrong_labels_fitted', 'wrong labels fitted (%)', 100),
-    ('label_noise/auc', 'AUC of noise detection (%)', 100),
+    ('test accuracy (%)', ACCURACY, None, 1),
+    ('wrong labels fitted (%)', 'label_noise/wrong_labels_fitted', None, 100),
+    ('labels wrong (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100),
+    ('AUC of noise detection (%)', 'label_noise/auc', None, 100),
 )
 
 
 def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str = '') -> None:
-    """Draw test accuracy, memorisation and detection of runs beside one another.
+    """Draw test accuracy, memorisation, noise rate, detection and losses of runs beside one another.
+
+    Of one run all terms of the loss are drawn, of several their sums.
 
     Args:
         records (Mapping[str, RunRecord]): Runs by the name they are to bear.
@@ -23,24 +27,72 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
         title (str): Title of the picture. Defaults to ''.
 
     Raises:
-        ValueError: If no run has recorded any of the three.
+        ValueError: If no run has recorded any of them.
     """
     from matplotlib.figure import Figure
 
-    panels = [panel for panel in PANELS if any(panel[0] in r.scalars for r in records.values())]
-    if not panels:
-        raise ValueError(f'none of {", ".join(records)} has recorded {", ".join(p[0] for p in PANELS)}')
-    figure = Figure(figsize=(4.2 * len(panels), 3.4), layout='constrained')
+    panels = [panel for panel in PANELS if any(panel[1] in r.scalars for r in records.values())]
+    has_losses = any(record.losses for record in records.values())
+    count = len(panels) + has_losses
+    if not count:
+        raise ValueError(f'none of {", ".join(records)} has recorded {", ".join(p[1] for p in PANELS)} or losses')
+    rows = 1 if count <= 3 else 2
+    columns = -(-count // rows)
+    figure = Figure(figsize=(4.2 * columns, 0.2 + 3.2 * rows), layout='constrained')
     figure.suptitle(title)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, (name, label, factor) in zip(axes, panels, strict=True):
-        for position, (run, record) in enumerate(records.items()):
-            values = record.scalars.get(name, {})
-            if values:
-                epochs = sorted(values)
-                axis.plot(epochs, [factor * values[e] for e in epochs], label=run, color=f'C{position}')
-        axis.set(xlabel='epoch', ylabel=label)
-        axis.set_ylim(0, 100)
-        axis.grid(alpha=0.3)
-    axes[0].legend()
-    figure.savefig(path, dpi=120)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, panel in zip(axes, panels, strict=False):
+        _draw_panel(axis, records, *panel)
+    if has_losses:
+        _draw_losses(axes[len(panels)], records)
+    for axis in axes[count:]:
+        axis.remove()
+    if len(records) > 1:
+        axes[0].legend(fontsize='small')
+    save(figure, path)
+
+
+def _draw_panel(
+    axis, records: Mapping[str, RunRecord], label: str, name: str, beside: str | None, factor: int
+) -> None:
+    """Draw one scalar of all runs, and what is measured beside it."""
+    for position, (run, record) in enumerate(records.items()):
+        _draw_line(axis, record.scalars.get(name), factor, label=run, **series_style(position))
+        # All runs of one noise have one measured rate.
+        dashed = dict(color='black', linestyle='--', linewidth=1, label='measured' if position == 0 else None)
+        _draw_line(axis, record.scalars.get(beside), factor, **dashed)
+    axis.set_ylim(0, 101)
+    _finish(axis, label)
+    if beside and any(beside in record.scalars for record in records.values()):
+        if len(records) == 1:
+            axis.lines[0].set_label('estimated')
+        else:  # the runs' own names are in the first panel
+            axis.set_ylabel(f'{label}, estimated')
+        handles = [line for line in axis.lines if line.get_label() in ('estimated', 'measured')]
+        axis.legend(handles=handles, fontsize='small')
+
+
+def _draw_losses(axis, records: Mapping[str, RunRecord]) -> None:
+    """Terms of the loss of one run, or the sums of several."""
+    single = len(records) == 1
+    names = sorted(next(iter(records.values())).losses) if single else ['loss']
+    for position, (run, name) in enumerate((run, name) for run in records for name in names):
+        label = name.removeprefix('loss_').replace('_', ' ') if name != 'loss' else 'sum'
+        label = label if single else run
+        _draw_line(axis, records[run].losses.get(name), 1, label=label, **series_style(position))
+    _finish(axis, 'training loss')
+    if single and len(names) > 1:
+        axis.legend(fontsize='small')
+
+
+def _draw_line(axis, values: Mapping[int, float] | None, factor: float, **style) -> None:
+    if values:
+        epochs = sorted(values)
+        # A single point makes no line.
+        axis.plot(epochs, [factor * values[e] for e in epochs], marker='.' if len(epochs) == 1 else None, **style)
+
+
+def _finish(axis, label: str) -> None:
+    axis.set(xlabel='epoch', ylabel=label)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.grid(alpha=0.3)

@@ -2,7 +2,7 @@
 """What a run has recorded in its work directory."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ACCURACY = 'accuracy/top1'
@@ -16,10 +16,13 @@ class RunRecord:
         work_dir (Path): Its work directory.
         scalars (dict[str, dict[int, float]]): Value of each scalar after so many epochs, such as
             ``scalars['accuracy/top1'][40]``.
+        losses (dict[str, dict[int, float]]): Mean of each loss term over what was logged of an epoch, such
+            as ``losses['loss_contrast'][40]``; their sum is ``losses['loss']``.
     """
 
     work_dir: Path
     scalars: dict[str, dict[int, float]]
+    losses: dict[str, dict[int, float]] = field(default_factory=dict)
 
     @property
     def last_accuracy(self) -> float:
@@ -76,23 +79,41 @@ def read_record(work_dir: str | Path) -> RunRecord:
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not files:
         raise FileNotFoundError(f'{work_dir} is no work directory of a training: it has no */vis_data/scalars.json')
-    scalars: dict[str, dict[int, float]] = {}
+    record = RunRecord(Path(work_dir), {})
     for file in files:
-        for name, values in _read_scalars(file).items():
-            # What an earlier piece recorded of later epochs was trained again.
-            earlier = {step: value for step, value in scalars.get(name, {}).items() if step < min(values)}
-            scalars[name] = earlier | values
-    return RunRecord(Path(work_dir), scalars)
+        scalars, losses = _read_piece(file)
+        _go_on(record.scalars, scalars)
+        _go_on(record.losses, losses)
+    return record
 
 
-def _read_scalars(file: Path) -> dict[str, dict[int, float]]:
-    """Scalars that are logged once an epoch, by name and epoch."""
+def _go_on(known: dict[str, dict[int, float]], piece: dict[str, dict[int, float]]) -> None:
+    """Add what a later piece of the run recorded."""
+    for name, values in piece.items():
+        # What an earlier piece recorded of later epochs was trained again.
+        earlier = {step: value for step, value in known.get(name, {}).items() if step < min(values)}
+        known[name] = earlier | values
+
+
+def _read_piece(file: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, float]]]:
+    """Scalars that are logged once an epoch, and losses, by name and epoch."""
     scalars: dict[str, dict[int, float]] = {}
+    losses: dict[str, dict[int, list[float]]] = {}
     for line in file.read_text(encoding='utf-8').splitlines():
         entry = json.loads(line)
         if 'iter' in entry:  # of one iteration, not of an epoch
+            for name in filter(_is_loss, entry):
+                losses.setdefault(name, {}).setdefault(entry.get('epoch'), []).append(entry[name])
             continue
         step = entry.pop('step')
         for name, value in entry.items():
             scalars.setdefault(name, {})[step] = value
-    return scalars
+    return scalars, {
+        name: {epoch: sum(values) / len(values) for epoch, values in epochs.items()}
+        for name, epochs in losses.items()
+        if None not in epochs  # of a run that counts iterations alone
+    }
+
+
+def _is_loss(name: str) -> bool:
+    return name == 'loss' or name.startswith('loss_')

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tcl_plugin.detection import fit_clean_probability
+from tcl_plugin.detection import fit_clean_probability, fit_score_mixture
 
 
 @pytest.fixture
@@ -44,6 +44,19 @@ def test_a_fit_to_some_agrees_with_a_fit_to_all(per_class):
     assert np.abs(part - whole).mean() < 0.02
     assert ((part > 0.5) == (whole > 0.5)).mean() > 0.98
     assert (part == fit_clean_probability(*args, max_samples=2_000)).all()
+
+
+@pytest.mark.parametrize('per_class', [False, True])
+def test_the_mixture_itself_gives_the_same_probabilities(scores, per_class):
+    """Scores of two classes far apart: a class's own mixture is alone where its scores are."""
+    args = (np.concatenate([scores, scores + 9]), np.repeat([0, 1], 80), 2) if per_class else (scores,)
+    mixture, clean_prob = fit_score_mixture(*args), fit_clean_probability(*args)
+    wrong, right = mixture.density(args[0])
+    np.testing.assert_allclose(right / (wrong + right), clean_prob, atol=1e-6)
+    np.testing.assert_allclose(mixture.means[:, 0], [0.2, 0.8], atol=0.05)
+    grid = np.linspace(-2, 12, 20_001)
+    assert np.trapezoid(mixture.density(grid).sum(axis=0), grid) == pytest.approx(1, abs=1e-3)
+    assert mixture.weights[:, 0].sum() == pytest.approx(0.5 if per_class else 1)
 
 
 def test_the_global_generator_is_left_alone(scores):

@@ -25,7 +25,7 @@ def test_last_and_best(tmp_path):
     record = read_record(tmp_path)
     assert (record.last_accuracy, record.best_accuracy, record.epochs) == (60.0, 70.0, 3)
     assert record.last('label_noise/wrong_labels_fitted') == 0.25
-    assert 'loss' not in record.scalars
+    assert 'loss' not in record.scalars and record.losses == {'loss': {1: 1.0, 2: 1.0, 3: 1.0}}
     with pytest.raises(ValueError, match='no record of auc'):
         record.last('auc')
 
@@ -56,5 +56,6 @@ def test_curves_are_drawn(tmp_path):
     assert (tmp_path / 'curves.png').read_bytes().startswith(b'\x89PNG')
     for record in records.values():
         record.scalars.clear()
+        record.losses.clear()
     with pytest.raises(ValueError, match='none of a, b has recorded'):
         plot_curves(records, tmp_path / 'none.png')

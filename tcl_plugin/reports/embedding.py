@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Representations in the plane (paper, figure 2 a and b)."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .style import CLASSES, CROSS, class_colors, class_names
+
+# Of more classes than this, names in the picture would hide it.
+MOST_NAMES = 30
+
+
+@dataclass
+class Points:
+    """What one panel shows.
+
+    Attributes:
+        features (np.ndarray): Representations, shape (N, D).
+        classes (np.ndarray): Class that gives each its colour, -1 for none, int64, shape (N,).
+        caption (str): What is shown.
+        is_wrong (np.ndarray, optional): Whose label is wrong, bool, shape (N,).
+        wrong_caption (str): What that is to be called.
+    """
+
+    features: np.ndarray
+    classes: np.ndarray
+    caption: str
+    is_wrong: np.ndarray | None = None
+    wrong_caption: str = 'given label wrong'
+
+
+def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Lay out representations in the plane by t-SNE, with openTSNE where it is installed.
+
+    van der Maaten and Hinton: Visualizing Data using t-SNE, JMLR 2008,
+    https://jmlr.org/papers/v9/vandermaaten08a.html
+
+    Args:
+        features (np.ndarray): Shape (N, D).
+        seed (int): Seed of the layout. Defaults to 0.
+
+    Returns:
+        np.ndarray: Shape (N, 2).
+
+    Raises:
+        ValueError: If there are fewer than five.
+    """
+    if len(features) < 5:
+        raise ValueError(f't-SNE needs five samples or more, got {len(features)}')
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    features = np.asarray(features, dtype=np.float32)
+    if importlib.util.find_spec('openTSNE'):
+        from openTSNE import TSNE
+
+        return np.asarray(TSNE(perplexity=perplexity, random_state=seed).fit(features))
+    from sklearn.manifold import TSNE
+
+    return TSNE(perplexity=perplexity, random_state=seed, init='pca').fit_transform(features)
+
+
+def draw_embeddings(panels: Sequence[Points], num_classes: int, names: Sequence[str] | None = None, title: str = ''):
+    """Draw the t-SNE of several sets of representations beside one another.
+
+    Args:
+        panels (Sequence[Points]): The sets.
+        num_classes (int): Number of classes K.
+        names (Sequence[str], optional): Names of the classes. Defaults to None, numbers.
+        title (str): Title of the picture. Defaults to ''.
+
+    Returns:
+        matplotlib.figure.Figure: The picture.
+
+    Raises:
+        ValueError: If a set has fewer than five samples.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * len(panels), 5.6), layout='constrained')
+    figure.suptitle(title)
+    names = class_names(names, num_classes)
+    for axis, points in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _draw_points(axis, points, embed(points.features), names)
+    _add_legend(figure, panels, names)
+    return figure
+
+
+def _draw_points(axis, points: Points, where: np.ndarray, names: list[str]) -> None:
+    """Draw crosses for wrong labels below, points in the colours of the classes above, and names at their medians."""
+    size = np.clip(20_000 / len(where), 3, 22)
+    is_wrong = np.zeros(len(where), dtype=bool) if points.is_wrong is None else points.is_wrong
+    axis.scatter(*where[is_wrong].T, s=size, c=CROSS, marker='x', linewidths=0.6, alpha=0.6, rasterized=True)
+    shown = ~is_wrong & (points.classes >= 0)
+    colors = class_colors(len(names))[points.classes[shown]]
+    axis.scatter(*where[shown].T, s=size, c=colors, linewidths=0, alpha=0.85, rasterized=True)
+    if len(names) <= MOST_NAMES:
+        for k in np.unique(points.classes[points.classes >= 0]):
+            _write_name(axis, np.median(where[points.classes == k], axis=0), names[k])
+    axis.set(xticks=[], yticks=[], title=points.caption)
+    axis.title.set_fontsize('medium')
+    axis.set_box_aspect(1)
+
+
+def _write_name(axis, where: np.ndarray, name: str) -> None:
+    from matplotlib.patheffects import withStroke
+
+    outline = [withStroke(linewidth=2.5, foreground='white')]
+    axis.text(*where, name, ha='center', va='center', fontsize='small', weight='bold', path_effects=outline)
+
+
+def _add_legend(figure, panels: Sequence[Points], names: list[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = []
+    if len(names) <= len(CLASSES):
+        colors = class_colors(len(names))
+        style = dict(linestyle='', marker='o', markersize=5)
+        handles += [Line2D([], [], color=c, label=name, **style) for c, name in zip(colors, names, strict=True)]
+    for caption in {p.wrong_caption for p in panels if p.is_wrong is not None}:
+        handles.append(Line2D([], [], color=CROSS, linestyle='', marker='x', markersize=5, label=caption))
+    if handles:
+        figure.legend(handles=handles, loc='outside lower center', ncols=min(6, len(handles)), fontsize='small')

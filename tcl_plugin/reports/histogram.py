@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of the given labels, and the mixture that detection fits to them (paper, figure 2 c)."""
+
+import numpy as np
+
+from ..detection import KNNDetector, OODDetector, ScoreMixture, fit_score_mixture
+from ..detection.base import BaseDetector
+from ..evaluation import LabelTable
+from .style import CLEAN, WRONG, to_array
+
+BINS = 50
+
+
+def mixture_of(
+    detector: BaseDetector | None, scores: np.ndarray, given: np.ndarray, num_classes: int
+) -> ScoreMixture | None:
+    """Fit the mixture that a detector fits to its scores.
+
+    Args:
+        detector (BaseDetector, optional): The detector.
+        scores (np.ndarray): ``label_quality`` of each sample, shape (N,).
+        given (np.ndarray): Given labels, shape (N,).
+        num_classes (int): Number of classes K.
+
+    Returns:
+        ScoreMixture, optional: The mixture. None where the detector fits none to these numbers: that of
+        losses fits one to their logarithms, others fit other distributions.
+
+    Raises:
+        ValueError: If the scores allow no fit; see :func:`fit_clean_probability`.
+    """
+    if not isinstance(detector, (OODDetector, KNNDetector)):
+        return None
+    by_class = (given, num_classes) if detector.per_class else (None, None)
+    return fit_score_mixture(scores, *by_class, detector.seed, detector.max_samples)
+
+
+def picture_scores(table: LabelTable, detector: BaseDetector, num_classes: int, title: str = '') -> np.ndarray:
+    """Draw the scores of a table of label quality into memory.
+
+    Args:
+        table (LabelTable): The table.
+        detector (BaseDetector): The detector that made it.
+        num_classes (int): Number of classes K.
+        title (str): Title of the picture. Defaults to ''.
+
+    Returns:
+        np.ndarray: Red, green and blue, uint8, shape (H, W, 3).
+    """
+    return to_array(draw_table(table, detector, num_classes, title))
+
+
+def draw_table(table: LabelTable, detector: BaseDetector | None, num_classes: int, title: str = ''):
+    """Draw the scores of a table of label quality; see :func:`draw_histogram`.
+
+    Args:
+        table (LabelTable): The table.
+        detector (BaseDetector, optional): The detector that made it.
+        num_classes (int): Number of classes K.
+        title (str): Title of the picture. Defaults to ''.
+
+    Returns:
+        matplotlib.figure.Figure: The picture.
+
+    Raises:
+        ValueError: If the scores allow no fit; see :func:`mixture_of`.
+    """
+    mixture = mixture_of(detector, table.label_quality, table.given_label, num_classes)
+    is_wrong = None if table.true_label is None else table.given_label != table.true_label
+    return draw_histogram(table.label_quality, is_wrong, mixture, title)
+
+
+def draw_histogram(
+    scores: np.ndarray, is_wrong: np.ndarray | None, mixture: ScoreMixture | None = None, title: str = ''
+):
+    """Draw the scores, of right labels beside wrong ones where the truth is known.
+
+    Args:
+        scores (np.ndarray): Score of each given label in [0, 1], shape (N,).
+        is_wrong (np.ndarray, optional): Whether it is wrong, bool, shape (N,).
+        mixture (ScoreMixture, optional): What to draw over them. Defaults to None.
+        title (str): Title of the picture. Defaults to ''.
+
+    Returns:
+        matplotlib.figure.Figure: The picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 3.6), layout='constrained')
+    axis = figure.subplots()
+    # A score may pass 1 by a rounding error.
+    scores = scores.clip(0, 1)
+    edges = np.linspace(0, 1, BINS + 1)
+    if is_wrong is None:
+        axis.hist(scores, edges, color='#BBBBBB', label='all labels')
+    else:
+        style = dict(alpha=0.5, linewidth=0)
+        axis.hist(scores[is_wrong], edges, color=WRONG, edgecolor='white', hatch='////', label='wrong labels', **style)
+        axis.hist(scores[~is_wrong], edges, color=CLEAN, label='right labels', **style)
+    top = axis.get_ylim()[1]
+    if mixture is not None:
+        _draw_mixture(axis, mixture, len(scores) / BINS)
+    # A narrow component would press the bars flat.
+    axis.set(xlim=(0, 1), ylim=(0, min(axis.get_ylim()[1], 1.25 * top)))
+    count = f'{len(scores)} training samples'
+    count += '' if is_wrong is None else f', {100 * is_wrong.mean():.1f} % of the labels wrong'
+    axis.set(xlabel=r'score of the given label, $p(y=z\,|\,x)$', ylabel='training samples')
+    axis.set_title(f'{title}\n{count}'.strip(), fontsize='medium')
+    axis.legend(fontsize='small')
+    return figure
+
+
+def _draw_mixture(axis, mixture: ScoreMixture, factor: float) -> None:
+    """Draw both components, scaled to numbers of samples in a bin."""
+    grid = np.linspace(0, 1, 1001)
+    wrong, right = factor * mixture.density(grid)
+    axis.plot(grid, wrong, color=WRONG, linestyle='--', label='fitted: wrong')
+    axis.plot(grid, right, color=CLEAN, label='fitted: right')

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all pictures have in common: colours, titles and how they are saved."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .runs import NAME, name_noise, read_config
+
+SUFFIXES = ('.png', '.svg', '.pdf')
+# Told apart with any colour vision: Okabe and Ito, Color Universal Design, https://jfly.uni-koeln.de/color/
+SERIES = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
+CLEAN, WRONG = SERIES[0], SERIES[1]
+# The same for points of up to ten classes, without a grey: Paul Tol, Colour schemes ("muted"), and black.
+CLASSES = (
+    *('#332288', '#88CCEE', '#44AA99', '#117733', '#999933'),
+    *('#DDCC77', '#CC6677', '#882255', '#AA4499', '#000000'),
+)
+CROSS = '#8A8A8A'
+
+
+def series_style(position: int) -> dict:
+    """Colour and dashes of one of several lines.
+
+    Args:
+        position (int): Which of them, from 0. Beyond the number of colours they come again, dashed.
+
+    Returns:
+        dict: Arguments of matplotlib's ``plot``.
+    """
+    dashes = ('-', '--', ':', '-.')
+    again, color = divmod(position, len(SERIES))
+    return dict(color=SERIES[color], linestyle=dashes[again % len(dashes)])
+
+
+def class_colors(num_classes: int) -> np.ndarray:
+    """Colours of classes.
+
+    Args:
+        num_classes (int): K.
+
+    Returns:
+        np.ndarray: Red, green, blue and opacity in [0, 1], shape (K, 4). Up to ten are told apart by
+        name; more run through one scale, in order.
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgba_array
+
+    if num_classes <= len(CLASSES):
+        return to_rgba_array(CLASSES[:num_classes])
+    return colormaps['viridis'](np.linspace(0, 1, num_classes))
+
+
+def class_names(classes: Sequence[str] | None, num_classes: int) -> list[str]:
+    """Names to write into a picture.
+
+    Args:
+        classes (Sequence[str], optional): Names of the classes, where they have such.
+        num_classes (int): K.
+
+    Returns:
+        list[str]: The names, shortened to twelve letters, or numbers.
+    """
+    names = [str(name) for name in classes or range(num_classes)]
+    return [name if len(name) <= 12 else f'{name[:11]}…' for name in names]
+
+
+def title_of(work_dir: str | Path) -> str:
+    """Say what a run was: method, network and data, noise.
+
+    Args:
+        work_dir (str | Path): Its work directory.
+
+    Returns:
+        str: Such as ``'tcl · r18 cifar10 · sym80'``.
+
+    Raises:
+        FileNotFoundError: If there is no config.
+    """
+    name, cfg = read_config(Path(work_dir))
+    said = NAME.fullmatch(name)
+    parts = [said['method'], said['setting'].replace('_', ' ')] if said else [name]
+    return ' · '.join([*parts, name_noise(cfg)])
+
+
+def save(figure, path: str | Path) -> None:
+    """Write a picture in the format that its suffix names.
+
+    Args:
+        figure (matplotlib.figure.Figure): The picture.
+        path (str | Path): The file; its folder is made where missing.
+
+    Raises:
+        ValueError: If the suffix is none of ``SUFFIXES``.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f'{path}: pictures are written to {", ".join(SUFFIXES)} files')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def to_array(figure) -> np.ndarray:
+    """Draw a picture into memory.
+
+    Args:
+        figure (matplotlib.figure.Figure): The picture.
+
+    Returns:
+        np.ndarray: Red, green and blue, uint8, shape (H, W, 3).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

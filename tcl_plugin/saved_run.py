@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the network of a finished run says about its test set and its training set."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from mmengine.runner import find_latest_checkpoint
+from mmengine.utils import import_modules_from_strings
+from mmpretrain.registry import DATASETS
+from torch import nn
+from torch.utils.data import Dataset, Subset
+
+from .datasets import NoisyLabelDataset
+from .hooks.label_noise_hook import _with_sample_idx as with_sample_idx
+from .hooks.ordered_pass import build_pass_loader, run_pass
+from .reports import read_config
+from .saved_model import build_model, find_pipeline, plain_model_config, read_checkpoint
+
+
+@dataclass
+class Outputs:
+    """What a network says about N samples.
+
+    Attributes:
+        index (np.ndarray): Their indices in the data set, int64, shape (N,).
+        features (np.ndarray): Unit-length representations, float32, shape (N, D).
+        predicted (np.ndarray): Predicted classes, int64, shape (N,).
+        labels (np.ndarray): Labels that the data set gives, int64, shape (N,).
+    """
+
+    index: np.ndarray
+    features: np.ndarray
+    predicted: np.ndarray
+    labels: np.ndarray
+
+
+def open_run(work_dir: str | Path, device: str = 'cpu') -> tuple[Config, nn.Module]:
+    """Build the network of a run, with the weights of its last checkpoint.
+
+    Args:
+        work_dir (str | Path): The work directory.
+        device (str): Where the network is to run. Defaults to ``'cpu'``.
+
+    Returns:
+        tuple[Config, nn.Module]: The run's config and the network.
+
+    Raises:
+        FileNotFoundError: If config or checkpoint are missing.
+    """
+    _, cfg = read_config(Path(work_dir))
+    if cfg.get('custom_imports'):
+        import_modules_from_strings(**cfg.custom_imports)
+    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+    path = _last_checkpoint(Path(work_dir))
+    # Compiled for one pass, it would be slower; its precision is that of the run's own evaluation.
+    return cfg, build_model(plain_model_config(cfg, 'compile'), read_checkpoint(path), device, path)
+
+
+def _last_checkpoint(work_dir: Path) -> Path:
+    """The checkpoint on record; by its name alone where the work directory has been moved."""
+    found = find_latest_checkpoint(str(work_dir)) if (work_dir / 'last_checkpoint').is_file() else None
+    for path in [Path(found), work_dir / Path(found).name] if found else []:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f'{work_dir} has no checkpoint: last_checkpoint names {found or "none"}')
+
+
+def test_outputs(cfg: Config, model: nn.Module) -> Outputs:
+    """Put the test set, or else that of validation, through the network.
+
+    Args:
+        cfg (Config): The run's config.
+        model (nn.Module): Its network.
+
+    Returns:
+        Outputs: What it says.
+    """
+    loader = cfg.get('test_dataloader') or cfg.val_dataloader
+    dataset = copy.deepcopy(loader.dataset)
+    inner = dataset
+    while 'pipeline' not in inner and 'dataset' in inner:
+        inner = inner.dataset
+    inner.pipeline = [with_sample_idx(step) for step in inner.pipeline]
+    return collect(model, DATASETS.build(dataset), loader.get('batch_size', 64))
+
+
+def training_set(cfg: Config) -> NoisyLabelDataset:
+    """Build the training set of a run.
+
+    Args:
+        cfg (Config): The run's config.
+
+    Returns:
+        NoisyLabelDataset: The training set; one without noise is wrapped, so that its labels are the
+        given ones.
+    """
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    return dataset if isinstance(dataset, NoisyLabelDataset) else NoisyLabelDataset(dataset)
+
+
+def training_outputs(
+    cfg: Config, model: nn.Module, dataset: NoisyLabelDataset, most: int = 10_000, seed: int = 0
+) -> Outputs:
+    """Put the training set, or a part of it, through the network, with the pipeline of tests.
+
+    Args:
+        cfg (Config): The run's config.
+        model (nn.Module): Its network.
+        dataset (NoisyLabelDataset): Its training set.
+        most (int): Of more samples than this, so many are chosen at random. Defaults to 10,000.
+        seed (int): Seed of the choice. Defaults to 0.
+
+    Returns:
+        Outputs: What it says.
+    """
+    view: Dataset = dataset.with_pipeline([with_sample_idx(step) for step in find_pipeline(cfg)])
+    if len(view) > most:
+        chosen = np.random.default_rng(seed).choice(len(view), most, replace=False)
+        view = Subset(view, np.sort(chosen).tolist())
+    loader: ConfigDict = cfg.get('test_dataloader') or cfg.val_dataloader
+    return collect(model, view, loader.get('batch_size', 64))
+
+
+def collect(model: nn.Module, dataset: Dataset, batch_size: int) -> Outputs:
+    """Make a pass, and keep what the network says.
+
+    Args:
+        model (nn.Module): An ``ImageClassifier``.
+        dataset (Dataset): The data set.
+        batch_size (int): Batch size.
+
+    Returns:
+        Outputs: What it says.
+    """
+    batches = list(run_pass(model, build_pass_loader(dataset, batch_size, num_workers=0)))
+    parts = zip(*((b.index, b.features, b.probs.argmax(dim=1), b.labels) for b in batches), strict=True)
+    return Outputs(*(torch.cat(part).cpu().numpy() for part in parts))

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures show the numbers that they are given."""
+
+import numpy as np
+import pytest
+
+from tcl_plugin.detection import OODDetector, SmallLossDetector, fit_score_mixture
+from tcl_plugin.reports import Points, draw_confusion, draw_embeddings, draw_histogram, embed, mixture_of, save
+from tcl_plugin.reports import embedding as embedding_module
+from tcl_plugin.reports.style import class_colors, series_style
+from tcl_plugin.reports.views import Row, draw_views
+
+
+@pytest.fixture
+def scores():
+    rng = np.random.RandomState(0)
+    is_wrong = np.arange(300) < 200
+    return np.where(is_wrong, rng.normal(0.2, 0.05, 300), rng.normal(0.8, 0.05, 300)), is_wrong
+
+
+def bars(axis, label):
+    """Heights of the bars of one histogram."""
+    (container,) = [c for c in axis.containers if c[0].get_label() == label]
+    return np.array([bar.get_height() for bar in container])
+
+
+def test_histogram_tells_right_from_wrong(scores):
+    scores, is_wrong = scores
+    mixture = fit_score_mixture(scores)
+    (axis,) = draw_histogram(scores, is_wrong, mixture, 'name').axes
+    assert bars(axis, 'wrong labels').sum() == 200 and bars(axis, 'right labels').sum() == 100
+    assert axis.get_title() == 'name\n300 training samples, 66.7 % of the labels wrong'
+    # Both curves and their bars have the same area: bars are 1/50 wide.
+    for label, name in (('fitted: wrong', 'wrong labels'), ('fitted: right', 'right labels')):
+        (line,) = [line for line in axis.lines if line.get_label() == label]
+        area = np.trapezoid(line.get_ydata(), line.get_xdata())
+        assert area == pytest.approx(bars(axis, name).sum() / 50, rel=0.02)
+
+
+def test_histogram_without_truth(scores):
+    (axis,) = draw_histogram(scores[0], None).axes
+    assert bars(axis, 'all labels').sum() == 300 and not axis.lines
+
+
+def test_mixtures_of_detectors(scores):
+    scores, labels = scores[0], np.arange(300) % 2
+    assert mixture_of(OODDetector(), scores, labels, 2).means.shape == (2, 1)
+    assert mixture_of(OODDetector(per_class=True), scores, labels, 2).means.shape == (2, 2)
+    assert mixture_of(SmallLossDetector(), scores, labels, 2) is None
+    assert mixture_of(None, scores, labels, 2) is None
+
+
+@pytest.mark.parametrize('library', ['openTSNE', 'sklearn'])
+def test_tsne_keeps_clusters_apart(library, monkeypatch):
+    pytest.importorskip(library)
+    if library == 'sklearn':
+        monkeypatch.setattr(embedding_module.importlib.util, 'find_spec', lambda name: None)
+    rng = np.random.RandomState(0)
+    classes = np.arange(60) % 3
+    features = 5 * np.eye(8)[classes] + 0.1 * rng.randn(60, 8)
+    where = embed(features)
+    assert where.shape == (60, 2) and (embed(features) == where).all()
+    distance = np.linalg.norm(where[:, None] - where, axis=2) + 1e9 * np.eye(60)
+    assert (classes[distance.argmin(axis=1)] == classes).all()
+    with pytest.raises(ValueError, match='five samples or more, got 4'):
+        embed(features[:4])
+
+
+def test_embeddings_cross_out_wrong_labels(monkeypatch):
+    monkeypatch.setattr(embedding_module, 'embed', lambda features: features[:, :2])
+    rng = np.random.RandomState(0)
+    classes = np.array([0, 1, 2, -1, 0, 1])
+    points = Points(rng.rand(6, 4), classes, 'some', np.array([0, 1, 0, 1, 0, 0], dtype=bool), 'called wrong')
+    figure = draw_embeddings([points], 3, ['ant', 'bee', 'a very long name'])
+    crosses, dots = figure.axes[0].collections
+    assert len(crosses.get_offsets()) == 2 and len(dots.get_offsets()) == 4
+    np.testing.assert_allclose(dots.get_facecolors()[:, :3], class_colors(3)[[0, 2, 0, 1], :3])
+    names = [text.get_text() for text in figure.axes[0].texts]
+    assert names == ['ant', 'bee', 'a very long…']
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*names, 'called wrong']
+
+
+def test_confusion_in_per_cent_of_each_class():
+    labels, predicted = np.array([0, 0, 0, 0, 1, 2]), np.array([0, 0, 0, 1, 1, 0])
+    axis = draw_confusion(predicted, labels, 3, ['a', 'b', 'c']).axes[0]
+    expected = [[75, 25, 0], [0, 100, 0], [100, 0, 0]]
+    np.testing.assert_allclose(axis.images[0].get_array(), expected)
+    assert [text.get_text() for text in axis.texts] == ['75', '25', '100', '100']
+    assert not draw_confusion(labels, labels, 60).axes[0].texts
+
+
+def test_views_in_a_grid():
+    cell = np.zeros((4, 4, 3), dtype=np.uint8)
+    rows = [Row(f'given {i}, true 0', i > 0, ['weak', 'strong'], [cell, cell]) for i in range(7)]
+    figure = draw_views(rows)
+    assert len(figure.axes) == 14
+    assert [axis.texts[0].get_text() for axis in figure.axes if axis.texts] == [row.label for row in rows]
+
+
+def test_more_lines_than_colours_are_dashed():
+    styles = [tuple(series_style(i).values()) for i in range(20)]
+    assert len(set(styles)) == 20
+    assert len(np.unique(class_colors(100), axis=0)) == 100
+
+
+def test_suffix(tmp_path):
+    figure = draw_confusion(np.zeros(2, dtype=int), np.zeros(2, dtype=int), 1)
+    save(figure, tmp_path / 'new' / 'c.svg')
+    assert (tmp_path / 'new' / 'c.svg').read_text().startswith('<?xml')
+    with pytest.raises(ValueError, match=r'c.jpg: pictures are written to .png, .svg, .pdf files'):
+        save(figure, tmp_path / 'c.jpg')

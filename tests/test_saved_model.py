@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints bring their config, and nothing of it is run; weights that do not fit are refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from toy_runs import classifier
+
+from tcl_plugin.saved_model import (
+    build_model,
+    config_of,
+    find_pipeline,
+    loads_bgr,
+    new_model,
+    parse_config,
+    plain_model_config,
+    read_checkpoint,
+    sees_bgr,
+)
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+LOAD = dict(type='LoadImageFromFile')
+
+
+@pytest.mark.parametrize('name', ['tcl_digits_sym80', 'tcl_r50_folder', 'tcl_r18_cifar10_sym30_open30'])
+def test_text_of_a_config_comes_back(name):
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg.model.other = {'not a name': [(1, -2.5e-3), None, dict(a='b')], '1': ()}
+    assert parse_config(cfg.pretty_text) == cfg.to_dict()
+
+
+@pytest.mark.parametrize(
+    'text',
+    ["__import__('os').mkdir('made')", "a = __import__('os').mkdir('made')", "a = dict(b=print('c'))", 'a.b = 1'],
+)
+def test_code_in_a_checkpoint_is_not_run(text, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r'the config in checkpoint x.pth cannot be read \(line 1 .*--config'):
+        config_of(dict(meta=dict(cfg=text)), 'x.pth')
+    assert not list(tmp_path.iterdir()) and not capsys.readouterr().out
+
+
+def test_no_config():
+    with pytest.raises(ValueError, match=r'checkpoint x.pth has no config in its meta'):
+        config_of(dict(state_dict={}), 'x.pth')
+
+
+def test_weights_must_fit(tmp_path):
+    cfg = Config(dict(model=classifier(), test_dataloader=None))
+    torch.manual_seed(0)
+    weights = new_model(cfg).state_dict()
+    torch.save({f'module.{name}': value for name, value in weights.items()}, tmp_path / 'bare.pth')
+    again = build_model(cfg, read_checkpoint(tmp_path / 'bare.pth'))
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in weights.items())
+    weights.pop('head.fc.bias')
+    with pytest.raises(ValueError, match=r'(?s)checkpoint y.pth does not fit the config.*head.fc.bias'):
+        build_model(cfg, dict(state_dict=weights), path='y.pth')
+
+
+def test_order_of_channels():
+    folder = Config.fromfile(CONFIGS / 'tcl_r50_folder.py')
+    digits = Config.fromfile(CONFIGS / 'tcl_digits_sym80.py')
+    assert loads_bgr(folder.train_dataloader.dataset) and not loads_bgr(digits.train_dataloader.dataset)
+    model = new_model(Config(dict(model=classifier())))
+    assert sees_bgr(model, find_pipeline(folder)) and not sees_bgr(model, find_pipeline(digits))
+    model.data_preprocessor.to_rgb = True
+    assert not sees_bgr(model, [LOAD])
+
+
+def test_what_makes_it_fast_is_switched_off_in_a_copy():
+    cfg = Config(dict(model=dict(bfloat16=True, compile=True)))
+    assert not any(plain_model_config(cfg).model.values()) and all(cfg.model.values())
+    assert plain_model_config(cfg, 'compile').model == dict(bfloat16=True, compile=False)
+
+
+def test_no_pipeline():
+    with pytest.raises(ValueError, match='no pipeline in test_dataloader or val_dataloader'):
+        find_pipeline(Config(dict(test_dataloader=None)))

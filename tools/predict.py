@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Classify images: ``python tools/predict.py CHECKPOINT IMAGE_OR_FOLDER``."""
+
+import csv
+import os
+import sys
+from itertools import islice
+from pathlib import Path
+
+# Work from a checkout, whether or not the package is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import mmcv
+import torch
+from mmpretrain import ImageClassificationInferencer
+from mmpretrain.registry import TRANSFORMS
+from PIL import Image
+from rich.progress import track  # mmengine needs rich
+
+from tcl_plugin import cli
+from tcl_plugin.errors import UserError, explained, run_tool
+from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model
+
+SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.gif', '.ppm', '.pgm', '.tif', '.tiff', '.webp'}
+TOP = 5
+
+
+def parse_args(argv=None):
+    """Parse the command line.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        argparse.Namespace: The values.
+    """
+    parser = cli.Parser(
+        prog='predict.py',
+        description='Classify an image, or all images in a folder and its subfolders; write a table. '
+        'Broken images are named and left out, and the exit code is then 1.',
+    )
+    parser.add_argument('checkpoint', help='path of the checkpoint')
+    parser.add_argument('images', help='path of an image or a folder')
+    parser.add_argument('--config', help='path of the config; default: the one that the checkpoint holds')
+    parser.add_argument('--out', default='predictions.csv', metavar='FILE', help='table; default: predictions.csv')
+    parser.add_argument('--batch-size', type=int, default=32, help='default: 32')
+    parser.add_argument('--device', help='default: the accelerator, if there is one')
+    cli.add_config_options(parser)
+    args = parser.parse_args(argv)
+    if args.batch_size < 1:
+        parser.error(f'--batch-size must be 1 or more, got {args.batch_size}')
+    return args
+
+
+def find_images(path):
+    """List an image, or the images in a folder and its subfolders.
+
+    Args:
+        path (str): The path.
+
+    Returns:
+        list[Path]: The images, sorted.
+
+    Raises:
+        UserError: If there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f'{path} does not exist: name an image or a folder')
+    images = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not images:
+        raise UserError(f'no image in {path} or below: looked for {", ".join(sorted(SUFFIXES))}')
+    return images
+
+
+class Reader:
+    """Reads images in the order of channels in which the pipeline of tests reads them.
+
+    Without a ``LoadImageFromFile`` in it, the data set brings arrays of red, green and blue, for which
+    mmpretrain's inferencer would read blue, green and red.
+
+    Args:
+        pipeline (list[dict]): The pipeline.
+    """
+
+    def __init__(self, pipeline):
+        steps = [step for step in pipeline if loads_bgr([step])]
+        self._load = TRANSFORMS.build(steps[0]) if steps else None
+
+    def __call__(self, path):
+        """Read an image.
+
+        Args:
+            path (Path): Its path.
+
+        Returns:
+            np.ndarray: Shape (H, W, 3).
+
+        Raises:
+            ValueError: If it cannot be read, or not to its end.
+        """
+        try:
+            # OpenCV fills up what is missing of an image that is cut short; Pillow refuses it.
+            with Image.open(path) as image:
+                image.load()
+            if self._load:
+                return self._load(dict(img_path=str(path)))['img']
+            image = mmcv.imread(str(path), channel_order='rgb')
+        except (OSError, SyntaxError, AssertionError, Image.DecompressionBombError) as error:
+            raise ValueError(f'{path} cannot be read: {error}') from error
+        if image is None:
+            raise ValueError(f'{path} cannot be read: OpenCV does not know its format')
+        return image
+
+
+def batches(items, size):
+    """Take items a few at a time.
+
+    Args:
+        items (Iterable): The items.
+        size (int): How many at a time.
+
+    Yields:
+        list: So many of them; the last may have less.
+    """
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def read_batch(reader, paths):
+    """Read some images, and tell on stderr which are left out.
+
+    Args:
+        reader (Reader): What reads.
+        paths (list[Path]): Their paths.
+
+    Returns:
+        dict[Path, np.ndarray]: The images that could be read.
+    """
+    images = {}
+    for path in paths:
+        try:
+            images[path] = reader(path)
+        except ValueError as error:
+            print(f'left out: {error}', file=sys.stderr)
+    return images
+
+
+def classify(inferencer, reader, paths, batch_size):
+    """Classify images.
+
+    Args:
+        inferencer (ImageClassificationInferencer): The inferencer.
+        reader (Reader): What reads images.
+        paths (list[Path]): Their paths.
+        batch_size (int): Batch size.
+
+    Yields:
+        tuple[Path, Tensor]: Path and probabilities, shape (K,), of each image that could be read.
+    """
+    todo = list(batches(paths, batch_size))
+    # Not the inferencer's own call, which shows a bar in log files too and stops at a broken image.
+    for part in track(todo, 'images', disable=not sys.stdout.isatty()):
+        images = read_batch(reader, part)
+        for data in inferencer.preprocess(list(images.values()), batch_size):
+            samples = inferencer.forward(data)
+            yield from zip(images, (sample.pred_score.cpu() for sample in samples), strict=True)
+
+
+def header(top):
+    """Columns of the table.
+
+    Args:
+        top (int): Number of classes in a row.
+
+    Returns:
+        list[str]: Their names.
+    """
+    further = [name for rank in range(2, top + 1) for name in (f'class_{rank}', f'probability_{rank}')]
+    return ['path', 'class', 'probability', *further]
+
+
+def to_row(path, probs, classes, top):
+    """Make a row of the table.
+
+    Args:
+        path (Path): Path of the image.
+        probs (Tensor): Probabilities, shape (K,).
+        classes (Sequence[str] | None): Names of the classes.
+        top (int): Number of classes in a row.
+
+    Returns:
+        list[str]: The row.
+    """
+    values, labels = torch.topk(probs, top)
+    cells = [str(path)]
+    for value, label in zip(values.tolist(), labels.tolist(), strict=True):
+        cells += [str(classes[label] if classes else label), f'{value:.6g}']
+    return cells
+
+
+def predict(argv=None):
+    """Classify as the command line says.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        int: Number of broken images.
+    """
+    args = parse_args(argv)
+    paths = find_images(args.images)
+    cfg, model = open_model(args)
+    with explained(*cli.BUILDING):
+        pipeline = find_pipeline(cfg)
+        # The inferencer looks for the pipeline nowhere else.
+        model._config.test_dataloader = dict(dataset=dict(pipeline=pipeline))
+        inferencer = ImageClassificationInferencer(model)
+        reader = Reader(pipeline)
+    top, count, temporary = min(TOP, model.head.num_classes), 0, Path(f'{args.out}.tmp')
+    with explained(cli.explain_files):
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open('w', newline='', encoding='utf-8') as file:
+            writer = csv.writer(file, lineterminator='\n')
+            writer.writerow(header(top))
+            for path, probs in classify(inferencer, reader, paths, args.batch_size):
+                writer.writerow(to_row(path, probs, inferencer.classes, top))
+                count += 1
+        os.replace(temporary, args.out)
+    print(f'{args.out}: {count} images' + (f', {len(paths) - count} left out' if count < len(paths) else ''))
+    return len(paths) - count
+
+
+def main(argv=None):
+    """Run the tool.
+
+    Args:
+        argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Returns:
+        int: The exit code: 0, 1 where images were left out, or 2.
+    """
+    broken = []
+    code = run_tool(lambda argv: broken.append(predict(argv)), argv)
+    return code or int(any(broken))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
