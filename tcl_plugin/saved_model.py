@@ -15,6 +15,10 @@ from mmpretrain import get_model
 from . import cli, compat  # noqa: F401  compat lets checkpoints load with weights_only=True
 from .errors import explained
 from .explain import explain_checkpoint
+from .hooks.label_noise_hook import pipeline_of_loader
+
+#: Packages that the config in a checkpoint may import.
+TRUSTED = ('tcl_plugin', 'mmpretrain', 'mmengine', 'mmcv')
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -39,8 +43,8 @@ def read_checkpoint(path: str | Path) -> dict:
 def config_of(checkpoint: dict, path: str | Path = 'checkpoint') -> Config:
     """Read the config that mmengine keeps in a checkpoint.
 
-    Its text is Python, but only literals and ``dict(...)`` are read, and nothing is run. The modules
-    that it names in ``custom_imports`` are imported.
+    Its text is Python, but only literals and ``dict(...)`` are read, and nothing is run. Of the modules
+    that it names in ``custom_imports``, those of :data:`TRUSTED` packages are imported.
 
     Args:
         checkpoint (dict): See :func:`read_checkpoint`.
@@ -50,7 +54,7 @@ def config_of(checkpoint: dict, path: str | Path = 'checkpoint') -> Config:
         Config: The config.
 
     Raises:
-        ValueError: If it has none, or one of another form.
+        ValueError: If it has none, or one of another form, or one that imports other packages.
     """
     text = checkpoint.get('meta', {}).get('cfg')
     if not isinstance(text, str):
@@ -59,8 +63,15 @@ def config_of(checkpoint: dict, path: str | Path = 'checkpoint') -> Config:
         values = parse_config(text)
     except (SyntaxError, ValueError) as error:
         raise ValueError(f'the config in checkpoint {path} cannot be read ({error}): name one by --config') from error
-    if values.get('custom_imports'):
-        import_modules_from_strings(**values['custom_imports'])
+    modules = (values.get('custom_imports') or {}).get('imports', [])
+    modules = [modules] if isinstance(modules, str) else modules
+    strange = [name for name in modules if name.split('.')[0] not in TRUSTED]
+    if strange:
+        raise ValueError(
+            f'the config in checkpoint {path} would import {", ".join(strange)}, and a checkpoint must not choose '
+            'what code is run: name a config that you trust by --config'
+        )
+    import_modules_from_strings(modules, allow_failed_imports=False)
     return Config(values)
 
 
@@ -207,11 +218,9 @@ def find_pipeline(cfg: Config) -> list[dict]:
         ValueError: If there is none.
     """
     for name in ('test_dataloader', 'val_dataloader'):
-        dataset = (cfg.get(name) or {}).get('dataset') or {}
-        while 'pipeline' not in dataset and 'dataset' in dataset:
-            dataset = dataset['dataset']
-        if dataset.get('pipeline'):
-            return dataset['pipeline']
+        pipeline = pipeline_of_loader(cfg.get(name) or {})
+        if pipeline:
+            return pipeline
     raise ValueError('the config has no pipeline in test_dataloader or val_dataloader')
 
 

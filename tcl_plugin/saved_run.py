@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import Dataset, Subset
 
 from .datasets import NoisyLabelDataset
-from .hooks.label_noise_hook import _with_sample_idx as with_sample_idx
+from .hooks.label_noise_hook import with_sample_idx
 from .hooks.ordered_pass import build_pass_loader, run_pass
 from .reports import read_config
 from .saved_model import build_model, find_pipeline, plain_model_config, read_checkpoint

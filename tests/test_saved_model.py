@@ -42,6 +42,16 @@ def test_code_in_a_checkpoint_is_not_run(text, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir()) and not capsys.readouterr().out
 
 
+def test_a_checkpoint_does_not_choose_what_is_imported(tmp_path, monkeypatch):
+    (tmp_path / 'planted.py').write_text("open('made', 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = "custom_imports = dict(imports=['tcl_plugin', 'planted'], allow_failed_imports=False)"
+    with pytest.raises(ValueError, match='would import planted, and a checkpoint must not choose'):
+        config_of(dict(meta=dict(cfg=text)), 'x.pth')
+    assert not (tmp_path / 'made').exists()
+
+
 def test_no_config():
     with pytest.raises(ValueError, match=r'checkpoint x.pth has no config in its meta'):
         config_of(dict(state_dict={}), 'x.pth')

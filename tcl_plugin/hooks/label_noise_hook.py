@@ -194,14 +194,14 @@ def training_pass_loader(
         ValueError: If there is no pipeline.
     """
     cfg = runner.cfg.get('val_dataloader') or runner.cfg.get('test_dataloader') or {}
-    pipeline = pipeline or _find_pipeline(cfg)
+    pipeline = pipeline or pipeline_of_loader(cfg)
     if not pipeline:
         raise ValueError(
             'a pass over the training set needs the pipeline of val_dataloader or test_dataloader, or one of its own '
             '(the argument pipeline of the hook)'
         )
     # Whichever indices the test pipeline drops, the pass needs them.
-    pipeline = [_with_sample_idx(transform) for transform in pipeline]
+    pipeline = [with_sample_idx(transform) for transform in pipeline]
     return build_pass_loader(
         runner.train_dataloader.dataset.with_pipeline(pipeline),
         batch_size=batch_size or cfg.get('batch_size') or runner.train_dataloader.batch_sampler.batch_size,
@@ -209,15 +209,30 @@ def training_pass_loader(
     )
 
 
-def _find_pipeline(cfg: dict) -> list[dict] | None:
-    """The pipeline in a dataloader's config, under any wrappers."""
+def pipeline_of_loader(cfg: dict) -> list[dict] | None:
+    """Find the pipeline in a dataloader's config, under any wrappers.
+
+    Args:
+        cfg (dict): The config, which may be empty.
+
+    Returns:
+        list[dict], optional: Configs of the transforms; None where there are none.
+    """
     dataset = cfg.get('dataset') or {}
     while 'pipeline' not in dataset and 'dataset' in dataset:
         dataset = dataset['dataset']
     return dataset.get('pipeline')
 
 
-def _with_sample_idx(transform: dict) -> dict:
+def with_sample_idx(transform: dict) -> dict:
+    """Let a transform that packs samples keep ``sample_idx``, whichever meta keys it was told.
+
+    Args:
+        transform (dict): Config of any transform.
+
+    Returns:
+        dict: The config, changed only where it lists meta keys without this one.
+    """
     if not isinstance(transform, dict) or 'sample_idx' in transform.get('meta_keys', ['sample_idx']):
         return transform
     return {**transform, 'meta_keys': (*transform['meta_keys'], 'sample_idx')}

@@ -28,7 +28,7 @@ from toy_runs import (
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.evaluation import detection_metrics, fitted_share, read_label_table
 from tcl_plugin.hooks import LabelNoiseHook, prob_export
-from tcl_plugin.hooks.label_noise_hook import TABLE_NAME, _find_pipeline
+from tcl_plugin.hooks.label_noise_hook import TABLE_NAME, pipeline_of_loader
 from tcl_plugin.hooks.ordered_pass import PassBatch
 from tcl_plugin.hooks.prob_export import LABELS_NAME, PROBS_NAME, ProbExport
 
@@ -255,8 +255,8 @@ def test_predictions_are_put_together_in_pieces(tmp_path, monkeypatch):
 def test_pipeline_is_found_under_wrappers():
     inner = dict(type='SklearnDigits', pipeline=PLAIN_PIPELINE)
     wrapped = dict(dataset=dict(type='NoisyLabelDataset', dataset=dict(type='RepeatDataset', dataset=inner)))
-    assert _find_pipeline(Config(wrapped)) == PLAIN_PIPELINE
-    assert _find_pipeline({}) is None
+    assert pipeline_of_loader(Config(wrapped)) == PLAIN_PIPELINE
+    assert pipeline_of_loader({}) is None
 
 
 def test_bad_interval():
