@@ -82,7 +82,7 @@ def test_refusals(stopped, tmp_path):
         train(tmp_path, model=classifier())
     with pytest.raises(ValueError, match=r'needs epochs: set train_cfg = dict\(by_epoch=True'):
         train(tmp_path, train_cfg=dict(by_epoch=False, max_iters=2))
-    with pytest.raises(ValueError, match=r'must have shape \(30, 10\), for 30 training samples .* got \(41, 10\)'):
+    with pytest.raises(ValueError, match=r'must have shape \(30, 10\), for 30 samples .* got \(41, 10\)'):
         train(tmp_path, data=noisy_digits(30, PLAIN_PIPELINE), load_from=str(work_dir / 'epoch_1.pth'), **resumed)
     checkpoint = torch.load(work_dir / 'epoch_1.pth', weights_only=True)
     del checkpoint['sample_state']
