@@ -141,10 +141,11 @@ def read_config(work_dir: Path) -> tuple[str, Config]:
     files = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
     # mmengine's local backend keeps the config of each piece beside its scalars; a later test leaves none there.
     pieces = sorted(path.with_name('config.py') for path in work_dir.glob('*/vis_data/scalars.json'))
-    if not files or not pieces[-1].exists():
+    if not files:
         raise FileNotFoundError(f'{work_dir} has no config: mmengine writes it when a training begins')
     names = [name for name in (_info(path.parents[1]).get('config') for path in pieces) if name]
-    return names[-1] if names else files[-1].stem, Config.fromfile(pieces[-1], import_custom_modules=False)
+    content = next((path for path in reversed(pieces) if path.exists()), files[-1])
+    return names[-1] if names else files[-1].stem, Config.fromfile(content, import_custom_modules=False)
 
 
 def _recipe(cfg: Config) -> str:

@@ -124,7 +124,7 @@ def test_refusals(head):
         build().loss((feats,), make_samples(labels))
     with pytest.raises(ValueError, match='sample_idx 9 lies outside the 9 samples that SampleStateHook has seen'):
         head.loss((feats,), make_samples(labels, first=6))
-    with pytest.raises(ValueError, match=r'must have shape \(4, 5\), for 4 training samples .*, got \(9, 5\)'):
+    with pytest.raises(ValueError, match=r'must have shape \(4, 5\), for 4 samples .*, got \(9, 5\)'):
         head.set_sample_state(4, torch.zeros(N, K))
     with pytest.raises(ValueError, match=r'beta must lie in \[0, 1\), got 1'):
         build(beta=1)
