@@ -4,21 +4,19 @@
 from collections.abc import Iterator
 
 import mmengine.dist as dist
-import numpy as np
 import torch
 import torch.nn.functional as F
 from mmpretrain.registry import TASK_UTILS
 from torch import Tensor
 
-from .base import BaseDetector, LocalScores, score_given_labels
-from .gmm import fit_clean_probability
-from .mixture import ClassSums
+from .base import LocalScores, score_given_labels
+from .gmm_detector import FeatureDetector
 from .neighbors import nearest_neighbors
-from .row_store import PIECE_ROWS, RowStore
+from .row_store import PIECE_ROWS
 
 
 @TASK_UTILS.register_module()
-class KNNDetector(BaseDetector):
+class KNNDetector(FeatureDetector):
     r"""Label noise as labels that the nearest neighbours do not share.
 
     The neighbours vote for their given labels; the score of a label is its share of the vote
@@ -71,29 +69,10 @@ class KNNDetector(BaseDetector):
             raise ValueError(f'temperature must be None or positive, got {temperature}')
         if rounds not in (1, 2):
             raise ValueError(f'rounds must be 1 or 2, got {rounds}')
-        if feature_dtype not in ('float16', 'float32'):
-            raise ValueError(f"feature_dtype must be 'float16' or 'float32', not {feature_dtype!r}")
         self.k = k
         self.temperature = temperature
         self.rounds = rounds
-        self.per_class = per_class
-        self.seed = seed
-        self.max_samples = max_samples
-        self.feature_dtype = getattr(torch, feature_dtype)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all samples."""
-        self._features = RowStore(self.feature_dtype)
-        self._labels = RowStore(torch.int64)
-        self._classes = ClassSums()
-
-    def update(self, features: Tensor, probs: Tensor, labels: Tensor) -> None:
-        """Take in one batch; see :meth:`BaseDetector.update`."""
-        features = features.float()
-        self._classes.update(features, probs.float())
-        self._features.append(features)
-        self._labels.append(labels)
+        super().__init__(per_class, seed, max_samples, feature_dtype)
 
     def compute(self) -> LocalScores:
         """Votes on this process's samples, of all processes' samples.
@@ -132,11 +111,6 @@ class KNNDetector(BaseDetector):
             logits = torch.zeros_like(near) if self.temperature is None else near / self.temperature
             votes = near.new_zeros(len(near), num_classes)
             yield votes.scatter_add_(1, voters[where], F.softmax(logits, dim=1))
-
-    def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-        """Two-component GMM over the scores; see :func:`fit_clean_probability`."""
-        by_class = (labels, num_classes) if self.per_class else (None, None)
-        return fit_clean_probability(scores, *by_class, self.seed, self.max_samples)
 
 
 def _of_all_processes(labels: Tensor) -> Tensor:

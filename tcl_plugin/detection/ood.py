@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wrong labels as out-of-distribution samples of their class."""
 
-import numpy as np
-import torch
 from mmpretrain.registry import TASK_UTILS
-from torch import Tensor
 
-from .base import BaseDetector, LocalScores, score_given_labels
-from .gmm import fit_clean_probability
-from .mixture import ClassSums, class_variances, posterior
-from .row_store import RowStore
+from .base import LocalScores, score_given_labels
+from .gmm_detector import FeatureDetector
+from .mixture import class_variances, posterior
 
 
 @TASK_UTILS.register_module()
-class OODDetector(BaseDetector):
+class OODDetector(FeatureDetector):
     r"""Label noise as out-of-distribution samples of the class mixture (paper, section 3.2).
 
     Models each class as a Gaussian over the representations, weighted by the classifier's
@@ -52,27 +48,8 @@ class OODDetector(BaseDetector):
         fixed = isinstance(sigma, (int, float)) and sigma > 0
         if not fixed and sigma != 'estimated':
             raise ValueError(f"sigma must be a positive number or 'estimated', not {sigma!r}")
-        if feature_dtype not in ('float16', 'float32'):
-            raise ValueError(f"feature_dtype must be 'float16' or 'float32', not {feature_dtype!r}")
-        self.max_samples = max_samples
-        self.feature_dtype = getattr(torch, feature_dtype)
         self.sigma = sigma
-        self.per_class = per_class
-        self.seed = seed
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all samples."""
-        self._features = RowStore(self.feature_dtype)
-        self._labels = RowStore(torch.int64)
-        self._classes = ClassSums()
-
-    def update(self, features: Tensor, probs: Tensor, labels: Tensor) -> None:
-        """Take in one batch; see :meth:`BaseDetector.update`."""
-        features = features.float()
-        self._classes.update(features, probs.float())
-        self._features.append(features)
-        self._labels.append(labels)
+        super().__init__(per_class, seed, max_samples, feature_dtype)
 
     def compute(self) -> LocalScores:
         """Class mixture of all processes' samples, scores of this process's.
@@ -93,9 +70,3 @@ class OODDetector(BaseDetector):
             len(self._labels),
             means,
         )
-
-    def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-        """Two-component GMM over the scores; see :func:`fit_clean_probability`."""
-        if not self.per_class:
-            return fit_clean_probability(scores, seed=self.seed, max_samples=self.max_samples)
-        return fit_clean_probability(scores, labels, num_classes, self.seed, self.max_samples)

@@ -6,14 +6,14 @@ import torch
 from mmpretrain.registry import TASK_UTILS
 from torch import Tensor
 
-from .base import BaseDetector, LocalScores
-from .gmm import fit_clean_probability
+from .base import LocalScores
+from .gmm_detector import GMMDetector
 from .mixture import ClassSums
 from .row_store import RowStore
 
 
 @TASK_UTILS.register_module()
-class SmallLossDetector(BaseDetector):
+class SmallLossDetector(GMMDetector):
     r"""Label noise as samples of large loss, the "small-loss trick".
 
     A network fits right labels before wrong ones, so that a small loss speaks for a label. The
@@ -32,10 +32,7 @@ class SmallLossDetector(BaseDetector):
     """
 
     def __init__(self, per_class: bool = False, seed: int = 0, max_samples: int = 100_000) -> None:
-        self.per_class = per_class
-        self.seed = seed
-        self.max_samples = max_samples
-        self.reset()
+        super().__init__(per_class, seed, max_samples)
 
     def reset(self) -> None:
         """Forget all samples."""
@@ -69,11 +66,6 @@ class SmallLossDetector(BaseDetector):
             torch.cat(list(store)) for store in (self._scores, self._suggested, self._suggested_prob)
         )
         return LocalScores(scores, means, label, best)
-
-    def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-        """Two-component GMM over the scores; see :func:`fit_clean_probability`."""
-        by_class = (labels, num_classes) if self.per_class else (None, None)
-        return fit_clean_probability(scores, *by_class, self.seed, self.max_samples)
 
     def label_quality(self, scores: np.ndarray) -> np.ndarray:
         """Probability :math:`p(y_i|x_i)` of the given label; see :meth:`BaseDetector.label_quality`."""
