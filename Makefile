@@ -10,6 +10,9 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.10 python; d
 	$$name -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 \
 	&& { echo $$name; break; }; done)
 
+# Processes that share the tests; more of them only where there are more cores.
+TEST_JOBS ?= 2
+
 # requirements/onedl.txt is left out: the forks provide the same modules as mminstall.txt.
 REQUIREMENTS := $(addprefix requirements/,runtime.txt mminstall.txt tests.txt optional.txt docs.txt)
 
@@ -43,8 +46,9 @@ demo: venv
 sweep: venv
 	$(BIN)/python tools/sweep.py $(DIGITS) --seeds 0 1 2
 
+# A file goes to one process, so that what its tests share is made once.
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 $(ONEDL)/.installed: requirements/onedl.txt | venv
 	rm -rf $(ONEDL)

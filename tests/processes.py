@@ -15,7 +15,7 @@ import torch
 
 WORLD_SIZE = 2
 # Starting takes some ten seconds, and longer on a busy machine.
-TIME_LIMIT = 120
+TIME_LIMIT = 300
 
 
 class ProcessPair:
