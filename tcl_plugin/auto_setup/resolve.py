@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Complete a config that leaves values open, in every process alike."""
+"""Complete a config that leaves values open, in every process alike.
+
+``auto_setup`` of the config is built from TASK_UTILS. It has ``homes``, the keys at which a person may choose a value,
+by its name; ``chosen(cfg)``, what a person has chosen there; and calling it with the config gives all values by name,
+and lines for the log.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

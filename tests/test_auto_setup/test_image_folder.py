@@ -5,8 +5,9 @@ import csv
 from pathlib import Path
 
 import pytest
+import torch
 from folder_config import QUICK, completed_folder_config, read_folder_config
-from mmengine.registry import DefaultScope
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmpretrain.registry import DATASETS, TASK_UTILS
 from tree_builders import build_own_folder, write_image
 
@@ -155,6 +156,32 @@ def test_a_step_on_a_few_images_decides(folder, tmp_path, monkeypatch):
     values, _ = setup(read_folder_config(folder, tmp_path, image_size=56, **{'auto_setup.max_hours': 600}))
     assert (values['image_size'], values['max_epochs']) == (56, 35)
     assert tried == [({}, 224, 'cpu'), ({}, 56, 'cpu')]
+
+
+def test_on_a_gpu_memory_decides_and_time_does_not(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(image_folder, 'try_step', lambda cfg, device: Trial(2000.0, 2.0**30, 2**20))
+    monkeypatch.setattr(image_folder, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (5 * 2**30, 80 * 2**30))
+    values, notes = setup(read_folder_config(folder, tmp_path))
+    assert (values['image_size'], values['max_epochs'], values['batch_size']) == (224, 100, 2)
+    assert values['num_workers'] >= 1 and not any('estimated' in note for note in notes)
+
+
+@pytest.mark.parametrize('epochs', [1, 2, 30])
+def test_learning_rate(folder, tmp_path, epochs):
+    """It rises in the second epoch, and falls to nearly nothing, in however few epochs."""
+    cfg = completed_folder_config(folder, tmp_path, **QUICK, **{'train_cfg.max_epochs': epochs})
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedulers = [PARAM_SCHEDULERS.build({**part, 'optimizer': optimizer}) for part in cfg.param_scheduler]
+    rates = []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    assert rates[0] == pytest.approx(0.2)
+    if epochs == 30:
+        assert max(rates) == rates[1] == pytest.approx(1, abs=0.02) and rates[-1] == pytest.approx(0.01, abs=0.01)
 
 
 @pytest.mark.parametrize(
