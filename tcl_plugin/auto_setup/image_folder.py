@@ -143,7 +143,6 @@ class ImageFolderSetup:
     def _split(self, layout: Layout, validates: bool) -> list[str]:
         """Keep images back for validation, where there are none yet; say what that means."""
         if not validates:
-            layout.parts.pop('val', None)
             return ['no validation: all labels of the training part are trained on, and audited']
         if 'val' in layout.parts:
             return [WRONG_TOO]

@@ -126,6 +126,15 @@ def test_nothing_is_kept_back_without_validation(folder, tmp_path):
     assert 'no validation: all labels of the training part are trained on, and audited' in notes
 
 
+def test_a_folder_for_validation_is_there_to_test_without_it(tmp_path):
+    for part, count in [('train', 3), ('val', 2)]:
+        build_own_folder(tmp_path / 'own' / part, count=count)
+    cfg = read_folder_config(tmp_path / 'own', tmp_path, **QUICK)
+    cfg.val_dataloader = None
+    values, _ = setup(cfg)
+    assert (len(listed(values['train_list'])), len(listed(values['test_list']))) == (9, 6)
+
+
 def test_images_that_cannot_be_read_are_left_out(tmp_path):
     folder = build_own_folder(tmp_path / 'own')
     (folder / 'Ünü' / 'broken, "so".jpg').write_text('no image')

@@ -11,7 +11,7 @@ from tcl_plugin.auto_setup.trial import _step, try_step
 
 
 class Squares(nn.Module):
-    """Keeps its input once and its square once for the backward pass."""
+    """Keeps its input, a product, the square of that, and its weight for the backward pass."""
 
     def __init__(self):
         super().__init__()
@@ -22,7 +22,7 @@ class Squares(nn.Module):
 
     def forward(self, inputs, mode):
         square = (inputs * self.weight) ** 2
-        return dict(loss=(square * square).sum())
+        return dict(loss=(square * self.weight).sum())
 
     def parse_losses(self, losses):
         return losses['loss'], {}
