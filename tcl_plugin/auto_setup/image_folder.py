@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmpretrain.registry import TASK_UTILS
 
 from ..datasets.image_lists import require_folder
@@ -129,6 +130,8 @@ class ImageFolderSetup:
     def _look(self, root: Path, lists: Path) -> tuple[Layout, list[str]]:
         """What is in the folder, without files that are no images or cannot be read."""
         files = list_files(root)
+        # The log begins with the runner, and this may take minutes.
+        print_log(f'{type(self).__name__}: looking at {len(files.images):,} images in {root}')
         unreadable = find_unreadable(root, files.images, self.check_images)
         notes = []
         if unreadable:
@@ -174,6 +177,7 @@ class ImageFolderSetup:
         return choose(facts, fixed, self.lr, self.max_hours)
 
     def _try(self, cfg: Config, values: Mapping[str, Any], device: torch.device) -> Trial:
+        print_log(f'{type(self).__name__}: trying a training step on {TRIED} images')
         tried = Config(copy.deepcopy(cfg.to_dict()))
         fill(tried, values)
         trial = try_step(tried, device)

@@ -61,11 +61,12 @@ def try_step(cfg: Config, device: torch.device) -> Trial:
 @contextlib.contextmanager
 def _silence():
     """Leave out of the log what is said again when the training itself is built."""
-    logging.disable(logging.INFO)
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.INFO))
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def _prepared(cfg: Config, num_samples: int) -> BaseModel:

@@ -77,8 +77,9 @@ def test_a_checkpoint_of_another_kind(before, folder, tmp_path):
     other = copy.deepcopy(before)
     other.val_dataloader = other.test_dataloader = None
     path = write_checkpoint(other, tmp_path / 'w' / 'epoch_2.pth')
+    cfg = resumed(folder, tmp_path)
     with pytest.raises(UserError, match=f'{path} was trained by a config without val_dataloader'):
-        complete(*[cfg := resumed(folder, tmp_path), decide(cfg, *BUILDING)])
+        complete(cfg, decide(cfg, *BUILDING))
 
 
 def test_configs_that_leave_nothing_open_stay(before):
