@@ -6,6 +6,7 @@ import contextlib
 import copy
 import gc
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 
 from .errors import UserError, explained
 from .explain import (
@@ -27,6 +28,7 @@ from .explain import (
     explain_own_validation,
     explain_registry,
     explain_validation,
+    explain_weights,
 )
 
 BUILDING = (
@@ -85,6 +87,34 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
 
+class OptionsAction(DictAction):
+    """mmengine's ``KEY=VALUE``, which drops all spaces from values, but for those within a name or a path."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Parse the values.
+
+        Args:
+            parser (argparse.ArgumentParser): The parser.
+            namespace (argparse.Namespace): Where to put them.
+            values (list[str]): Each ``KEY=VALUE``.
+            option_string (str | None): The flag. Defaults to None.
+        """
+        # Next to a bracket, a comma or a quote spaces say nothing. No argument can hold a zero of its own.
+        within = re.compile(r'(?<=[^\s,=()\[\]\'"]) +(?=[^\s,()\[\]\'"])')
+        kept = [within.sub(lambda found: '\0' * len(found[0]), value) for value in values]
+        super().__call__(parser, namespace, kept, option_string)
+        setattr(namespace, self.dest, _with_spaces(getattr(namespace, self.dest)))
+
+
+def _with_spaces(value):
+    """Put spaces in the place of zeros."""
+    if isinstance(value, dict):
+        return {key: _with_spaces(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_with_spaces, value))
+    return value.replace('\0', ' ') if isinstance(value, str) else value
+
+
 def add_config_options(parser):
     """Add ``--cfg-options``, which :func:`load_config` heeds.
 
@@ -94,7 +124,7 @@ def add_config_options(parser):
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         metavar='KEY=VALUE',
         help='overrides of the config: train_cfg.max_epochs=2 data_preprocessor.mean="[0,0,0]" (no spaces in lists)',
     )
@@ -122,12 +152,13 @@ def add_common_arguments(parser):
 # Config
 
 
-def load_config(args, *required):
+def load_config(args, *required, completes=False):
     """Read the config that was named on the command line and merge ``--cfg-options`` into it.
 
     Args:
         args (argparse.Namespace): The parsed arguments.
         *required (str): Top-level keys that the config must have.
+        completes (bool): Whether the tool settles what a config with ``auto_setup`` leaves open. Defaults to False.
 
     Returns:
         Config: The config.
@@ -149,6 +180,11 @@ def load_config(args, *required):
     missing = [key for key in required if cfg.get(key) is None]
     if missing:
         raise UserError(f'config {path} has no {", ".join(missing)}')
+    if cfg.get('auto_setup') and not completes:
+        raise UserError(
+            f'config {path} leaves values open (auto_setup), which tools/train.py settles: name the config that it '
+            f'writes into the work directory, such as {os.path.join("work_dirs", path.stem, path.name)}'
+        )
     return cfg
 
 
@@ -237,7 +273,45 @@ def check_latest_checkpoint(work_dir):
         )
 
 
+def fetch_weights(cfg):
+    """Load once the weights that a network starts from, which mmengine does in the middle of ``train()``.
+
+    What is downloaded lies in torch's cache afterwards.
+
+    Args:
+        cfg (Config): The config.
+
+    Raises:
+        UserError: If there are none. It says by which option others, or none, are named.
+    """
+    with _impatience():
+        _fetch_weights(cfg.model, 'model')
+
+
+def _fetch_weights(part, key):
+    """Do so for a part of the model; ``key`` is where it stands in the config."""
+    if str(part.get('type')) == 'Pretrained' and part.get('checkpoint'):
+        with explained(explain_weights(key), explain_checkpoint):
+            CheckpointLoader.load_checkpoint(part['checkpoint'], map_location='cpu', logger='silent')
+    for name, inner in part.items():
+        if isinstance(inner, dict):
+            _fetch_weights(inner, f'{key}.{name}')
+
+
 # Device and processes
+
+
+def fit_loaders(cfg):
+    """Take out of the dataloaders what torch warns of or refuses; doing so again changes nothing.
+
+    Args:
+        cfg (Config): The config, changed in place.
+    """
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name) is not None:
+            cfg[name].pin_memory = bool(cfg[name].get('pin_memory')) and torch.cuda.is_available()
+            if not cfg[name].get('num_workers'):
+                cfg[name].persistent_workers = False
 
 
 def fit_to_device(cfg):
@@ -252,11 +326,7 @@ def fit_to_device(cfg):
     Returns:
         list[str]: A line for the log about each thing that a person would want to know.
     """
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if cfg.get(name) is not None:
-            cfg[name].pin_memory = bool(cfg[name].get('pin_memory')) and torch.cuda.is_available()
-            if not cfg[name].get('num_workers'):
-                cfg[name].persistent_workers = False
+    fit_loaders(cfg)
     if cfg.launcher == 'none' or not on_cpu():
         return []
     cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})['backend'] = 'gloo'

@@ -113,6 +113,26 @@ def _explain_download(error):
     return f'{what}; put {file} into {os.path.normpath(root)}, or set data_root to a folder that holds the data set'
 
 
+def explain_weights(key):
+    """Make an explainer of weights to start from that are missing.
+
+    Args:
+        key (str): Where the config names them, such as ``'model.backbone.init_cfg'``.
+
+    Returns:
+        Callable: The explainer.
+    """
+
+    def explain(error):
+        line = explain_files(error)
+        return line and (
+            f'{key}: {line} (--cfg-options {key}.checkpoint=FILE), or start from random weights, which need many more '
+            f'images (--cfg-options {key}=None)'
+        )
+
+    return explain
+
+
 def explain_validation(error):
     """Explain an argument that the framework or this package checked and refused.
 

@@ -70,11 +70,11 @@ def test_weights_must_fit(tmp_path):
 
 
 def test_order_of_channels():
-    folder = Config.fromfile(CONFIGS / 'tcl_r50_folder.py')
+    files = Config.fromfile(CONFIGS / 'tcl_r50_food101n.py')
     digits = Config.fromfile(CONFIGS / 'tcl_digits_sym80.py')
-    assert loads_bgr(folder.train_dataloader.dataset) and not loads_bgr(digits.train_dataloader.dataset)
+    assert loads_bgr(files.train_dataloader.dataset) and not loads_bgr(digits.train_dataloader.dataset)
     model = new_model(Config(dict(model=classifier())))
-    assert sees_bgr(model, find_pipeline(folder)) and not sees_bgr(model, find_pipeline(digits))
+    assert sees_bgr(model, find_pipeline(files)) and not sees_bgr(model, find_pipeline(digits))
     model.data_preprocessor.to_rgb = True
     assert not sees_bgr(model, [LOAD])
 

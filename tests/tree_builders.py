@@ -22,7 +22,7 @@ def write_image(path: str | Path, label: int, num_classes: int, seed: int = 0, s
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(make_images(np.array([label]), size, num_classes, seed)[0])
     # Any suffix that data sets use for JPEG.
-    image.save(path, 'PNG' if path.suffix == '.png' else 'JPEG')
+    image.save(path, 'PNG' if path.suffix.lower() == '.png' else 'JPEG')
 
 
 def write_lines(path: str | Path, lines: Iterable[str]) -> Path:
@@ -163,6 +163,32 @@ def build_food101(root: str | Path, labels: Sequence[int] = (0, 1, 2, 100)) -> P
         write_image(root / 'images' / f'{name}.jpg', label, 101, i)
         lines.append(name)
     write_lines(root / 'meta' / 'test.txt', lines)
+    return root
+
+
+def build_own_folder(
+    root: str | Path, classes: Sequence[str] = ('grüner Apfel', 'red car', 'Ünü'), count: int = 10
+) -> Path:
+    """Write a person's folder of images, with what lies about in such folders.
+
+    Args:
+        root (str | Path): The folder.
+        classes (Sequence[str]): Names of the classes.
+        count (int): Images of each, every fifth in a deeper folder.
+
+    Returns:
+        Path: ``root``.
+    """
+    root = Path(root)
+    for label, name in enumerate(classes):
+        for i in range(count):
+            path = root / name / ('more' if i % 5 == 4 else '') / f'{i:02d}{(".png", ".JPG")[i % 2]}'
+            write_image(path, label, len(classes), i)
+    write_image(root / 'loose.png', 0, 2)
+    write_image(root / '__MACOSX' / classes[0] / '00.png', 0, 2)
+    for name in ('Thumbs.db', '.DS_Store', f'{classes[0]}/notes.txt'):
+        (root / name).write_text('no image')
+    (root / 'nothing').mkdir()
     return root
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tcl_plugin import cli
+from tcl_plugin.auto_setup import complete, decide, is_first_process
 from tcl_plugin.errors import UserError, run_tool
 
 
@@ -122,12 +123,17 @@ def train(argv=None):
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
     """
     args = parse_args(argv)
-    cfg = cli.load_config(args, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    cfg = cli.load_config(args, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper', completes=True)
     notes = merge_args(cfg, args)
     cli.check_checkpoint(cfg.get('load_from'))
     if cfg.get('resume') and cfg.get('load_from') is None:
         cli.check_latest_checkpoint(cfg.work_dir)
+    if is_first_process(cfg.launcher):
+        cli.fetch_weights(cfg)
+    decision = decide(cfg, *cli.BUILDING)
     with cli.process_group(cfg):
+        notes += complete(cfg, decision, *cli.BUILDING)
+        cli.fit_loaders(cfg)
         run(cfg, notes)
 
 

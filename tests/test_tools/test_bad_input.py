@@ -134,6 +134,21 @@ def test_data_set_is_missing(complain, offline, config, words):
     assert all(word in line for word in words), line
 
 
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        ([], ['cannot download https://', 'resnet50', 'not known']),
+        (['model.backbone.init_cfg.checkpoint=gone.pth'], ['gone.pth']),
+    ],
+)
+def test_weights_to_start_from_are_missing(complain, offline, workplace, monkeypatch, flags, words):
+    """Told before any data are looked at, which here are missing, too."""
+    monkeypatch.setenv('TORCH_HOME', str(workplace / 'cache'))
+    line = complain(*flags, config=ROOT / 'configs' / 'tcl_r50_clothing1m.py')
+    options = ('model.backbone.init_cfg.checkpoint=FILE', 'model.backbone.init_cfg=None')
+    assert all(word in line for word in ['model.backbone.init_cfg: ', *words, *options]), line
+
+
 def test_server_that_does_not_answer(complain, monkeypatch):
     """It accepts connections, and says nothing."""
     monkeypatch.setenv('no_proxy', '*')

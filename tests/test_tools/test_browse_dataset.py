@@ -4,12 +4,12 @@
 import numpy as np
 import pytest
 import torch
+from folder_config import QUICK, completed_folder_config
 from mmengine.config import Config
 from PIL import Image
 from toolbox import DIGITS, ROOT, load_file, options
 from toy_runs import classifier, noisy_digits
 
-FOLDER = ROOT / 'configs' / 'tcl_r50_folder.py'
 COLOURS = ((220, 40, 40), (40, 220, 40), (40, 40, 220))
 
 
@@ -40,10 +40,9 @@ def test_rows_of_a_single_view_are_the_images_themselves(browse_tool):
 def test_views_cut_by_workers_in_true_colours(browse_tool, tmp_path):
     """Class k is red, green or blue; files are loaded as BGR. Mixed views are mixed as their names say."""
     for k, colour in enumerate(COLOURS):
-        (tmp_path / 'train' / f'class_{k}').mkdir(parents=True)
-        Image.new('RGB', (300, 260), colour).save(tmp_path / 'train' / f'class_{k}' / 'image.png')
-    cfg = Config.fromfile(FOLDER)
-    cfg.train_dataloader.dataset.dataset.data_root = str(tmp_path)
+        (tmp_path / 'own' / f'class_{k}').mkdir(parents=True)
+        Image.new('RGB', (300, 260), colour).save(tmp_path / 'own' / f'class_{k}' / 'image.png')
+    cfg = completed_folder_config(tmp_path / 'own', tmp_path, **QUICK, val_dataloader=None)
     cfg.model.backbone = dict(type='PreActResNet', depth=18, base_channels=8)
     cfg.model.head.in_channels = 64
     torch.manual_seed(0)

@@ -40,6 +40,24 @@ def test_train_knows_every_flag_of_mmpretrain(train_tool, workplace):
     assert args.cfg_options == {'a.b': 1, 'c': [1, 2]}
 
 
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        ('my images/red  car', 'my images/red  car'),
+        ('[red car, cat ,(1, 2.5), None]', ['red car', 'cat', (1, 2.5), None]),
+        ("'[ a b,c ]'", ['a b', 'c']),
+        ('red car,cat', ['red car', 'cat']),
+        (' 3', 3),
+        ('a=b c', 'a=b c'),
+    ],
+)
+def test_names_and_paths_keep_their_spaces(train_tool, workplace, text, value):
+    assert train_tool.parse_args(['c.py', '--cfg-options', f'key={text}', 'other=1']).cfg_options == {
+        'key': value,
+        'other': 1,
+    }
+
+
 def test_test_knows_every_flag_of_mmpretrain(test_tool, workplace):
     line = (
         'c.py k.pth --work-dir w --out o.pkl --out-item pred --amp --show-dir s --show --interval 2 --wait-time 0.5 '

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a folder of images is meant to be: which folders are classes, and which are parts of the data set."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..datasets.image_lists import IMAGE_SUFFIXES, contents
+
+#: What OpenCV reads besides, and mmpretrain's CustomDataset takes.
+SUFFIXES = (*IMAGE_SUFFIXES, '.pgm', '.tif', '.tiff')
+
+#: Folders that systems and programs leave, thumbnails in them too. Names that begin with a dot are passed over anyway.
+STRAY_FOLDERS = frozenset({'__MACOSX', '@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information'})
+
+#: What people call the parts of a data set, in lower case.
+PART_NAMES = dict(train=('train', 'training'), val=('val', 'valid', 'validation'), test=('test', 'testing'))
+
+#: Classes by name: images of each, as paths below the root with ``/``, sorted.
+Classes = dict[str, list[str]]
+
+
+@dataclass
+class Files:
+    """Files below a folder.
+
+    Attributes:
+        images (list[str]): Those with the suffix of an image, as paths below the folder with ``/``, sorted.
+        others (list[str]): All others that are not hidden, likewise.
+        empty (list[str]): Folders without any image in them or below, next to the root or next to a folder
+            there, likewise.
+    """
+
+    images: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+
+
+def list_files(root: Path) -> Files:
+    """List the files below a folder, in an order that no file system has a say in.
+
+    Hidden files and folders and :data:`STRAY_FOLDERS` are passed over; links to folders are followed.
+    mmpretrain's ``CustomDataset`` would count hidden and empty folders as classes.
+
+    Args:
+        root (Path): The folder.
+
+    Returns:
+        Files: The files.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    files, folders = Files(), []
+    # A link to a folder that it lies in itself would be followed for ever.
+    above: dict[str, frozenset[str]] = {}
+    for folder, below, names in os.walk(root, followlinks=True, onerror=_refuse):
+        chain = above.get(os.path.dirname(folder), frozenset()) | {os.path.realpath(folder)}
+        above[folder] = chain
+        below[:] = [
+            name for name in below if not _is_stray(name) and os.path.realpath(os.path.join(folder, name)) not in chain
+        ]
+        relative = Path(folder).relative_to(root)
+        if 1 <= len(relative.parts) <= 2:
+            folders.append(relative.as_posix())
+        for name in names:
+            if not name.startswith('.'):
+                kind = files.images if name.lower().endswith(SUFFIXES) else files.others
+                kind.append((relative / name).as_posix())
+    files.images.sort()
+    files.others.sort()
+    filled = {'/'.join(path.split('/')[:depth]) for path in files.images for depth in (1, 2)}
+    files.empty = sorted(folder for folder in folders if folder not in filled)
+    return files
+
+
+def _refuse(error: OSError) -> None:
+    # os.walk would pass over a folder that may not be read.
+    raise error
+
+
+def _is_stray(name: str) -> bool:
+    return name.startswith('.') or name in STRAY_FOLDERS
+
+
+@dataclass
+class Layout:
+    """A data set of labelled images.
+
+    Attributes:
+        parts (dict[str, Classes]): ``'train'``, and ``'val'`` and ``'test'`` where there are such folders. Without
+            folders for parts all images are in ``'train'``.
+        notes (list[str]): What a person would want to know.
+    """
+
+    parts: dict[str, Classes]
+    notes: list[str] = field(default_factory=list)
+
+
+def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
+    """Find out what the folders are.
+
+    ``<class>/...`` unless there is a folder called train whose images lie in folders of their own, beside which all
+    others are parts, too: then ``train/<class>/...``. Deeper folders belong to the one above.
+
+    Args:
+        images (Sequence[str]): Paths below the root, with ``/``.
+        told (str, optional): ``'classes'`` or ``'parts'`` where a person has said what the folders are.
+            Defaults to None.
+
+    Returns:
+        Layout: The data set.
+
+    Raises:
+        ValueError: If it cannot be told whether train is a part or a class, or two folders are the same part.
+    """
+    top = sorted({path.split('/')[0] for path in images if '/' in path})
+    parts = _parts(top)
+    if told == 'parts' and 'train' not in parts:
+        raise ValueError(f"auto_setup.layout='parts' needs a folder train; found {', '.join(top) or 'none'}")
+    if told == 'classes' or 'train' not in parts or (told is None and not _has_classes(images, parts['train'])):
+        return _classes_below(images, '')
+    others = [name for name in top if name not in parts.values()]
+    if told is None and others and len(parts) == 1:
+        raise ValueError(
+            f'{parts["train"]} has folders in it, and beside it there is {some(others)}: say by --cfg-options '
+            'auto_setup.layout=parts that only images in it are trained on, or by auto_setup.layout=classes that all '
+            'are classes'
+        )
+    layout = Layout({})
+    for part, name in parts.items():
+        inner = _classes_below([path for path in images if path.startswith(f'{name}/')], f'{name}/')
+        layout.notes += inner.notes
+        if inner.parts['train']:
+            layout.parts[part] = inner.parts['train']
+    if others:
+        layout.notes.append(f'beside {", ".join(parts.values())}, these folders are not used: {some(others)}')
+    return layout
+
+
+def _parts(top: list[str]) -> dict[str, str]:
+    """Folders by the part that their name says."""
+    parts: dict[str, str] = {}
+    for part, known in PART_NAMES.items():
+        found = [name for name in top if name.lower() in known]
+        if len(found) > 1:
+            raise ValueError(f'{" and ".join(found)} are names of the same part of a data set: keep one of them')
+        if found:
+            parts[part] = found[0]
+    return parts
+
+
+def _has_classes(images: Sequence[str], folder: str) -> bool:
+    return any(path.startswith(f'{folder}/') and path.count('/') > 1 for path in images)
+
+
+def _classes_below(images: Sequence[str], prefix: str) -> Layout:
+    """Classes are the folders right below a prefix; images beside them have no class."""
+    classes: Classes = {}
+    loose = []
+    for path in sorted(images):
+        name, slash, _ = path.removeprefix(prefix).partition('/')
+        if slash:
+            classes.setdefault(name, []).append(path)
+        else:
+            loose.append(path)
+    layout = Layout({'train': dict(sorted(classes.items()))})
+    if loose:
+        layout.notes.append(f'left out, as no folder says which class they are: {some(loose)}')
+    return layout
+
+
+def settle_classes(layout: Layout, wanted: Sequence[str] | None, root: Path) -> list[str]:
+    """Settle which classes there are, and leave out images of others.
+
+    Args:
+        layout (Layout): The data set, changed in place.
+        wanted (Sequence[str], optional): Classes in the order that a person has named. Defaults to None, for the
+            folders of the training part, sorted.
+        root (Path): The folder, for messages.
+
+    Returns:
+        list[str]: The classes.
+
+    Raises:
+        ValueError: If there are fewer than two, or validation has one that training has not.
+    """
+    train = layout.parts.get('train', {})
+    classes = list(train) if wanted is None else [str(name) for name in wanted]
+    missing = [name for name in classes if name not in train]
+    if missing:
+        raise ValueError(f'classes={classes}: there are no training images of {some(missing)} in {root}')
+    if len(set(classes)) < max(2, len(classes)):
+        if wanted is not None:
+            raise ValueError(f'classes={classes}: two or more are needed, each of them once')
+        raise ValueError(_too_few_classes(train, root))
+    for part, found in layout.parts.items():
+        unknown = [name for name in found if name not in train]
+        if unknown:
+            raise ValueError(f'{part} has images of {some(unknown)} in {root}, and train has none: are names alike?')
+        layout.parts[part] = {name: found[name] for name in classes if name in found}
+        layout.notes += [f'no images of {some(lacking)} in {part}'] if (lacking := set(classes) - set(found)) else []
+    counts = Counter(name.casefold() for name in classes)
+    alike = [name for name in classes if counts[name.casefold()] > 1]
+    if alike:
+        layout.notes.append(f'are these the same? {some(alike)}')
+    return classes
+
+
+def _too_few_classes(train: Classes, root: Path) -> str:
+    needed = f'data_root={root}: two or more folders with images are needed, one for each class'
+    if not train:
+        return f'{needed}; found {contents(root)}, and no images in folders (known are {", ".join(SUFFIXES)})'
+    (name, images), *_ = train.items()
+    deeper = any(path.count('/') > images[0].split('/').index(name) + 1 for path in images)
+    inside = f'; if the folders in it are the classes, name that one: data_root={root / name}' if deeper else ''
+    return f'{needed}; found only {name}{inside}'
+
+
+def some(names: Sequence[str] | set[str], most: int = 5) -> str:
+    """Name the first few, and say how many more there are.
+
+    Args:
+        names (Sequence[str] | set[str]): The names; of a set, the first in order.
+        most (int): How many to name. Defaults to 5.
+
+    Returns:
+        str: Such as ``'a, b, c, d, e and 7 more'``.
+    """
+    names = sorted(names) if isinstance(names, set) else list(names)
+    return ', '.join(names[:most]) + (f' and {len(names) - most:,} more' if len(names) > most else '')

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Complete a config that leaves values open, in every process alike.
+
+``auto_setup`` of the config is built from TASK_UTILS. It has ``homes``, the keys at which a person may choose a value,
+by its name; ``chosen(cfg)``, what a person has chosen there; and calling it with the config gives all values by name,
+and lines for the log.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, init_dist, is_distributed
+from mmengine.registry import DefaultScope
+from mmengine.runner import find_latest_checkpoint
+from mmpretrain.registry import TASK_UTILS
+
+from ..errors import UserError, explained
+from ..saved_model import config_of, read_checkpoint
+from .machine import is_first_process
+from .placeholders import dotted, fill, look_up, open_values
+
+
+@dataclass
+class Decision:
+    """What was settled by one process, for all.
+
+    Attributes:
+        values (dict[str, Any]): Values by name.
+        notes (list[str]): Lines for the log.
+        own (dict[str, Any]): A person's own values as they were understood, such as a path in full, by keys as
+            ``--cfg-options`` has them.
+        complaint (str, optional): Why there is no decision.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    own: dict[str, Any] = field(default_factory=dict)
+    complaint: str | None = None
+
+
+def decide(cfg: Config, *explainers: Callable) -> Decision | None:
+    """Settle what a config leaves open, in the first process.
+
+    A training that is resumed takes the values from the config in its checkpoint; otherwise ``auto_setup`` finds them.
+    It must be done before the processes form a group: of a trial, losses would wait for those of other processes.
+
+    Args:
+        cfg (Config): The config.
+        *explainers (Callable): See :func:`explained`.
+
+    Returns:
+        Decision | None: What was settled; None where there is nothing to, and in other processes.
+    """
+    if not cfg.get('auto_setup') or not is_first_process(cfg.get('launcher', 'none')):
+        return None
+    try:
+        with explained(*explainers), DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+            return _decide(cfg)
+    except UserError as error:
+        return Decision(complaint=str(error))
+
+
+def complete(cfg: Config, decision: Decision | None, *explainers: Callable) -> list[str]:
+    """Put values in the place of what a config leaves open, in each process, and take ``auto_setup`` out of it.
+
+    Args:
+        cfg (Config): The config, changed in place. Without ``auto_setup`` it stays as it is.
+        decision (Decision | None): What :func:`decide` has returned in this process.
+        *explainers (Callable): See :func:`explained`.
+
+    Returns:
+        list[str]: Lines for the log.
+
+    Raises:
+        UserError: If there is no decision, or the config has a name without a value.
+    """
+    if not cfg.get('auto_setup'):
+        return []
+    if cfg.get('launcher', 'none') != 'none' and not is_distributed():
+        # The runner would do the same, and finds it done.
+        init_dist(cfg.launcher, **cfg.get('env_cfg', {}).get('dist_cfg', {}))
+    told = [decision]
+    broadcast_object_list(told)
+    (decision,) = told
+    if decision.complaint:
+        raise UserError(decision.complaint)
+    with explained(*explainers):
+        fill(cfg, decision.values)
+    cfg.merge_from_dict(decision.own)
+    kind, cfg.auto_setup = cfg.auto_setup.type, None
+    return [f'{kind}: {note}' for note in decision.notes]
+
+
+def _decide(cfg: Config) -> Decision:
+    setup = TASK_UTILS.build(cfg.auto_setup)
+    chosen = setup.chosen(cfg)
+    own = {setup.homes[name]: value for name, value in chosen.items()}
+    checkpoint = resumed_checkpoint(cfg)
+    if checkpoint is None:
+        return Decision(*setup(cfg), own)
+    values = remembered(cfg, config_of(read_checkpoint(checkpoint), checkpoint), checkpoint) | chosen
+    return Decision(values, [f'nothing is chosen anew: data and settings are those of {checkpoint}'], own)
+
+
+def resumed_checkpoint(cfg: Config) -> str | None:
+    """Find the checkpoint that a training goes on from.
+
+    Args:
+        cfg (Config): The config.
+
+    Returns:
+        str, optional: Its path; None where training begins.
+    """
+    if not cfg.get('resume'):
+        return None
+    if cfg.get('load_from'):
+        return cfg.load_from
+    return find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
+
+
+def remembered(cfg: Config, before: Config, checkpoint: str) -> dict[str, Any]:
+    """Read the values of an earlier run where the config has their names.
+
+    Args:
+        cfg (Config): The config, with open values.
+        before (Config): The completed config of that run.
+        checkpoint (str): Where it comes from, for messages.
+
+    Returns:
+        dict[str, Any]: Values by name.
+
+    Raises:
+        ValueError: If there is no value for a name.
+    """
+    values = {}
+    for name, paths in open_values(cfg).items():
+        found = [value for value in (look_up(before, path) for path in paths) if value is not None]
+        if not found:
+            raise ValueError(
+                f'checkpoint {checkpoint} was trained by a config without {dotted(paths[0])}: go on with the config '
+                'in its work directory, or begin anew in another one'
+            )
+        values[name] = found[0]
+    return values

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which images are kept back for validation, and the lists that say so."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..evaluation import write_columns
+from ..reports.audit.label_lists import label_numbers
+from .layout import Classes
+
+#: A class of fewer images is trained on as a whole.
+FEWEST_TO_SPLIT = 5
+
+
+def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Classes]:
+    """Keep back a share of each class for validation.
+
+    An image goes where the hash of its path and the seed sends it, so that the split is the same in whatever order
+    images are listed, and an image that is added later moves few others.
+
+    Args:
+        classes (Classes): Images by class.
+        share (float): Share to keep back, in (0, 1), rounded for each class; at least one image of a class that
+            has :data:`FEWEST_TO_SPLIT`, and never all.
+        seed (int): Seed.
+
+    Returns:
+        tuple[Classes, Classes]: Images to train on, and those kept back.
+    """
+    train, val = {}, {}
+    for name, images in classes.items():
+        count = 0
+        if len(images) >= FEWEST_TO_SPLIT:
+            count = min(max(1, round(share * len(images))), len(images) - 1)
+        kept = set(sorted(images, key=lambda path: _draw(path, seed))[:count])
+        train[name] = [path for path in images if path not in kept]
+        if kept:
+            val[name] = sorted(kept)
+    return train, val
+
+
+def _draw(path: str, seed: int) -> bytes:
+    return hashlib.sha256(f'{seed}/{path}'.encode()).digest()
+
+
+def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str]) -> Path:
+    """Write a list for :class:`CSVDataset`: ``img_path,gt_label,gt_class``, as the audit's are.
+
+    Its name holds a hash of what is in it, so that the list of an earlier run is never overwritten by another.
+
+    Args:
+        folder (Path): Folder for the list; made where it is missing.
+        name (str): First part of its name, such as ``'train'``.
+        images (Classes): Images by class, paths below the root.
+        classes (Sequence[str]): All classes, in the order of their labels.
+
+    Returns:
+        Path: The list, absolute.
+    """
+    rows = [(f'./{path}', label, of) for label, of in enumerate(classes) for path in images.get(of, [])]
+    numbers = label_numbers(classes)
+    digest = hashlib.sha256(repr(rows).encode()).hexdigest()[:8]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = (folder / f'{name}_{digest}.csv').resolve()
+    columns = dict(
+        img_path=[path for path, _, _ in rows],
+        gt_label=[numbers[label] for _, label, _ in rows],
+        gt_class=[of for _, _, of in rows],
+    )
+    write_columns(path, columns)
+    return path

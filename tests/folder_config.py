@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The config for folders, read as ``tools/train.py`` reads it, with a network of no size."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+from test_tools.toolbox import NARROW
+
+from tcl_plugin.auto_setup import complete, decide
+from tcl_plugin.cli import BUILDING
+
+CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'tcl_r50_folder.py'
+
+TINY = {
+    'model.backbone.depth': 18,
+    'model.backbone.base_channels': NARROW,
+    'model.backbone.stem_channels': NARROW,
+    'model.backbone.init_cfg': None,
+    'model.head.in_channels': 8 * NARROW,
+    'image_size': 32,
+}
+#: Everything but the step on a few images, and the network as it is.
+QUICK = {'auto_setup.trial': False}
+
+
+def read_folder_config(root: str | Path, work_dir: str | Path, **options) -> Config:
+    """Read the config.
+
+    Args:
+        root (str | Path): The folder of images.
+        work_dir (str | Path): The work directory.
+        **options: As of ``--cfg-options``.
+
+    Returns:
+        Config: The config, with open values.
+    """
+    cfg = Config.fromfile(CONFIG)
+    cfg.merge_from_dict({'data_root': str(root), **options})
+    cfg.work_dir, cfg.launcher = str(work_dir), 'none'
+    return cfg
+
+
+def completed_folder_config(root: str | Path, work_dir: str | Path, **options) -> Config:
+    """Read the config and complete it; see :func:`read_folder_config`."""
+    cfg = read_folder_config(root, work_dir, **options)
+    complete(cfg, decide(cfg, *BUILDING), *BUILDING)
+    return cfg

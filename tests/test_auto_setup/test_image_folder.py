@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a folder to a complete config, and what a person's own values do to it."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from folder_config import QUICK, completed_folder_config, read_folder_config
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+from mmpretrain.registry import DATASETS, TASK_UTILS
+from tree_builders import build_own_folder, write_image
+
+from tcl_plugin.auto_setup import image_folder
+from tcl_plugin.auto_setup.placeholders import open_values
+from tcl_plugin.auto_setup.trial import Trial
+
+CLASSES = ['grüner Apfel', 'red car', 'Ünü']
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return build_own_folder(tmp_path_factory.mktemp('own') / 'my images')
+
+
+def listed(path):
+    with open(path, newline='', encoding='utf-8') as file:
+        return [(row['img_path'], row['gt_class']) for row in csv.DictReader(file)]
+
+
+def setup(cfg):
+    """Values and lines for the log."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return TASK_UTILS.build(cfg.auto_setup)(cfg)
+
+
+def test_completes_the_config(folder, tmp_path):
+    cfg = completed_folder_config(folder, tmp_path, **QUICK)
+    assert open_values(cfg) == {} and cfg.auto_setup is None
+    assert cfg.classes == CLASSES and cfg.data_root == str(folder)
+    assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == 3
+    train, val = cfg.train_dataloader.dataset.dataset, cfg.val_dataloader.dataset
+    assert train.data_root == val.data_root == str(folder) and train.classes == val.classes == CLASSES
+    assert cfg.test_dataloader.dataset == val
+    assert cfg.train_dataloader.dataset.num_classes == 3
+    assert all(Path(part.ann_file).is_absolute() and Path(part.ann_file).is_file() for part in (train, val))
+    assert cfg.param_scheduler[1].end == cfg.train_cfg.max_epochs == 100
+    assert (cfg.train_dataloader.batch_size, cfg.val_dataloader.batch_size) == (4, 16)
+    assert cfg.optim_wrapper.optimizer.lr == 0.005 / 8
+    assert (cfg.auto_scale_lr.enable, cfg.auto_scale_lr.base_batch_size) == (False, 4)
+    assert (cfg.image_size, val.pipeline[1].scale, val.pipeline[2].crop_size) == (224, 256, 224)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        assert (len(DATASETS.build(cfg.train_dataloader.dataset)), len(DATASETS.build(val))) == (27, 3)
+    train, val = listed(train.ann_file), listed(val.ann_file)
+    assert not set(train) & set(val) and len({*train, *val}) == 30
+    assert sorted(name for _, name in val) == CLASSES
+    assert all(path.startswith(f'./{name}/') for path, name in train + val)
+    assert ('./red car/more/04.png', 'red car') in train + val
+
+
+def test_says_what_it_found_and_chose(folder, tmp_path):
+    _, notes = setup(read_folder_config(folder, tmp_path, **QUICK))
+    assert notes[:5] == [
+        f'{folder}: 3 classes, 30 images (grüner Apfel 10, red car 10, Ünü 10)',
+        'passed over, as their names are not those of images: 2 files (.db 1, .txt 1)',
+        'no class, as there is no image in it: nothing',
+        'left out, as no folder says which class they are: loose.png',
+        'validation: 3 images are kept back, 10% of each class. They are neither trained on nor audited; '
+        '--no-validate keeps none back',
+    ]
+    assert 'labels of validation images may be wrong, too' in notes[5]
+    assert notes[6].startswith('image_size=224 train_dataloader.batch_size=4 train_dataloader.num_workers=')
+    assert 'train_cfg.max_epochs=100 model.head.warmup_epochs=10 optim_wrapper.optimizer.lr=0.000625; any' in notes[6]
+    assert len(notes) == 7
+
+
+def test_own_values_win_and_the_rest_suits_them(folder, tmp_path):
+    own = {
+        'classes': ['Ünü', 'red car'],
+        'image_size': 96,
+        'train_dataloader.batch_size': 8,
+        'train_dataloader.num_workers': 3,
+        'train_cfg.max_epochs': 40,
+        'optim_wrapper.optimizer.lr': 0.5,
+        'val_dataloader.batch_size': 5,
+        'auto_setup.val_share': 0.4,
+    }
+    cfg = completed_folder_config(folder, tmp_path, **QUICK, **own)
+    assert cfg.classes == cfg.val_dataloader.dataset.classes == ['Ünü', 'red car']
+    assert cfg.model.head.num_classes == 2
+    assert (cfg.train_dataloader.batch_size, cfg.train_dataloader.num_workers) == (8, 3)
+    assert (cfg.val_dataloader.batch_size, cfg.test_dataloader.batch_size, cfg.val_dataloader.num_workers) == (
+        5,
+        32,
+        3,
+    )
+    assert (cfg.train_cfg.max_epochs, cfg.param_scheduler[1].end, cfg.model.head.warmup_epochs) == (40, 40, 4)
+    assert cfg.optim_wrapper.optimizer.lr == 0.5
+    assert cfg.val_dataloader.dataset.pipeline[2].crop_size == 96
+    assert sorted({name for _, name in listed(cfg.train_dataloader.dataset.dataset.ann_file)}) == ['red car', 'Ünü']
+    assert len(listed(cfg.val_dataloader.dataset.ann_file)) == 8
+
+
+def test_a_relative_folder_becomes_whole(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    cfg = completed_folder_config('my images', 'w', **QUICK)
+    assert cfg.data_root == cfg.val_dataloader.dataset.data_root == str(folder)
+    assert cfg.val_dataloader.dataset.ann_file.startswith(str(folder.parent / 'w'))
+
+
+def test_parts_are_kept_as_they_are(tmp_path):
+    for part, count in [('train', 3), ('val', 2), ('test', 1)]:
+        build_own_folder(tmp_path / 'pictures' / part, count=count)
+    cfg = completed_folder_config(tmp_path / 'pictures', tmp_path, **QUICK)
+    loaders = (cfg.train_dataloader.dataset, cfg.val_dataloader, cfg.test_dataloader)
+    lists = [listed(loader.dataset.ann_file) for loader in loaders]
+    assert [len(rows) for rows in lists] == [9, 6, 3]
+    assert [{path.split('/')[1] for path, _ in rows} for rows in lists] == [{'train'}, {'val'}, {'test'}]
+
+
+def test_nothing_is_kept_back_without_validation(folder, tmp_path):
+    cfg = read_folder_config(folder, tmp_path, **QUICK)
+    cfg.val_dataloader = None
+    values, notes = setup(cfg)
+    assert len(listed(values['train_list'])) == 30 and values['test_list'] == values['train_list']
+    assert 'no validation: all labels of the training part are trained on, and audited' in notes
+
+
+def test_a_folder_for_validation_is_there_to_test_without_it(tmp_path):
+    for part, count in [('train', 3), ('val', 2)]:
+        build_own_folder(tmp_path / 'own' / part, count=count)
+    cfg = read_folder_config(tmp_path / 'own', tmp_path, **QUICK)
+    cfg.val_dataloader = None
+    values, _ = setup(cfg)
+    assert (len(listed(values['train_list'])), len(listed(values['test_list']))) == (9, 6)
+
+
+def test_images_that_cannot_be_read_are_left_out(tmp_path):
+    folder = build_own_folder(tmp_path / 'own')
+    (folder / 'Ünü' / 'broken, "so".jpg').write_text('no image')
+    (folder / 'only').mkdir()
+    (folder / 'only' / 'broken.jpg').touch()
+    values, notes = setup(read_folder_config(folder, tmp_path, **QUICK))
+    assert values['classes'] == CLASSES and len(listed(values['train_list'])) == 27
+    assert any('they cannot be read: only/broken.jpg, Ünü/broken, "so".jpg (' in note for note in notes)
+    with (tmp_path / 'lists' / 'left_out.csv').open(newline='', encoding='utf-8') as file:
+        assert [row['img_path'] for row in csv.DictReader(file)] == ['./only/broken.jpg', './Ünü/broken, "so".jpg']
+    unchecked, _ = setup(read_folder_config(folder, tmp_path, **QUICK, **{'auto_setup.check_images': False}))
+    assert unchecked['num_classes'] == 4
+
+
+def test_a_step_on_a_few_images_decides(folder, tmp_path, monkeypatch):
+    tried = []
+
+    def step(cfg, device):
+        tried.append((open_values(cfg), cfg.image_size, device.type))
+        return Trial(seconds=2000.0, sample_bytes=2.0**50, model_bytes=0)
+
+    monkeypatch.setattr(image_folder, 'try_step', step)
+    monkeypatch.setattr(image_folder, 'get_device', lambda: 'cpu')
+    values, notes = setup(read_folder_config(folder, tmp_path))
+    assert (values['image_size'], values['max_epochs'], values['batch_size']) == (112, 10, 2)
+    assert notes[7].startswith('estimated time on cpu: about 41 hours (5e+02 s for an image and epoch')
+    assert 'max_hours=12' in notes[8]
+    values, _ = setup(read_folder_config(folder, tmp_path, image_size=56, **{'auto_setup.max_hours': 600}))
+    assert (values['image_size'], values['max_epochs']) == (56, 35)
+    assert tried == [({}, 224, 'cpu'), ({}, 56, 'cpu')]
+
+
+def test_on_a_gpu_memory_decides_and_time_does_not(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(image_folder, 'try_step', lambda cfg, device: Trial(2000.0, 2.0**30, 2**20))
+    monkeypatch.setattr(image_folder, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (5 * 2**30, 80 * 2**30))
+    values, notes = setup(read_folder_config(folder, tmp_path))
+    assert (values['image_size'], values['max_epochs'], values['batch_size']) == (224, 100, 2)
+    assert values['num_workers'] >= 1 and not any('estimated' in note for note in notes)
+
+
+@pytest.mark.parametrize('epochs', [1, 2, 30])
+def test_learning_rate(folder, tmp_path, epochs):
+    """It rises in the second epoch, and falls to nearly nothing, in however few epochs."""
+    cfg = completed_folder_config(folder, tmp_path, **QUICK, **{'train_cfg.max_epochs': epochs})
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedulers = [PARAM_SCHEDULERS.build({**part, 'optimizer': optimizer}) for part in cfg.param_scheduler]
+    rates = []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    assert rates[0] == pytest.approx(0.2)
+    if epochs == 30:
+        assert max(rates) == rates[1] == pytest.approx(1, abs=0.02) and rates[-1] == pytest.approx(0.01, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        ({'data_root': 'auto:data_root'}, r'where are the images\? .*--cfg-options data_root=PATH'),
+        ({'data_root': 'gone'}, 'data_root .*gone does not exist'),
+        ({'data_root': ['a', 'b']}, 'data_root=.* must be a path'),
+        ({'classes': 'cat'}, 'classes=cat must be a list of names'),
+        ({'image_size': 0}, 'image_size=0 must be a whole number, 1 or more'),
+        ({'train_dataloader.batch_size': 'large'}, 'train_dataloader.batch_size=large must be'),
+        ({'optim_wrapper.optimizer.lr': 0}, 'lr=0 must be a number above 0'),
+        ({'auto_setup.val_share': 0}, 'val_share must lie between 0 and 1, got 0; --no-validate'),
+        ({'auto_setup.layout': 'flat'}, "layout must be 'classes' or 'parts', got 'flat'"),
+        ({'train_dataloader.batch_size': 64}, '27 images to train on are fewer than a batch of 64'),
+    ],
+)
+def test_refusals(folder, tmp_path, options, words):
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
+        setup(read_folder_config(folder, tmp_path, **{**QUICK, **options}))
+
+
+def test_too_few_images_to_keep_any_back(tmp_path):
+    for name in ('a', 'b'):
+        write_image(tmp_path / 'own' / name / '1.png', 0, 2)
+    cfg = read_folder_config(tmp_path / 'own', tmp_path, **QUICK)
+    with pytest.raises(ValueError, match=r'no class has the 5 images .* --no-validate'):
+        setup(cfg)
+    cfg.val_dataloader = None
+    assert setup(cfg)[0]['batch_size'] == 2

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person with a folder of images: train, go on, find doubtful labels, classify."""
+
+import csv
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from folder_config import TINY, completed_folder_config
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import DATASETS
+from toolbox import ROOT, load_file
+from tree_builders import build_own_folder, write_image
+
+from tcl_plugin.evaluation import read_label_table
+from tcl_plugin.saved_model import open_model
+
+CONFIG = str(ROOT / 'configs' / 'tcl_r50_folder.py')
+SMALL = [f'{key}={value}' for key, value in TINY.items()]
+
+
+def run(train_tool, *flags, options=()):
+    # mmengine tells the runs of one process apart by name and second.
+    run.count = getattr(run, 'count', 0) + 1
+    return train_tool.main([CONFIG, *flags, '--cfg-options', f'experiment_name=folder_{run.count}', *SMALL, *options])
+
+
+@pytest.fixture(scope='module')
+def trained_folder(train_tool, tmp_path_factory):
+    """A folder of images beside the work directory of a training on it, and of its continuation after an image was
+    added; and the config of the first part."""
+    place = tmp_path_factory.mktemp('person')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv('LOCAL_RANK', '0')
+        build_own_folder('my images', count=6)
+        write_image('my images/red car/0 wrong.png', 0, 3)
+        first = ['data_root=my images', 'train_cfg.max_epochs=1']
+        assert run(train_tool, options=first) == 0
+        before = config_of_run(place / 'work_dirs' / 'tcl_r50_folder')
+        write_image('my images/red car/new.png', 1, 3)
+        assert run(train_tool, '--resume', options=['train_cfg.max_epochs=2']) == 0
+    return place, before
+
+
+def config_of_run(work_dir):
+    return Config.fromfile(work_dir / 'tcl_r50_folder.py')
+
+
+def test_training_goes_on_with_the_same_images(trained_folder):
+    place, before = trained_folder
+    work_dir = place / 'work_dirs' / 'tcl_r50_folder'
+    assert (work_dir / 'last_checkpoint').read_text().endswith('epoch_2.pth')
+    after = config_of_run(work_dir)
+    for key in (
+        'data_root',
+        'classes',
+        'image_size',
+        'train_dataloader',
+        'val_dataloader',
+        'test_dataloader',
+        'model',
+    ):
+        assert after[key] == before[key], key
+    assert (before.train_cfg.max_epochs, after.train_cfg.max_epochs, after.param_scheduler[1].end) == (1, 2, 2)
+    assert 'auto:' not in after.pretty_text
+    log = [path.read_text(encoding='utf-8') for path in sorted(work_dir.glob('*/*.log'))]
+    assert 'ImageFolderSetup: nothing is chosen anew' not in log[0] and 'estimated time on ' in log[0]
+    assert 'ImageFolderSetup: nothing is chosen anew' in log[1]
+
+
+def test_audit_and_a_training_on_what_it_corrects(trained_folder, tmp_path, monkeypatch):
+    """From another folder than the one that the training was started in."""
+    place, before = trained_folder
+    monkeypatch.chdir(tmp_path)
+    work_dir = place / 'work_dirs' / 'tcl_r50_folder'
+    audit_tool = load_file(ROOT / 'tools' / 'audit_labels.py')
+    assert audit_tool.main([str(work_dir), '--out', 'audit', '--top', '3']) == 0
+    table, summary = (
+        read_label_table(work_dir / 'label_quality.csv'),
+        json.loads(Path('audit/summary.json').read_text()),
+    )
+    assert summary['num_samples'] == 16 and summary['classes'] == before.classes
+    assert summary['data_root'] == str(place / 'my images')
+    corrected = {
+        'train_dataloader.dataset.dataset.ann_file': str(tmp_path / 'audit' / 'corrected_annotations.csv'),
+        'auto_setup.trial': False,
+    }
+    cfg = completed_folder_config(place / 'my images', 'again', **corrected)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    assert dataset.img_paths == list(table.img_path)
+    expected = np.where(table.is_label_issue, table.suggested_label, table.given_label).tolist()
+    assert dataset.given_labels.tolist() == expected
+
+
+def test_predictions_and_size_of_images(trained_folder, tmp_path):
+    place, before = trained_folder
+    checkpoint = place / 'work_dirs' / 'tcl_r50_folder' / 'epoch_2.pth'
+    predict_tool = load_file(ROOT / 'tools' / 'predict.py')
+    out = tmp_path / 'predictions.csv'
+    assert predict_tool.main([str(checkpoint), str(place / 'my images' / 'Ünü'), '--out', str(out)]) == 0
+    with out.open(newline='', encoding='utf-8') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6 and {row['class'] for row in rows} <= set(before.classes)
+    export_tool = load_file(ROOT / 'tools' / 'export_onnx.py')
+    args = Namespace(checkpoint=str(checkpoint), config=None, cfg_options=None, device='cpu')
+    assert export_tool.find_shape(*open_model(args)) == (3, 32, 32)
+
+
+def test_the_config_of_the_run_tests_it_and_that_of_the_repository_is_refused(
+    trained_folder, test_tool, tmp_path, monkeypatch, capsys
+):
+    place, _ = trained_folder
+    monkeypatch.chdir(tmp_path)
+    work_dir = place / 'work_dirs' / 'tcl_r50_folder'
+    checkpoint = str(work_dir / 'epoch_2.pth')
+    assert test_tool.main([CONFIG, checkpoint]) == 2
+    assert f'such as {Path("work_dirs", "tcl_r50_folder", "tcl_r50_folder.py")}' in capsys.readouterr().err
+    flags = ['--work-dir', 't', '--cfg-options', 'experiment_name=folder_test']
+    assert test_tool.main([str(work_dir / 'tcl_r50_folder.py'), checkpoint, *flags]) == 0
+
+
+def test_mistakes_are_one_line(train_tool, workplace, capsys):
+    for options, words in [
+        ([], 'Name their folder: --cfg-options data_root=PATH'),
+        (['data_root=gone'], f'data_root {workplace / "gone"} does not exist'),
+    ]:
+        assert run(train_tool, options=options) == 2
+        line = capsys.readouterr().err
+        assert line.startswith('error: ') and line.count('\n') == 1 and words in line
+    assert not (workplace / 'work_dirs').exists()
