@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmengine.device import get_device
+from mmengine.utils import import_modules_from_strings
 from mmpretrain.registry import TASK_UTILS
 
 from tcl_plugin.cli import BUILDING, Parser
@@ -163,6 +164,8 @@ def detector_of(work_dir):
         BaseDetector, optional: The detector; None where the run has none.
     """
     _, cfg = read_config(Path(work_dir))
+    if cfg.get('custom_imports'):  # the detector may be a person's own
+        import_modules_from_strings(**cfg.custom_imports)
     hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.get('detector')]
     return TASK_UTILS.build(hooks[0].detector) if hooks else None
 
