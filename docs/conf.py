@@ -24,5 +24,6 @@ html_theme = 'furo'
 html_title = 'tcl_plugin'
 html_show_sphinx = html_show_copyright = html_copy_source = False
 html_theme_options = {'sidebar_hide_name': False, 'top_of_page_buttons': []}
+html_show_search_summary = False  # would be fetched, which browsers refuse to pages on a disk
 html_static_path = ['_site/static']
 html_css_files = ['site.css']
