@@ -19,7 +19,7 @@ REQUIREMENTS := $(addprefix requirements/,runtime.txt mminstall.txt tests.txt op
 # Every method on the digits.
 DIGITS := configs/tcl_digits_sym80.py configs/ce_digits_sym80.py $(wildcard configs/variants/*_digits_sym80.py configs/peers/*_digits_sym80.py)
 
-.PHONY: help venv demo sweep test test-onedl lint format clean
+.PHONY: help venv demo sweep test test-onedl lint format docs clean
 
 help:
 	@echo 'make venv        create $(VENV) and install everything from requirements/'
@@ -28,6 +28,7 @@ help:
 	@echo 'make test        run the tests'
 	@echo 'make test-onedl  run the smoke test against the OneDL forks'
 	@echo 'make lint        ruff check and format check;  make format  rewrite the files'
+	@echo 'make docs        build the pages into build/site; a warning is an error'
 	@echo 'make clean       remove caches and build products (not $(VENV), data or work_dirs)'
 
 venv: $(VENV)/.installed
@@ -65,6 +66,12 @@ lint: venv
 format: venv
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# From scratch: pages that have not changed would not be warned about again.
+docs: venv
+	rm -rf build/site
+	$(BIN)/python -m sphinx -E -n -W --keep-going -q -d build/doctrees docs build/site
+	@echo build/site/index.html
 
 clean:
 	rm -rf build dist *.egg-info .onedl .pytest_cache .ruff_cache

@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmengine.device import get_device
+from mmengine.utils import import_modules_from_strings
 from mmpretrain.registry import TASK_UTILS
 
 from tcl_plugin.cli import BUILDING, Parser
@@ -17,19 +18,26 @@ from tcl_plugin.explain import explain_checkpoint, explain_files, explain_valida
 from tcl_plugin.hooks.label_noise_hook import TABLE_NAME
 from tcl_plugin.reports import (
     Points,
+    doubtful_images,
     draw_confusion,
     draw_embeddings,
+    draw_gallery,
+    draw_overview,
     draw_table,
+    mixture_of,
     plot_curves,
     read_config,
     read_record,
     save,
     title_of,
 )
+from tcl_plugin.reports.audit import read_audit
+from tcl_plugin.reports.gallery import caption_of
 from tcl_plugin.reports.style import SUFFIXES
 from tcl_plugin.saved_run import open_run, test_outputs, training_outputs, training_set
 
 MOST_POINTS = 10_000
+MOST_IMAGES = 20
 EXPLAINERS = (explain_checkpoint, *BUILDING, explain_files, explain_validation)
 
 
@@ -48,7 +56,7 @@ def parse_args(argv=None):
     parser = Parser(
         prog='plot.py',
         description='Draw accuracy, memorisation, detection and losses over the epochs; the scores of the labels; the '
-        'representations; or the confusion matrix of the test set.',
+        'images whose labels are most doubtful; the representations; or the confusion matrix of the test set.',
     )
     parser.add_argument(
         'runs', nargs='+', metavar='[NAME=]WORK_DIR', help='work directory of a run, and its name in the legend'
@@ -58,9 +66,10 @@ def parse_args(argv=None):
     )
     parser.add_argument(
         '--kind',
-        choices=('curves', *KINDS, 'all'),
+        choices=('curves', 'overview', *KINDS, 'all'),
         default='curves',
-        help='what to draw; default: curves, which take several runs. tsne and confusion need the checkpoint and data',
+        help='what to draw; default: curves. curves and overview take several runs; overview adds what the first of '
+        'them doubts. gallery and overview need the data, tsne and confusion the checkpoint too',
     )
     parser.add_argument('--format', choices=('png', 'svg', 'pdf'), default='png', help='of --kind all; default: png')
     parser.add_argument('--title', help='title; default: method, data and noise')
@@ -91,7 +100,7 @@ def check_out(args):
         return
     if out.suffix.lower() not in SUFFIXES:
         raise UserError(f'--out {out}: must be a {", ".join(SUFFIXES)} file')
-    if args.kind != 'curves' and len(args.runs) > 1:
+    if args.kind in KINDS and len(args.runs) > 1:
         raise UserError(f'--kind {args.kind} draws one run, got {", ".join(args.runs)}')
 
 
@@ -141,11 +150,38 @@ def draw_scores(run):
         matplotlib.figure.Figure: The picture.
     """
     table = read_label_table(run.work_dir / TABLE_NAME)
-    _, cfg = read_config(run.work_dir)
-    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.get('detector')]
-    detector = TASK_UTILS.build(hooks[0].detector) if hooks else None
     num_classes = int(table.given_label.max()) + 1
-    return draw_table(table, detector, num_classes, run.title)
+    return draw_table(table, detector_of(run.work_dir), num_classes, run.title)
+
+
+def detector_of(work_dir):
+    """Build the detector of a run anew.
+
+    Args:
+        work_dir (str | Path): Its work directory.
+
+    Returns:
+        BaseDetector, optional: The detector; None where the run has none.
+    """
+    _, cfg = read_config(Path(work_dir))
+    if cfg.get('custom_imports'):  # the detector may be a person's own
+        import_modules_from_strings(**cfg.custom_imports)
+    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.get('detector')]
+    return TASK_UTILS.build(hooks[0].detector) if hooks else None
+
+
+def draw_doubtful(run):
+    """Draw the images whose labels a run doubts most.
+
+    Args:
+        run (OpenRun): The run.
+
+    Returns:
+        matplotlib.figure.Figure: The picture.
+    """
+    audit = read_audit(run.work_dir)
+    cells = doubtful_images(audit, MOST_IMAGES)
+    return draw_gallery(cells, f'{run.title}\n{caption_of(cells, len(audit.ranking))}'.strip())
 
 
 def draw_tsne(run):
@@ -202,7 +238,8 @@ def draw_matrix(run):
     return draw_confusion(test.predicted, test.labels, num_classes, names, title)
 
 
-KINDS = {'histogram': draw_scores, 'tsne': draw_tsne, 'confusion': draw_matrix}
+KINDS = {'histogram': draw_scores, 'gallery': draw_doubtful, 'tsne': draw_tsne, 'confusion': draw_matrix}
+NEED_TABLE = ('histogram', 'gallery')
 
 
 def draw_curves(args, path):
@@ -213,13 +250,40 @@ def draw_curves(args, path):
         path (Path): Picture to write.
     """
     records = {name: read_record(folder) for name, folder in args.runs.items()}
-    title = args.title
-    if title is None:
-        # Curves need no config; without one there is no title, and several titles are none.
-        titles = {title_of(folder) for folder in args.runs.values() if any(Path(folder).glob('*.py'))}
-        title = titles.pop() if len(titles) == 1 else ''
-    plot_curves(records, path, title)
+    plot_curves(records, path, common_title(args))
     print(path)
+
+
+def common_title(args):
+    """Say what all runs are.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+
+    Returns:
+        str: The title; '' where they have several.
+    """
+    if args.title is not None:
+        return args.title
+    # Curves need no config; without one there is no title, and several titles are none.
+    titles = {title_of(folder) for folder in args.runs.values() if any(Path(folder).glob('*.py'))}
+    return titles.pop() if len(titles) == 1 else ''
+
+
+def draw_all_in_one(args):
+    """Draw the curves of all runs, and what the first of them doubts.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+    """
+    records = {name: read_record(folder) for name, folder in args.runs.items()}
+    first = next(iter(args.runs.values()))
+    audit = read_audit(first)
+    table = audit.table
+    mixture = mixture_of(detector_of(first), table.label_quality, table.given_label, len(audit.classes))
+    cells = doubtful_images(audit, MOST_IMAGES)
+    save(draw_overview(records, table, mixture, cells, common_title(args)), args.out)
+    print(args.out)
 
 
 def draw_all(args):
@@ -233,7 +297,7 @@ def draw_all(args):
     for name, folder in args.runs.items():
         run = OpenRun(folder, args.title, args.device)
         for kind, draw_kind in KINDS.items():
-            if kind == 'histogram' and not (run.work_dir / TABLE_NAME).is_file():
+            if kind in NEED_TABLE and not (run.work_dir / TABLE_NAME).is_file():
                 print(f'left out: {kind}: {folder} has no {TABLE_NAME}', file=sys.stderr)
                 continue
             path = (out / name if len(args.runs) > 1 else out) / f'{kind}.{args.format}'
@@ -253,6 +317,8 @@ def draw(argv=None):
             draw_all(args)
         elif args.kind == 'curves':
             draw_curves(args, args.out)
+        elif args.kind == 'overview':
+            draw_all_in_one(args)
         else:
             (folder,) = args.runs.values()
             save(KINDS[args.kind](OpenRun(folder, args.title, args.device)), args.out)

@@ -42,7 +42,7 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
     figure.suptitle(title)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, panels, strict=False):
-        _draw_panel(axis, records, *panel)
+        draw_panel(axis, records, *panel)
     if has_losses:
         _draw_losses(axes[len(panels)], records)
     for axis in axes[count:]:
@@ -52,10 +52,17 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
     save(figure, path)
 
 
-def _draw_panel(
-    axis, records: Mapping[str, RunRecord], label: str, name: str, beside: str | None, factor: int
-) -> None:
-    """Draw one scalar of all runs, and what is measured beside it."""
+def draw_panel(axis, records: Mapping[str, RunRecord], label: str, name: str, beside: str | None, factor: int) -> None:
+    """Draw one scalar of all runs, and what is measured beside it.
+
+    Args:
+        axis (matplotlib.axes.Axes): Where to draw.
+        records (Mapping[str, RunRecord]): Runs by the name they are to bear.
+        label (str): What is written beside the axis; this and the others are an entry of ``PANELS``.
+        name (str): The scalar.
+        beside (str, optional): Scalar to dash beside it.
+        factor (int): What both are multiplied by.
+    """
     for position, (run, record) in enumerate(records.items()):
         _draw_line(axis, record.scalars.get(name), factor, label=run, **series_style(position))
         # All runs of one noise have one measured rate.

@@ -88,6 +88,22 @@ def draw_histogram(
 
     figure = Figure(figsize=(5.2, 3.6), layout='constrained')
     axis = figure.subplots()
+    draw_scores(axis, scores, is_wrong, mixture)
+    count = f'{len(scores)} training samples'
+    count += '' if is_wrong is None else f', {100 * is_wrong.mean():.1f} % of the labels wrong'
+    axis.set_title(f'{title}\n{count}'.strip(), fontsize='medium')
+    return figure
+
+
+def draw_scores(axis, scores: np.ndarray, is_wrong: np.ndarray | None, mixture: ScoreMixture | None = None) -> None:
+    """Draw the scores without a title; see :func:`draw_histogram`.
+
+    Args:
+        axis (matplotlib.axes.Axes): Where to draw.
+        scores (np.ndarray): Score of each given label in [0, 1], shape (N,).
+        is_wrong (np.ndarray, optional): Whether it is wrong, bool, shape (N,).
+        mixture (ScoreMixture, optional): What to draw over them. Defaults to None.
+    """
     # A score may pass 1 by a rounding error.
     scores = scores.clip(0, 1)
     edges = np.linspace(0, 1, BINS + 1)
@@ -102,12 +118,8 @@ def draw_histogram(
         _draw_mixture(axis, mixture, len(scores) / BINS)
     # A narrow component would press the bars flat.
     axis.set(xlim=(0, 1), ylim=(0, min(axis.get_ylim()[1], 1.25 * top)))
-    count = f'{len(scores)} training samples'
-    count += '' if is_wrong is None else f', {100 * is_wrong.mean():.1f} % of the labels wrong'
     axis.set(xlabel=r'score of the given label, $p(y=z\,|\,x)$', ylabel='training samples')
-    axis.set_title(f'{title}\n{count}'.strip(), fontsize='medium')
     axis.legend(fontsize='small')
-    return figure
 
 
 def _draw_mixture(axis, mixture: ScoreMixture, factor: float) -> None:

@@ -14,6 +14,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
+from tcl_plugin.reports import doubtful_images
 from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lists
 from tcl_plugin.reports.audit.label_lists import images_root, label_numbers
 from tcl_plugin.reports.audit.page import embed, page_data
@@ -127,6 +128,20 @@ def test_thumbnails(tmp_path):
     assert damaged.uri is None and 'cannot identify' in damaged.error
     assert gone.uri is None and 'No such file' in gone.error
     assert decoded(encode(Image.new('L', (8, 8), 200))).tolist() == np.full((8, 8, 3), 200).tolist()
+
+
+def test_doubtful_images(tmp_path):
+    """The top of the ranking, with its own pixels and names; a damaged file costs no other image."""
+    dataset = folder_dataset(tmp_path / 'images', ['ant', 'bee', 'cat'])
+    audit = audit_of(dataset, SUGGESTED, clean_prob=np.linspace(1, 0, 12))
+    first, second = audit.ranking[:2]
+    with open(dataset.img_paths[second], 'wb') as file:
+        file.write(b'no image')
+    cells = doubtful_images(audit, 2)
+    assert (first, len(cells)) == (8, 2)
+    assert [(cell.given, cell.suggested) for cell in cells] == [('cat', 'bee'), ('bee', 'ant')]
+    assert (cells[0].image == np.asarray(Image.open(dataset.img_paths[first]))).all() and cells[1].image is None
+    assert len(doubtful_images(audit, 20)) == len(audit.ranking)
 
 
 class Scripts(HTMLParser):

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from tcl_plugin.detection import OODDetector, SmallLossDetector, fit_score_mixture
-from tcl_plugin.reports import Points, draw_confusion, draw_embeddings, draw_histogram, embed, mixture_of, save
+from tcl_plugin.reports import (
+    Doubtful,
+    Points,
+    draw_confusion,
+    draw_embeddings,
+    draw_gallery,
+    draw_histogram,
+    embed,
+    mixture_of,
+    save,
+)
 from tcl_plugin.reports import embedding as embedding_module
 from tcl_plugin.reports.style import class_colors, series_style
 from tcl_plugin.reports.views import Row, draw_views
@@ -95,6 +105,17 @@ def test_views_in_a_grid():
     figure = draw_views(rows)
     assert len(figure.axes) == 14
     assert [axis.texts[0].get_text() for axis in figure.axes if axis.texts] == [row.label for row in rows]
+
+
+def test_gallery_says_what_is_given_and_what_is_suggested():
+    image = np.zeros((4, 4, 3), dtype=np.uint8)
+    cells = [Doubtful(image, 'cat', 'dog')] * 11 + [Doubtful(None, 'ant', 'bee')]
+    figure = draw_gallery(cells, 'title')
+    assert figure.get_suptitle() == 'title' and [len(axis.images) for axis in figure.axes] == [1] * 11 + [0]
+    assert [text.get_text() for text in figure.axes[0].texts] == ['given cat', '→ dog']
+    assert [text.get_text() for text in figure.axes[-1].texts] == ['cannot\nbe read', 'given ant', '→ bee']
+    nothing = draw_gallery([], 'no label is called wrong')
+    assert nothing.get_suptitle() == 'no label is called wrong' and not nothing.axes
 
 
 def test_more_lines_than_colours_are_dashed():

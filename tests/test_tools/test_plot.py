@@ -12,7 +12,7 @@ from tcl_plugin.datasets import NoisyLabelDataset
 from tcl_plugin.evaluation import read_label_table
 from tcl_plugin.saved_run import Outputs, open_run, training_outputs, training_set
 
-KINDS = ['confusion', 'curves', 'histogram', 'tsne']
+KINDS = ['confusion', 'curves', 'gallery', 'histogram', 'tsne']
 
 
 @pytest.fixture(scope='module')
@@ -39,6 +39,8 @@ def test_all_kinds_of_one_run(plot_tool, trained, workplace, capsys):
     assert '50 test images, by predicted class' in written['tsne']
     assert '64 training images, by true class' in written['tsne'] and 'given label wrong' in written['tsne']
     assert 'estimated' in written['curves'] and 'contrast' in written['curves']
+    called = int(table.is_label_issue.sum())
+    assert f'the {min(called, 20)} most doubtful of {called} labels called wrong' in written['gallery']
     out = capsys.readouterr().out
     assert all(f'p/{kind}.svg' in out for kind in KINDS)
 
@@ -74,6 +76,17 @@ def test_curves_of_two_runs(plot_tool, trained, workplace):
     assert {'a', 'b', 'labels wrong (%), estimated'} <= set(written) and 'contrast' not in written
 
 
+def test_overview_is_of_all_runs_and_of_what_the_first_doubts(plot_tool, trained, workplace):
+    (workplace / 'plain').mkdir()  # of the second run its record is enough
+    (record,) = trained.glob('*/vis_data')
+    shutil.copytree(record, workplace / 'plain' / '1' / 'vis_data')
+    assert plot_tool.main([f'a={trained}', 'b=plain', '--kind', 'overview', '--out', 'o.svg']) == 0
+    written = texts(workplace / 'o.svg')
+    called = int(read_label_table(trained / 'label_quality.csv').is_label_issue.sum())
+    assert {'a', 'b', 'a: score of the given label', 'wrong labels', 'fitted: right'} <= set(written)
+    assert any(text.startswith(f'a: the {min(called, 20)} most doubtful of {called} labels') for text in written)
+
+
 def test_a_run_without_table(plot_tool, trained, workplace, capsys):
     """Only what its files allow is drawn; a work directory may have been moved."""
     shutil.copytree(trained, workplace / 'run')
@@ -85,7 +98,8 @@ def test_a_run_without_table(plot_tool, trained, workplace, capsys):
     (workplace / 'run' / 'last_checkpoint').unlink()
     assert plot_tool.main(['run', '--kind', 'all', '--out', 'p']) == 2
     error = capsys.readouterr().err
-    assert 'left out: histogram: run has no label_quality.csv' in error and 'error: run has no checkpoint' in error
+    assert all(f'left out: {kind}: run has no label_quality.csv' in error for kind in ('histogram', 'gallery'))
+    assert 'error: run has no checkpoint' in error
 
 
 @pytest.mark.parametrize(

@@ -59,14 +59,29 @@ def _tracked(indices: list[int]) -> Iterable[int]:
 
 
 def _thumbnail(info: dict) -> Thumbnail:
-    if info.get('img') is not None:
-        return Thumbnail(encode(_from_array(info['img'])))
-    if not info.get('img_path'):
-        return Thumbnail(error='the data set has no image')
     try:
-        return Thumbnail(encode(_from_file(info['img_path'])))
+        return Thumbnail(encode(read_image(info)))
     except UNREADABLE as error:
         return Thumbnail(error=str(error) or type(error).__name__)
+
+
+def read_image(info: dict) -> Image.Image:
+    """Read the image of a sample as it is before any pipeline.
+
+    Args:
+        info (dict): Its data info; see :func:`make_thumbnails`.
+
+    Returns:
+        PIL.Image.Image: The image; one from a large JPEG file may be smaller than that.
+
+    Raises:
+        Exception: One of ``UNREADABLE``, if there is no image or it cannot be read.
+    """
+    if info.get('img') is not None:
+        return _from_array(info['img'])
+    if not info.get('img_path'):
+        raise FileNotFoundError('the data set has no image')
+    return _from_file(info['img_path'])
 
 
 def _from_array(image: np.ndarray) -> Image.Image:

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that a run is about in one picture: accuracy and memorisation, scores, and doubtful images."""
+
+from collections.abc import Mapping, Sequence
+
+from ..detection import ScoreMixture
+from ..evaluation import LabelTable
+from .curves import PANELS, draw_panel
+from .gallery import Doubtful, caption_of, fill_gallery, grid_of
+from .histogram import draw_scores
+from .records import RunRecord
+
+CURVES = PANELS[:2]  # accuracy and memorisation
+
+
+def draw_overview(
+    records: Mapping[str, RunRecord],
+    table: LabelTable,
+    mixture: ScoreMixture | None,
+    cells: Sequence[Doubtful],
+    title: str = '',
+):
+    """Draw runs, and the labels that the first of them doubts.
+
+    Args:
+        records (Mapping[str, RunRecord]): Runs by the name they are to bear.
+        table (LabelTable): Table of label quality of the first.
+        mixture (ScoreMixture, optional): What is fitted to its scores.
+        cells (Sequence[Doubtful]): Its doubtful images, the most doubtful first.
+        title (str): Title of the picture. Defaults to ''.
+
+    Returns:
+        matplotlib.figure.Figure: The picture.
+    """
+    from matplotlib.figure import Figure
+
+    first, heights = next(iter(records)), (3.2, 0.35 + 1.25 * grid_of(len(cells))[0])
+    figure = Figure(figsize=(10, sum(heights) + 0.3), layout='constrained')
+    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
+    figure.suptitle(title)
+    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    accuracy, fitted, scores = above.subplots(1, 3)
+    for axis, panel in zip((accuracy, fitted), CURVES, strict=True):
+        draw_panel(axis, records, *panel)
+    accuracy.legend(fontsize='small')
+    is_wrong = None if table.true_label is None else table.given_label != table.true_label
+    draw_scores(scores, table.label_quality, is_wrong, mixture)
+    scores.set_xlabel(f'{first}: score of the given label')
+    caption = caption_of(cells, int(table.is_label_issue.sum()))
+    fill_gallery(below, cells, f'{first}: {caption}')
+    return figure
