@@ -5,7 +5,7 @@ Importing this package registers its parts in mmpretrain's registries; a config 
 ``custom_imports = dict(imports=['tcl_plugin'], allow_failed_imports=False)``.
 """
 
-from . import auto_setup, compat, datasets, detection, hooks, models
+from . import auto_setup, compat, datasets, detection, hooks, models, zoo
 from .version import __version__
 
-__all__ = ['__version__', 'auto_setup', 'compat', 'datasets', 'detection', 'hooks', 'models']
+__all__ = ['__version__', 'auto_setup', 'compat', 'datasets', 'detection', 'hooks', 'models', 'zoo']

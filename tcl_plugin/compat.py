@@ -14,6 +14,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmpretrain.apis.model import ModelHub
 
 # mmcv-lite warns that it lacks an operator that no classifier needs.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
@@ -152,6 +153,30 @@ def make_checkpoints_safe():
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         if not getattr(loader, 'guarded', False):
             CheckpointLoader.register_scheme(prefix, _guarded(loader), force=True)
+
+
+def before_model_lookup(register):
+    """Call a function once, before mmpretrain first looks for a model by name.
+
+    mmpretrain registers its own models as late as this, by a method that ``get_model`` and ``list_models`` both call
+    first, and has no such place for others. Without that method the function is called at once.
+
+    Args:
+        register (Callable): Registers models. Whatever it raises reaches whoever looks for a model, each time anew.
+    """
+    register_own = getattr(ModelHub, '_register_mmpretrain_models', None)
+    if register_own is None:
+        register()
+        return
+    waiting = [register]
+
+    def register_all():
+        register_own()
+        while waiting:
+            waiting[0]()
+            waiting.pop(0)
+
+    ModelHub._register_mmpretrain_models = staticmethod(register_all)
 
 
 make_checkpoints_safe()

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, Subset
 
 from .datasets import NoisyLabelDataset
 from .hooks.label_noise_hook import with_sample_idx
-from .hooks.ordered_pass import build_pass_loader, run_pass
+from .hooks.ordered_pass import build_pass_loader, watched_pass
 from .reports import read_config
 from .saved_model import build_model, find_pipeline, plain_model_config, read_checkpoint
 
@@ -86,7 +86,7 @@ def test_outputs(cfg: Config, model: nn.Module) -> Outputs:
     while 'pipeline' not in inner and 'dataset' in inner:
         inner = inner.dataset
     inner.pipeline = [with_sample_idx(step) for step in inner.pipeline]
-    return collect(model, DATASETS.build(dataset), loader.get('batch_size', 64))
+    return collect(model, DATASETS.build(dataset), loader.get('batch_size', 64), 'test images')
 
 
 def training_set(cfg: Config) -> NoisyLabelDataset:
@@ -123,20 +123,22 @@ def training_outputs(
         chosen = np.random.default_rng(seed).choice(len(view), most, replace=False)
         view = Subset(view, np.sort(chosen).tolist())
     loader: ConfigDict = cfg.get('test_dataloader') or cfg.val_dataloader
-    return collect(model, view, loader.get('batch_size', 64))
+    return collect(model, view, loader.get('batch_size', 64), 'training images')
 
 
-def collect(model: nn.Module, dataset: Dataset, batch_size: int) -> Outputs:
+def collect(model: nn.Module, dataset: Dataset, batch_size: int, what: str = 'images') -> Outputs:
     """Make a pass, and keep what the network says.
 
     Args:
         model (nn.Module): An ``ImageClassifier``.
         dataset (Dataset): The data set.
         batch_size (int): Batch size.
+        what (str): What they are, beside the bar on a terminal. Defaults to ``'images'``.
 
     Returns:
         Outputs: What it says.
     """
-    batches = list(run_pass(model, build_pass_loader(dataset, batch_size, num_workers=0)))
-    parts = zip(*((b.index, b.features, b.probs.argmax(dim=1), b.labels) for b in batches), strict=True)
+    with watched_pass(model, build_pass_loader(dataset, batch_size, num_workers=0), what) as batches:
+        rows = [(b.index, b.features, b.probs.argmax(dim=1), b.labels) for b in batches]
+    parts = zip(*rows, strict=True)
     return Outputs(*(torch.cat(part).cpu().numpy() for part in parts))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from processes import ProcessPair
+from terminals import Terminal
 
 HERE = Path(__file__).resolve().parent
 
@@ -28,3 +29,12 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessP
     pair = ProcessPair(tmp_path_factory.mktemp('processes'))
     yield pair
     pair.stop()
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal for stderr, to enter in the test; progress is drawn there at once and at every step."""
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.setattr('tcl_plugin.progress.PATIENCE', 0)
+    monkeypatch.setattr('tcl_plugin.progress.REDRAW', 0)
+    return Terminal('stderr')

@@ -15,10 +15,10 @@ import torch
 from mmpretrain import ImageClassificationInferencer
 from mmpretrain.registry import TRANSFORMS
 from PIL import Image
-from rich.progress import track  # mmengine needs rich
 
 from tcl_plugin import cli
 from tcl_plugin.errors import UserError, explained, run_tool
+from tcl_plugin.progress import track
 from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model
 
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.gif', '.ppm', '.pgm', '.tif', '.tiff', '.webp'}
@@ -163,7 +163,7 @@ def classify(inferencer, reader, paths, batch_size):
     """
     todo = list(batches(paths, batch_size))
     # Not the inferencer's own call, which shows a bar in log files too and stops at a broken image.
-    for part in track(todo, 'images', disable=not sys.stdout.isatty()):
+    for part in track(todo, 'batches of images'):
         images = read_batch(reader, part)
         for data in inferencer.preprocess(list(images.values()), batch_size):
             samples = inferencer.forward(data)

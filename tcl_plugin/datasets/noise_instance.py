@@ -10,6 +10,7 @@ import numpy as np
 from mmpretrain.registry import TASK_UTILS
 from scipy.special import ndtr, ndtri, softmax
 
+from ..progress import progress, track
 from .images import resize_area
 from .noise import LabelNoise, check_rate
 
@@ -89,13 +90,15 @@ class InstanceDependentNoise(LabelNoise):
         wrong = self._truncated_normal(rng.random_sample(len(labels)))
         draws = rng.random_sample(len(labels))
         given = np.empty_like(labels)
-        for label in range(num_classes):
-            weight = rng.standard_normal((pixels.shape[1], num_classes))
-            members = np.flatnonzero(labels == label)
-            for start in range(0, len(members), _CHUNK):
-                chunk = members[start : start + _CHUNK]
-                scores = (pixels[chunk] / 255.0) @ weight
-                given[chunk] = _draw(scores, label, wrong[chunk], draws[chunk])
+        with progress('noisy labels', len(labels)) as advance:
+            for label in range(num_classes):
+                weight = rng.standard_normal((pixels.shape[1], num_classes))
+                members = np.flatnonzero(labels == label)
+                for start in range(0, len(members), _CHUNK):
+                    chunk = members[start : start + _CHUNK]
+                    scores = (pixels[chunk] / 255.0) @ weight
+                    given[chunk] = _draw(scores, label, wrong[chunk], draws[chunk])
+                    advance(len(chunk))
         return given
 
     def expected_rate(self, labels: np.ndarray, num_classes: int) -> float:
@@ -120,7 +123,7 @@ class InstanceDependentNoise(LabelNoise):
     def _pixels(self, images: Iterable[np.ndarray], num_samples: int) -> np.ndarray:
         """Flatten all images, uint8, shape (N, d)."""
         pixels, shape, count = np.empty((num_samples, 0), dtype=np.uint8), None, 0
-        for count, image in enumerate(images, 1):
+        for count, image in enumerate(track(images, 'images to make noise of', num_samples), 1):
             image = self._prepare(image, count - 1)
             if shape is None:
                 shape, pixels = image.shape, np.empty((num_samples, image.size), dtype=np.uint8)

@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
+from ..progress import track
 from .images import images_of
 from .label_files import read_label_file
 from .labels import check_labels
@@ -146,7 +147,7 @@ class NoisyLabelDataset:
         parts = []
         for leaf in self._table.leaves:
             name = f'labels of {type(leaf).__name__}'
-            labels = [_single_label(leaf.get_data_info(i), i, name) for i in range(len(leaf))]
+            labels = [_single_label(leaf.get_data_info(i), i, name) for i in track(range(len(leaf)), name)]
             labels = np.array(labels, dtype=np.int64)
             parts.append(check_labels(labels, self._num_classes, name))
         return np.concatenate(parts)

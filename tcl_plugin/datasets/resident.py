@@ -9,6 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..progress import track
 from ..structures import SampleBatch, indices_of, labels_of, to_device
 
 # Transforms that give an image the same way each time. Images that went through others must not be kept.
@@ -160,7 +161,7 @@ def read_all(dataset: Dataset, device: torch.device, num_workers: int = 0) -> Re
         dataset, batch_size=256, num_workers=num_workers, collate_fn=_collate_even, generator=torch.Generator()
     )
     images, start, shapes, labels, indices = None, 0, set(), [], []
-    for found, batch in loader:
+    for found, batch in track(loader, 'images to keep on the device'):
         shapes |= found
         if len(shapes) > 1:
             raise CannotKeepError(f'its images differ in shape ({" and ".join(map(str, sorted(shapes)[:2]))})')

@@ -15,7 +15,7 @@ from ..datasets.resident import ResidentDataset
 from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
 from ..reports.histogram import picture_scores
 from .findings import Findings, find
-from .ordered_pass import build_pass_loader, run_pass
+from .ordered_pass import build_pass_loader, watched_pass
 from .prob_export import ProbExport
 
 # No slash: the local backend makes it the name of a file.
@@ -153,11 +153,11 @@ class LabelNoiseHook(Hook):
             epoch (int): Number of epochs that have been trained.
         """
         dataset = runner.train_dataloader.dataset
-        batches = run_pass(unwrap_model(runner.model), self._loader)
         exported = ProbExport() if self.export else None
-        if exported is not None:
-            batches = exported.watch(batches)
-        findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
+        with watched_pass(unwrap_model(runner.model), self._loader, f'labels after epoch {epoch}') as batches:
+            if exported is not None:
+                batches = exported.watch(batches)
+            findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
         if self._hands_back(runner):
             head = unwrap_model(runner.model).head
             head.set_label_quality(torch.from_numpy(findings.clean_prob), findings.prototypes)

@@ -2,6 +2,7 @@
 """One pass over the training set, in order and in evaluation mode."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..datasets.resident import ResidentDataset, ResidentLoader
+from ..progress import counted, progress
 from ..structures import indices_of, labels_of, to_device
 
 
@@ -89,6 +91,22 @@ def run_pass(model: nn.Module, loader: DataLoader) -> Iterator[PassBatch]:
             )
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def watched_pass(model: nn.Module, loader: DataLoader, what: str) -> Iterator[Iterator[PassBatch]]:
+    """Make a pass that shows on a terminal how much time remains.
+
+    Args:
+        model (nn.Module): See :func:`run_pass`.
+        loader (DataLoader): See :func:`build_pass_loader`.
+        what (str): What the pass is for.
+
+    Yields:
+        Iterator[PassBatch]: The batches. The line is gone when the block ends, before a log goes on.
+    """
+    with progress(what, len(loader)) as advance:
+        yield counted(run_pass(model, loader), advance)
 
 
 def _represent(head: nn.Module, feats: tuple[Tensor, ...]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..compat import unwrap_model
 from .findings import find
 from .label_noise_hook import training_pass_loader
-from .ordered_pass import run_pass
+from .ordered_pass import watched_pass
 
 KEY = 'corrected_labels'
 
@@ -98,8 +98,8 @@ class RelabelHook(Hook):
 
     def _correct(self, runner: Runner) -> Tensor:
         dataset = runner.train_dataloader.dataset
-        batches = run_pass(unwrap_model(runner.model), training_pass_loader(runner))
-        findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
+        with watched_pass(unwrap_model(runner.model), training_pass_loader(runner), 'labels to correct') as batches:
+            findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
         if findings.suggested_label is None:
             raise ValueError(f'{type(self.detector).__name__} suggests no labels: RelabelHook needs one that does')
         sure = findings.suggested_prob > self.threshold

@@ -13,7 +13,7 @@ from torch import nn
 from ..compat import unwrap_model
 from ..detection import count_transitions, transitions_from_anchors
 from .label_noise_hook import training_pass_loader
-from .ordered_pass import run_pass
+from .ordered_pass import watched_pass
 
 MATRIX_NAME = 'transition_matrix.npy'
 
@@ -119,10 +119,12 @@ def _loss_of(runner: Runner) -> nn.Module:
 def _predict(runner: Runner, pass_settings: tuple) -> np.ndarray:
     """Predictions on the training set of all processes, float32, shape (N, K)."""
     table, size = None, len(runner.train_dataloader.dataset)
-    for batch in run_pass(unwrap_model(runner.model), training_pass_loader(runner, *pass_settings)):
-        if table is None:
-            table = batch.probs.new_zeros(size, batch.probs.size(1))
-        table[batch.index] = batch.probs
+    loader = training_pass_loader(runner, *pass_settings)
+    with watched_pass(unwrap_model(runner.model), loader, 'transition matrix') as batches:
+        for batch in batches:
+            if table is None:
+                table = batch.probs.new_zeros(size, batch.probs.size(1))
+            table[batch.index] = batch.probs
     # Each process has filled the rows of its own samples.
     dist.all_reduce(table)
     return table.cpu().numpy()

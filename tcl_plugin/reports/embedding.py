@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..progress import is_watched, progress
 from .style import CLASSES, CROSS, class_colors, class_names
 
 # Of more classes than this, names in the picture would hide it.
 MOST_NAMES = 30
+
+# Iterations of t-SNE from sign of life to sign of life; each costs one more calculation of the divergence.
+EVERY = 10
 
 
 @dataclass
@@ -35,6 +39,9 @@ class Points:
 def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
     """Lay out representations in the plane by t-SNE, with openTSNE where it is installed.
 
+    On a terminal, a line on stderr shows how much time remains; scikit-learn's tells nobody how far it has come, and
+    the line then shows the time that it has taken.
+
     van der Maaten and Hinton: Visualizing Data using t-SNE, JMLR 2008,
     https://jmlr.org/papers/v9/vandermaaten08a.html
 
@@ -52,13 +59,25 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
         raise ValueError(f't-SNE needs five samples or more, got {len(features)}')
     perplexity = min(30.0, (len(features) - 1) / 3)
     features = np.asarray(features, dtype=np.float32)
+    what = f't-SNE of {len(features)} samples'
     if importlib.util.find_spec('openTSNE'):
-        from openTSNE import TSNE
-
-        return np.asarray(TSNE(perplexity=perplexity, random_state=seed).fit(features))
+        return _embed_by_open_tsne(features, perplexity, seed, what)
     from sklearn.manifold import TSNE
 
-    return TSNE(perplexity=perplexity, random_state=seed, init='pca').fit_transform(features)
+    with progress(what, None):
+        return TSNE(perplexity=perplexity, random_state=seed, init='pca').fit_transform(features)
+
+
+def _embed_by_open_tsne(features: np.ndarray, perplexity: float, seed: int, what: str) -> np.ndarray:
+    from openTSNE import TSNE
+
+    tsne = TSNE(perplexity=perplexity, random_state=seed)
+    # At once: before the first iteration come the neighbours, which take long and say nothing.
+    with progress(what, tsne.early_exaggeration_iter + tsne.n_iter, patience=0) as advance:
+        if is_watched():
+            tsne.callbacks_every_iters = EVERY
+            tsne.callbacks = lambda iteration, error, embedding: advance(EVERY)
+        return np.asarray(tsne.fit(features))
 
 
 def draw_embeddings(panels: Sequence[Points], num_classes: int, names: Sequence[str] | None = None, title: str = ''):

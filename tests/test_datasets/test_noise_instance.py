@@ -73,6 +73,16 @@ def test_digits_are_frozen():
     )
 
 
+def test_a_terminal_shows_both_steps(terminal):
+    labels, images = make(30, 3)
+    with terminal:
+        found = InstanceDependentNoise(0.4)(labels, 3, iter(images))
+    drawn = terminal.seen.split('\r')
+    assert any(line.startswith('images to make noise of ') and '29/30' in line for line in drawn)
+    assert any(line.startswith('noisy labels ') and '30/30' in line for line in drawn) and terminal.screen == []
+    assert (InstanceDependentNoise(0.4)(labels, 3, images) == found).all()
+
+
 @pytest.mark.parametrize(('rate', 'std'), [(0.0, 0.1), (0.2, 0.1), (0.4, 0.1), (0.95, 0.2), (0.5, 3.0)])
 def test_rates(rate, std):
     labels, images = make(40_000, 5, shape=(1, 1, 3))

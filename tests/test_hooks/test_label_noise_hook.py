@@ -2,6 +2,7 @@
 """The hook in real runs: when it looks, what it hands back and writes down, and that it disturbs nothing."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from data_builders import build_image_folder
 from hook_workers import train
 from mmengine.config import Config
+from terminals import Terminal
 from toy_runs import (
     CROP,
     EMA,
@@ -44,6 +46,18 @@ def logged(work_dir):
             if values:
                 found[line['step']] = values
     return found
+
+
+@pytest.mark.usefixtures('terminal')
+def test_a_terminal_shows_progress_between_the_lines_of_the_log(tmp_path):
+    with Terminal('stdout', 'stderr') as both:
+        build_runner(tmp_path, tcl(), noisy_digits(), hook(), log_level='INFO').train()
+    assert 'labels after epoch 1' in both.seen and '2/3' in both.seen and re.search(r'\d:\d\d:\d\d left', both.seen)
+    # Every line of the log is on the screen as it is in its file, which has the year before it.
+    (log,) = tmp_path.glob('*/*.log')
+    lines = [line for line in log.read_text().splitlines() if 'LabelNoiseHook: epoch' in line or 'Epoch(' in line]
+    assert len(lines) == 4 and {line.partition('/')[2] for line in lines} <= set(both.screen)
+    assert 'left' not in ''.join(both.screen) and 'left' not in log.read_text()
 
 
 @pytest.fixture(scope='module', params=['plain', 'ema'])

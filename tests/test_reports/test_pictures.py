@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures show the numbers that they are given."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,20 @@ def test_tsne_keeps_clusters_apart(library, monkeypatch):
     assert (classes[distance.argmin(axis=1)] == classes).all()
     with pytest.raises(ValueError, match='five samples or more, got 4'):
         embed(features[:4])
+
+
+@pytest.mark.parametrize(
+    ('library', 'shown'), [('openTSNE', r'.* 740/750 \d:\d\d:\d\d left'), ('sklearn', r' 0:00:\d\d')]
+)
+def test_tsne_says_how_long_it_takes_and_comes_out_the_same(library, shown, terminal, monkeypatch):
+    pytest.importorskip(library)
+    if library == 'sklearn':
+        monkeypatch.setattr(embedding_module.importlib.util, 'find_spec', lambda name: None)
+    features = np.random.RandomState(0).randn(12, 4)
+    with terminal:
+        where = embed(features)
+    assert re.search(f't-SNE of 12 samples{shown}', terminal.seen) and terminal.screen == []
+    assert (embed(features) == where).all()
 
 
 def test_embeddings_cross_out_wrong_labels(monkeypatch):

@@ -99,6 +99,12 @@ def test_quiet_where_there_is_no_terminal(audit_tool, trained, tmp_path, capsys)
     assert capsys.readouterr().err == ''
 
 
+def test_a_terminal_shows_progress(audit_tool, trained, tmp_path, terminal):
+    with terminal:
+        assert audit_tool.main([str(trained), '--out', str(tmp_path), '--top', '2']) == 0
+    assert 'thumbnails' in terminal.seen and '1/2' in terminal.seen and terminal.screen == []
+
+
 def write_decisions(path, table, *decisions):
     rows = [[i, table.given_label[i], table.suggested_label[i], decision] for i, decision in decisions]
     with path.open('w', newline='') as file:

@@ -45,6 +45,12 @@ def test_all_kinds_of_one_run(plot_tool, trained, workplace, capsys):
     assert all(f'p/{kind}.svg' in out for kind in KINDS)
 
 
+def test_a_terminal_shows_progress(plot_tool, trained, workplace, terminal):
+    with terminal:
+        assert plot_tool.main([str(trained), '--kind', 'confusion', '--out', 'c.png', '--device', 'cpu']) == 0
+    assert 'test images' in terminal.seen and terminal.screen == []
+
+
 def test_training_set_as_the_run_saw_it_last(trained):
     """Predictions of a part of the training set are those in the table that the run has left."""
     cfg, model = open_run(trained)

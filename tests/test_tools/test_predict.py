@@ -70,6 +70,15 @@ def test_broken_images_are_named_and_left_out(predict_tool, trained, images, wor
     assert len(read_table(workplace / 'new' / 'p.csv')) == NUM_IMAGES
 
 
+def test_a_terminal_shows_progress_and_what_is_left_out(predict_tool, trained, images, terminal, capsys):
+    (images / 'broken.png').write_bytes(b'nonsense')
+    with terminal:
+        assert predict_tool.main([str(trained / 'epoch_2.pth'), str(images), '--batch-size', '4']) == 1
+    assert 'batches of images' in terminal.seen and '5/6' in terminal.seen
+    assert len(terminal.screen) == 1 and terminal.screen[0].startswith('left out: ')
+    assert capsys.readouterr().out == 'predictions.csv: 20 images, 1 left out\n'
+
+
 def test_channels_are_read_in_the_order_of_the_pipeline(predict_tool, tmp_path):
     Image.new('RGB', (2, 2), (255, 0, 0)).save(tmp_path / 'red.png')
     pack = dict(type='PackInputs')

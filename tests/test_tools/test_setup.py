@@ -9,7 +9,10 @@ import pytest
 from packaging.requirements import Requirement
 from setuptools import Distribution
 from setuptools.command.build_py import build_py
+from setuptools.command.egg_info import FileList
 from toolbox import ROOT, load_file
+
+from tcl_plugin.zoo import find_index
 
 NAMES = ('runtime', 'mminstall', 'onedl', 'tests', 'optional', 'docs')
 
@@ -76,6 +79,59 @@ def test_templates_are_installed(setup_file, monkeypatch, tmp_path):
     command.run()
     folder = tmp_path / 'tcl_plugin' / 'reports' / 'audit'
     assert {'page.html', 'page.css', 'page.js'} <= {path.name for path in folder.iterdir()}
+
+
+def build_mim(setup_file, folder, editable=False):
+    """Run the command that installs configs and tools, without the package."""
+    command = setup_file.BuildWithMim(Distribution(dict(script_name='setup.py')))
+    command.build_lib, command.editable_mode = str(folder), editable
+    command.ensure_finalized()
+    command.run()
+    return command
+
+
+def test_a_wheel_has_configs_and_tools(setup_file, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    before = (ROOT / 'tcl_plugin' / '.mim').exists()
+    command = build_mim(setup_file, tmp_path)
+    assert (ROOT / 'tcl_plugin' / '.mim').exists() == before
+    root = tmp_path / 'tcl_plugin' / '.mim'
+    for name in ('configs', 'tools'):
+        there, here = ({p.relative_to(r) for p in (r / name).rglob('*.*')} for r in (root, ROOT))
+        assert there == {path for path in here if '__pycache__' not in path.parts}
+    text = (root / 'configs' / 'tcl_digits_sym80.py').read_text()
+    assert text == (ROOT / 'configs' / 'tcl_digits_sym80.py').read_text()
+    assert find_index(tmp_path / 'tcl_plugin') == root / 'model-index.yml'
+    # What an uninstall takes away, and what a strict editable install links.
+    built = {str(path) for path in root.rglob('*') if path.is_file()}
+    assert set(command.get_outputs()) == set(command.get_output_mapping()) == built
+    assert captured_arguments(setup_file, monkeypatch)['cmdclass']['build_py'].__name__ == 'BuildWithMim'
+
+
+def test_an_editable_install_has_links(setup_file, monkeypatch, tmp_path):
+    for folder in ('checkout/tcl_plugin', 'checkout/configs', 'checkout/tools'):
+        (tmp_path / folder).mkdir(parents=True)
+    checkout = tmp_path / 'checkout'
+    (checkout / 'model-index.yml').touch()
+    monkeypatch.setattr(setup_file, 'ROOT', checkout)
+    monkeypatch.chdir(checkout)
+    for _ in range(2):  # and once more
+        build_mim(setup_file, tmp_path / 'build', editable=True)
+    # Relative ones, which live on in a checkout that is moved.
+    mim = checkout.rename(tmp_path / 'elsewhere') / 'tcl_plugin' / '.mim'
+    (tmp_path / 'elsewhere' / 'configs' / 'new.py').touch()
+    assert (mim / 'configs' / 'new.py').is_file() and (mim / 'tools').is_dir()
+    assert sorted(path.name for path in mim.iterdir()) == ['configs', 'model-index.yml', 'tools']
+    assert find_index(mim.parent) == mim / 'model-index.yml' and not (tmp_path / 'build').exists()
+
+
+def test_what_goes_into_a_wheel_is_in_a_source_distribution(setup_file, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    files = FileList()
+    for line in (ROOT / 'MANIFEST.in').read_text().splitlines():
+        files.process_template_line(line)
+    assert {str(path) for path in setup_file.mim_files()} <= set(files.files)
+    assert not [path for path in files.files if '.mim' in path]
 
 
 def captured_arguments(setup_file, monkeypatch):

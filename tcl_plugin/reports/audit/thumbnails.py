@@ -3,15 +3,15 @@
 
 import base64
 import io
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from mmengine.fileio import get
-from mmengine.utils import track_iter_progress
 from PIL import Image, ImageOps
+
+from ...progress import track
 
 # Images up to this size are kept pixel by pixel; the page scales them up without blurring them.
 SMALL = 96
@@ -37,7 +37,7 @@ class Thumbnail:
 def make_thumbnails(dataset: Any, indices: Sequence[int]) -> list[Thumbnail]:
     """Make thumbnails of samples, from the images as they are before any pipeline.
 
-    On a terminal, a bar on stderr shows progress.
+    On a terminal, a line on stderr shows progress.
 
     Args:
         dataset (Dataset): A data set whose data infos have ``img`` (uint8, shape (H, W, 3) in RGB, as
@@ -48,14 +48,7 @@ def make_thumbnails(dataset: Any, indices: Sequence[int]) -> list[Thumbnail]:
         list[Thumbnail]: One for each sample. An image file that is missing or damaged is told in its
         place, so that one bad file does not cost the others.
     """
-    indices = [int(index) for index in indices]
-    return [_thumbnail(dataset.get_data_info(index)) for index in _tracked(indices)]
-
-
-def _tracked(indices: list[int]) -> Iterable[int]:
-    if not indices or not sys.stderr.isatty():
-        return indices
-    return track_iter_progress(indices, file=sys.stderr)
+    return [_thumbnail(dataset.get_data_info(int(index))) for index in track(indices, 'thumbnails')]
 
 
 def _thumbnail(info: dict) -> Thumbnail:
