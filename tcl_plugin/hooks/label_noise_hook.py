@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
-from mmpretrain.registry import HOOKS, TASK_UTILS
+from mmpretrain.registry import HOOKS
 
 from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
 from ..reports.histogram import picture_scores
-from .findings import Findings, find
+from .findings import Findings, build_detector, find
 from .ordered_pass import build_pass_loader, run_pass
 from .prob_export import ProbExport
 
@@ -84,7 +84,7 @@ class LabelNoiseHook(Hook):
             raise ValueError(f'plot_interval must be 0 or a multiple of interval={interval}, got {plot_interval}')
         if plot_interval and detector is None:
             raise ValueError(f'plot_interval={plot_interval} draws scores, which need a detector')
-        self.detector = TASK_UTILS.build(detector) if isinstance(detector, dict) else detector
+        self.detector = build_detector(detector)
         self.interval = interval
         self.pipeline = pipeline
         self.batch_size = batch_size

@@ -78,7 +78,7 @@ def title_of(work_dir: str | Path) -> str:
     Raises:
         FileNotFoundError: If there is no config.
     """
-    name, cfg = read_config(Path(work_dir))
+    name, cfg = read_config(Path(work_dir), to_build=False)
     said = NAME.fullmatch(name)
     parts = [said['method'], said['setting'].replace('_', ' ')] if said else [name]
     return ' · '.join([*parts, name_noise(cfg)])
