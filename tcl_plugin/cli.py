@@ -106,6 +106,33 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
 
+def number(least, most=None, kind=int):
+    """Make a type for an argument that is a number in a range.
+
+    Args:
+        least (int | float): The least.
+        most (int | float, optional): The most. Defaults to None, any.
+        kind (type): ``int`` or ``float``. Defaults to ``int``.
+
+    Returns:
+        Callable: For ``type`` of ``add_argument``; its name is argparse's word for what is expected.
+    """
+
+    def read(text):
+        value = kind(text)
+        if not (value >= least and (most is None or value <= most)):  # NaN is neither
+            raise ValueError(text)
+        return value
+
+    limits = f'>= {least}' if most is None else f'in {least}..{most}'
+    read.__name__ = f'{"whole number" if kind is int else "number"} {limits}'
+    return read
+
+
+#: Type of an argument that is a seed, as numpy takes it.
+SEED = number(0, 2**32 - 1)
+
+
 def add_config_options(parser):
     """Add ``--cfg-options``, which :func:`load_config` heeds.
 

@@ -51,9 +51,9 @@ def explain_views(error):
         if views:
             owners = [type(owner).__name__ for owner in local_values(error, 'self') if hasattr(owner, 'extract_feat')]
             return (
-                f'{owners[-1] if owners else "the model"} trains on one view of each image, got {views}: take MultiView '
-                'out of the pipeline (or views out of data_preprocessor), or choose a model that trains on views, such '
-                'as TCL'
+                f'{owners[-1] if owners else "the model"} trains on one view of each image, got {views}: take '
+                'MultiView out of the pipeline (or views out of data_preprocessor), or choose a model that trains on '
+                'views, such as TCL'
             )
     return None
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 from mmengine.config import Config
 
-from tcl_plugin.cli import Parser
+from tcl_plugin.cli import SEED, Parser
 from tcl_plugin.errors import UserError, run_tool
 from tcl_plugin.reports import read_run
 from tcl_plugin.reports.tables import one_row_each_method, to_markdown
@@ -78,7 +78,7 @@ def parse_args(argv=None):
         'What has been trained is not trained again, and what was stopped goes on.',
     )
     parser.add_argument('configs', nargs='+', help='paths of configs')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='seeds of noise and training; default: 0')
+    parser.add_argument('--seeds', nargs='+', type=SEED, default=[0], help='seeds of noise and training; default: 0')
     parser.add_argument(
         '--noises', nargs='+', metavar='NOISE', help="noises in place of the configs' own, such as sym50 and asym40"
     )

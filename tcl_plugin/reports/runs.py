@@ -11,12 +11,15 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..foreign_config import admit_recorded_config, parse_config
+from ..safe_files import read_json
 from .records import ACCURACY, RunRecord, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
 NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?')
 SHORT = {'SymmetricNoise': 'sym', 'AsymmetricNoise': 'asym', 'InstanceDependentNoise': 'idn'}
 TAIL = 10
+# What is read of run.json.
+INFO = ('first_epoch', 'seconds', 'device', 'commit', 'command')
 
 
 @dataclass
@@ -219,7 +222,16 @@ def _detection(record: RunRecord) -> dict[str, float]:
 def _info(piece: Path) -> dict:
     """What ``RunInfoHook`` has written of one piece of a run."""
     file = piece / 'run.json'
-    return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
+    if not file.exists():
+        return {}
+    try:
+        info = read_json(file)
+    except ValueError as error:
+        raise ValueError(f'{file} is not as RunInfoHook writes it: {error}') from error
+    missing = [name for name in INFO if name not in info] if isinstance(info, dict) else INFO
+    if missing:
+        raise ValueError(f'{file} is not as RunInfoHook writes it: it has no {missing[0]}')
+    return info
 
 
 def read_run_info(work_dir: str | Path) -> dict:
