@@ -49,12 +49,12 @@ def _read(path: Path, table: LabelTable) -> dict[int, str]:
         # utf-8-sig, as spreadsheets put a byte order mark before the header.
         with path.open(newline='', encoding='utf-8-sig') as file:
             reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
             rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f'{path}: not a readable table: {error}') from error
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ValueError(f'{path}: the first line must name the columns {", ".join(COLUMNS)}, got {reader.fieldnames}')
+    if not set(COLUMNS) <= set(columns):
+        raise ValueError(f'{path}: the first line must name the columns {", ".join(COLUMNS)}, got {list(columns)}')
     decided: dict[int, str] = {}
     for number, row in rows:
         where = f'{path}: line {number}'
