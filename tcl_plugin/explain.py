@@ -237,7 +237,9 @@ def explain_checkpoint(error):
         found = re.search(r'(?i)unsupported global:? (?:GLOBAL )?([\w.]+)', str(error))
         if found is None:
             return 'it is not a file of torch.save'
-        return f'not loaded, for safety: it holds {found[1]}, and only weights and log history are accepted'
+        return f'not loaded, for safety: it holds {found[1]}, and only weights, numbers and log history are accepted'
+    if isinstance(error, RuntimeError) and 'PytorchStreamReader' in str(error):
+        return 'the file is damaged or cut short'
     if isinstance(error, EOFError):
         return 'the file is empty or cut short'
     if raised_in(error, 'torch._weights_only_unpickler'):

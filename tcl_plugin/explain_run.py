@@ -29,7 +29,7 @@ def explain_image(error):
         if line.startswith('image ') and ' cannot be read: ' in line:  # those of NoisyLabelDataset
             return line
         if line.startswith('[Errno 2] No such file or directory: '):
-            return f'image {line.rpartition(": ")[2]} does not exist'
+            return f'image {line.rpartition(": ")[2].strip(chr(39))} does not exist'
     return None
 
 

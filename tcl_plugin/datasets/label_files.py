@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..explain import explain_checkpoint
 from ..safe_files import check_torch_archive, read_json, read_npy, read_npz
 from .labels import check_labels
 from .sidecar import check_sidecar
@@ -213,7 +214,7 @@ def _read_pt(path: Path, num_samples: int, key: str | None) -> dict[str, object]
         # Only numbers and plain containers, numpy's among them: see compat.py.
         content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # of a damaged file, whatever its first wrong byte happens to mean
-        raise ValueError(str(error)) from error
+        raise ValueError(explain_checkpoint(error) or str(error)) from error
     if not isinstance(content, dict):
         raise TypeError(f'label file {path}: expected a dict of labels, got {type(content).__name__}')
     return content
@@ -256,6 +257,8 @@ def _read_csv(path: Path, num_samples: int, key: str | None) -> np.ndarray:
         if len(row) <= max(index_column, label_column):
             raise ValueError(f'label file {path}: line {number} has too few columns: {row}')
         index = _csv_integer(row[index_column], number, path)
+        if index < 0:
+            raise ValueError(f'label file {path}: line {number} has index {index}; indices begin at 0')
         if index in labels:
             raise ValueError(f'label file {path}: line {number} has index {index} a second time')
         labels[index] = _csv_integer(row[label_column], number, path)

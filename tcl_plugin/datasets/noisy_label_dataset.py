@@ -356,7 +356,8 @@ class NoisyLabelDataset:
         except (cv2.error, AssertionError) as error:
             if path is None or (os.path.isfile(path) and cv2.haveImageReader(path)):
                 raise
-            reason = 'it is empty' if os.path.isfile(path) and not os.path.getsize(path) else str(error)
+            empty = os.path.isfile(path) and not os.path.getsize(path)
+            reason = 'it is empty' if empty else 'it is no image, or damaged'
             raise ValueError(f'image {path} of sample {idx} cannot be read: {reason}') from error
 
     @force_full_init

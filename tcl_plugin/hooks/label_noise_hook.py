@@ -6,7 +6,7 @@ from pathlib import Path
 import mmengine.dist as dist
 import numpy as np
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 
@@ -121,6 +121,12 @@ class LabelNoiseHook(Hook):
     def _check(self, runner: Runner) -> None:
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError('LabelNoiseHook needs epochs: set train_cfg = dict(by_epoch=True, ...)')
+        before = runner.hooks[: runner.hooks.index(self)] if self in runner.hooks else []
+        if any(isinstance(hook, CheckpointHook) for hook in before):
+            raise ValueError(
+                'LabelNoiseHook comes after CheckpointHook, which would save what was found an epoch before: '
+                'leave its priority as it is'
+            )
         dataset, model = runner.train_dataloader.dataset, unwrap_model(runner.model)
         if not hasattr(dataset, 'with_pipeline') or not hasattr(dataset, 'given_labels'):
             raise ValueError(

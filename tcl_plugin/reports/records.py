@@ -123,7 +123,7 @@ def _read_entry(line: str, where: str) -> dict[str, float]:
         entry = parse_json(line, nan=True)  # of a run that has diverged
     except ValueError as error:
         raise ValueError(
-            f'{where} is no JSON: was the run stopped while it wrote? Remove the line: {error}'
+            f'{where} is no JSON ({error}): if the run was stopped while it wrote, remove the line'
         ) from error
     if not isinstance(entry, dict) or not isinstance(entry.get('step'), int):
         raise ValueError(f'{where} is no record of scalars: it has no step')
