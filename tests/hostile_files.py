@@ -23,7 +23,7 @@ class Touch:
 
 def write_pickle(path: Path, trace: Path) -> Path:
     """Write a plain pickle that makes a file."""
-    path.write_bytes(pickle.dumps(Touch(trace)))
+    path.write_bytes(pickle.dumps(Touch(trace), protocol=2))
     return path
 
 

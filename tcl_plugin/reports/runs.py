@@ -146,7 +146,7 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it is not as mmengine writes it, or would choose what code is run.
+        ValueError: If it is not as mmengine writes it, is not of a training, or would choose what code is run.
     """
     files = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
     # mmengine's local backend keeps the config of each piece beside its scalars; a later test leaves none there.
@@ -158,6 +158,9 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
     values = _read_literals(content)
     if to_build:
         admit_recorded_config(values, content)
+    for key in ('train_cfg', 'train_dataloader'):
+        if not isinstance(values.get(key), dict):
+            raise ValueError(f'config {content} is not of a training: it has no {key}')
     return names[-1] if names else files[-1].stem, Config(values)
 
 
