@@ -63,7 +63,7 @@ def test_predict(tools, evil, capsys, config):
 
 def test_predict_from_a_plain_pickle(tools, workplace, capsys):
     write_pickle(workplace / 'evil.pth', workplace / 'trace')
-    assert 'checkpoint evil.pth: ' in refused(tools['predict'], capsys, 'evil.pth', workplace)
+    assert 'checkpoint evil.pth: ' in refused(tools['predict'], capsys, 'evil.pth', 'evil.pth')
 
 
 def test_export(tools, evil, capsys):
