@@ -119,7 +119,10 @@ def _check_header(file: BinaryIO, size: int) -> tuple[int, ...]:
     version = npy.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f'version {version[0]}.{version[1]} of the format is not known')
-    shape, _, dtype = _HEADERS[version](file)
+    try:
+        shape, _, dtype = _HEADERS[version](file)
+    except Exception as error:  # of a damaged header, whatever its first wrong byte happens to mean
+        raise ValueError(f'its header cannot be read: {error}') from error
     if dtype.hasobject:
         raise ValueError('it holds pickled objects, which may run code, not numbers')
     claimed = math.prod(shape) * dtype.itemsize
@@ -137,16 +140,16 @@ def check_torch_archive(path: str | Path) -> None:
         path (str | Path): The file; one of another kind passes.
 
     Raises:
-        ValueError: It is compressed.
+        ValueError: It is compressed, or damaged.
     """
     path = Path(path)
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(info.file_size for info in archive.infolist())
-    except zipfile.BadZipFile:
-        return  # torch.load will say so
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f'it is damaged: {error}') from error
     size = path.stat().st_size
     if unpacked > size:
         raise ValueError(

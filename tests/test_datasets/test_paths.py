@@ -11,6 +11,7 @@ from tree_builders import (
     build_food101n,
     build_ilsvrc12,
     build_webvision,
+    wnid,
     write_image,
     write_lines,
 )
@@ -39,9 +40,8 @@ def listed(request, tmp_path):
     root, outside = tmp_path / 'data', tmp_path / 'secret.jpg'
     write(root)
     if request.param == 'ILSVRC12':
-        changes = changes | dict(
-            synsets=str(write_lines(tmp_path / 's.txt', (f'n{1440764 + i:08d} a' for i in range(4))))
-        )
+        synsets = write_lines(tmp_path / 'synsets.txt', (f'{wnid(i)} name' for i in range(4)))
+        changes = changes | dict(synsets=str(synsets))
     write_image(outside, 0, 2)
     entry = line.format('../../../../../../../..' + str(outside))
     path = root / name
