@@ -17,35 +17,54 @@ from mmengine.dist import is_distributed
 from mmengine.registry import RUNNERS
 from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
 
+from .compat import unwrap_model
 from .errors import UserError, explained
 from .explain import (
     explain_arguments,
     explain_checkpoint,
     explain_config,
     explain_files,
+    explain_loader,
     explain_lost_peer,
     explain_optimizer,
     explain_own_validation,
     explain_registry,
+    explain_samples,
     explain_validation,
     explain_weights,
 )
+from .explain_run import explain_image, explain_memory, explain_parts, explain_views
 
 BUILDING = (
     explain_registry,
     explain_arguments,
     explain_optimizer,
+    explain_loader,
+    explain_samples,
     explain_files,
     explain_validation,
     explain_lost_peer,
 )
-RUNNING = (explain_registry, explain_arguments, explain_own_validation)
+RUNNING = (
+    explain_registry,
+    explain_arguments,
+    explain_image,
+    explain_views,
+    explain_parts,
+    explain_memory,
+    explain_own_validation,
+)
 
 # How long a server that does not answer is waited for, where a data set has to be downloaded.
 DOWNLOAD_SECONDS = 20
 
-# What each launcher tells a process about its place in the run.
-RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_LOCAL_RANK'}
+# What each launcher tells a process about its place in the run, numbers and others.
+NUMBERS = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS'),
+    'mpi': ('OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'),
+}
+TEXTS = {'pytorch': ('MASTER_ADDR',), 'slurm': ('SLURM_NODELIST',), 'mpi': ('MASTER_ADDR',)}
 
 
 # Arguments
@@ -84,6 +103,8 @@ class Parser(argparse.ArgumentParser):
             self.error('--cfg-options takes key=value pairs')
         if 'local_rank' in parsed:
             os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
+            # mmengine asks for it without a launcher, too.
+            _number_from('LOCAL_RANK', 'the environment')
         return parsed
 
 
@@ -113,6 +134,33 @@ def _with_spaces(value):
     if isinstance(value, (list, tuple)):
         return type(value)(map(_with_spaces, value))
     return value.replace('\0', ' ') if isinstance(value, str) else value
+
+
+def number(least, most=None, kind=int):
+    """Make a type for an argument that is a number in a range.
+
+    Args:
+        least (int | float): The least.
+        most (int | float, optional): The most. Defaults to None, any.
+        kind (type): ``int`` or ``float``. Defaults to ``int``.
+
+    Returns:
+        Callable: For ``type`` of ``add_argument``; its name is argparse's word for what is expected.
+    """
+
+    def read(text):
+        value = kind(text)
+        if not (value >= least and (most is None or value <= most)):  # NaN is neither
+            raise ValueError(text)
+        return value
+
+    limits = f'>= {least}' if most is None else f'in {least}..{most}'
+    read.__name__ = f'{"whole number" if kind is int else "number"} {limits}'
+    return read
+
+
+#: Type of an argument that is a seed, as numpy takes it.
+SEED = number(0, 2**32 - 1)
 
 
 def add_config_options(parser):
@@ -350,6 +398,42 @@ def on_cpu():
     return get_device() in {'cpu', 'mps'}
 
 
+def check_environment(launcher):
+    """Refuse to begin a distributed run without knowing this process's place in it.
+
+    torch would wait half an hour for others that never come.
+
+    Args:
+        launcher (str): The launcher.
+
+    Raises:
+        UserError: If a variable that it sets is missing or no number, or there is no such place.
+    """
+    missing = [name for name in (*NUMBERS[launcher], *TEXTS[launcher]) if not os.environ.get(name)]
+    if missing:
+        raise UserError(
+            f'--launcher {launcher}: this process was not started by it ({missing[0]} is not set); '
+            f'use tools/{"slurm" if launcher == "slurm" else "dist"}_*.sh, or leave --launcher out'
+        )
+    values = {name: _number_from(name, f'--launcher {launcher}') for name in NUMBERS[launcher]}
+    if launcher == 'pytorch':
+        if values['RANK'] >= values['WORLD_SIZE']:
+            raise UserError(
+                f'--launcher pytorch: RANK={values["RANK"]}, but WORLD_SIZE={values["WORLD_SIZE"]}: '
+                'ranks are 0 to WORLD_SIZE - 1'
+            )
+        if values['MASTER_PORT'] > 65535:
+            raise UserError(f'--launcher pytorch: MASTER_PORT={values["MASTER_PORT"]} is no port, 0 to 65535')
+
+
+def _number_from(name, where):
+    """Read a whole number from the environment."""
+    text = os.environ[name]
+    if not (text.isascii() and text.isdecimal()):
+        raise UserError(f'{where}: {name}={text!r} is no whole number')
+    return int(text)
+
+
 @contextlib.contextmanager
 def process_group(cfg):
     """Hold the process group of a distributed run. The block must keep no reference to the runner.
@@ -367,11 +451,7 @@ def process_group(cfg):
     """
     launcher = cfg.launcher
     if launcher != 'none':
-        if RANK_VARIABLES[launcher] not in os.environ:
-            raise UserError(
-                f'--launcher {launcher}: this process was not started by it ({RANK_VARIABLES[launcher]} is not set); '
-                f'use tools/{"slurm" if launcher == "slurm" else "dist"}_*.sh, or leave --launcher out'
-            )
+        check_environment(launcher)
         if on_cpu():
             if launcher != 'pytorch':
                 raise UserError(
@@ -447,6 +527,35 @@ def build_parts(runner, *names):
             getattr(runner, name)
         if 'train_loop' in names:
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+            _check_length(runner.train_loop)
+        for name in names:
+            _check_classes(runner, name)
+
+
+def _check_length(loop):
+    """Refuse a training without a step, which mmengine would finish without a word."""
+    epochs = getattr(loop, 'max_epochs', None)
+    if epochs is not None and epochs < 1:
+        raise UserError(f'train_cfg.max_epochs={epochs} leaves nothing to train: it must be 1 or more')
+    loader = loop.dataloader
+    if hasattr(loader, '__len__') and not len(loader):
+        raise UserError(
+            f'train_dataloader has no batch: {len(loader.dataset)} samples, batch_size={loader.batch_size}, '
+            f'drop_last={loader.drop_last}'
+        )
+
+
+def _check_classes(runner, name):
+    """Refuse labels that the head has no class for: on a GPU they would end the run without a reason."""
+    loop = getattr(runner, name)
+    number = getattr(getattr(unwrap_model(runner.model), 'head', None), 'num_classes', None)
+    dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    if number and classes and len(classes) > number:
+        raise UserError(
+            f'the head predicts {number} classes, but the data set of {name.removesuffix("_loop")}_dataloader has '
+            f'{len(classes)}: set model.head.num_classes={len(classes)}'
+        )
 
 
 @contextlib.contextmanager

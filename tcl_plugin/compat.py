@@ -16,6 +16,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmpretrain.apis.model import ModelHub
 
+from .safe_files import check_torch_archive
+
 # mmcv-lite warns that it lacks an operator that no classifier needs.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
@@ -133,12 +135,14 @@ def weights_only():
 
 
 def _guarded(loader):
-    """Wrap one of mmengine's checkpoint loaders in :func:`weights_only`."""
+    """Wrap one of mmengine's checkpoint loaders in :func:`weights_only`; refuse compressed files."""
 
     @functools.wraps(loader)
-    def load(*args, **kwargs):
+    def load(filename, *args, **kwargs):
+        if os.path.isfile(os.path.expanduser(filename)):
+            check_torch_archive(os.path.expanduser(filename))
         with weights_only():
-            return loader(*args, **kwargs)
+            return loader(filename, *args, **kwargs)
 
     load.guarded = True
     return load

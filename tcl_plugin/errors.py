@@ -65,13 +65,19 @@ def run_tool(tool, argv=None):
     except UserError as error:
         if os.environ.get(HINT_VARIABLE, '0') not in {'', '0'}:
             raise
-        rank = int(os.environ.get('RANK', get_rank()))
+        rank = _rank()
         if rank:
             # The launcher ends all processes as soon as one has ended: let the first one have its say.
             time.sleep(GRACE_SECONDS)
         print(f'error: {f"rank {rank}: " if rank else ""}{one_line(error)}', file=sys.stderr)
         return EXIT_CODE
     return 0
+
+
+def _rank():
+    """Number of this process in a distributed run, even where the run has come to nothing."""
+    text = os.environ.get('RANK', '')
+    return int(text) if text.isdecimal() else get_rank()
 
 
 def one_line(error):

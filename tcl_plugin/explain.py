@@ -59,7 +59,7 @@ def explain_arguments(error):
 
 
 def explain_optimizer(error):
-    """Explain an optimizer that does not exist, which mmengine does not check.
+    """Explain an optimizer that does not exist, which mmengine does not check, or that refuses its arguments.
 
     Args:
         error (Exception): The exception.
@@ -71,6 +71,51 @@ def explain_optimizer(error):
         configs = [getattr(owner, 'optimizer_cfg', {}) for owner in local_values(error, 'self')]
         name = next((config['type'] for config in configs if 'type' in config), None)
         return f"unknown type '{name}' in the config: there is no such optimizer; check its spelling"
+    if isinstance(error, (TypeError, ValueError)) and raised_in(error, 'torch.optim'):
+        return f'the config does not fit optim_wrapper.optimizer: {one_line(error)}'
+    return None
+
+
+def explain_loader(error):
+    """Explain numbers of a dataloader, or a seed, that torch and numpy refuse.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if not isinstance(error, (TypeError, ValueError)):
+        return None
+    if raised_in(error, 'torch.utils.data'):
+        return f'the config does not fit the dataloader: {one_line(error)}'
+    if any(entry.tb_frame.f_code.co_name == 'set_random_seed' for entry in frames(error)):
+        return f'the config does not fit randomness.seed: {one_line(error)}'
+    return None
+
+
+def explain_samples(error):
+    """Explain indices that a data set does not have, a data set without samples, and a list that cannot be read.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if not isinstance(error, (IndexError, ValueError)):
+        return None
+    *_, last = frames(error)
+    code, found = last.tb_frame.f_code.co_name, last.tb_frame.f_locals
+    owner = found.get('self')
+    if raised_in(error, 'mmengine.dataset'):
+        if isinstance(error, IndexError) and code.endswith('_subset'):
+            return f'{type(owner).__name__}: indices={found.get("indices")} names a sample that is not there'
+        if code == '_serialize_data':
+            return f'{type(owner).__name__} has no samples: do indices, ann_file or the folder leave any?'
+    if raised_in(error, 'mmpretrain.datasets.custom') and 'sample' in found:
+        line = ' '.join(found['sample'])
+        return f'{owner.ann_file}: {line!r} is not a path and, after a space, a label, which is a whole number'
     return None
 
 
@@ -172,6 +217,8 @@ def explain_config(error):
     Returns:
         str | None: The line, or None.
     """
+    if isinstance(error, UnicodeDecodeError):
+        return f'no text in UTF-8: {error}'
     if isinstance(error, SyntaxError):
         return f'{local_text(error, "filename", "a base")}, line {error.lineno}: {error.msg}'
     if isinstance(error, ImportError) and "No module named 'pkg_resources'" in str(error):
@@ -210,7 +257,9 @@ def explain_checkpoint(error):
         found = re.search(r'(?i)unsupported global:? (?:GLOBAL )?([\w.]+)', str(error))
         if found is None:
             return 'it is not a file of torch.save'
-        return f'not loaded, for safety: it holds {found[1]}, and only weights and log history are accepted'
+        return f'not loaded, for safety: it holds {found[1]}, and only weights, numbers and log history are accepted'
+    if isinstance(error, RuntimeError) and 'PytorchStreamReader' in str(error):
+        return 'the file is damaged or cut short'
     if isinstance(error, EOFError):
         return 'the file is empty or cut short'
     if raised_in(error, 'torch._weights_only_unpickler'):
@@ -221,6 +270,21 @@ def explain_checkpoint(error):
     if isinstance(error, (RuntimeError, ValueError)) and raised_in(error, *loading):
         return one_line(error)
     return explain_own_validation(error)
+
+
+def explain_device(device, error):
+    """Explain a device that is not there. For use around the move to it alone.
+
+    Args:
+        device (str): The device.
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, (RuntimeError, AssertionError)):
+        return f'device {device}: {one_line(error)}'
+    return None
 
 
 def explain_lost_peer(error):

@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model and its config from a checkpoint, without running code that comes with it."""
 
-import ast
 import copy
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader
-from mmengine.utils import import_modules_from_strings
 from mmpretrain import get_model
 
-from . import cli, compat  # noqa: F401  compat lets checkpoints load with weights_only=True
+from . import cli, compat
 from .errors import explained
-from .explain import explain_checkpoint
+from .explain import explain_checkpoint, explain_device, explain_files
+from .foreign_config import admit_config, parse_config
 from .hooks.label_noise_hook import pipeline_of_loader
 
-#: Packages that the config in a checkpoint may import.
-TRUSTED = ('tcl_plugin', 'mmpretrain', 'mmengine', 'mmcv')
+REMEDY = 'name a config that you trust by --config'
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -37,14 +36,41 @@ def read_checkpoint(path: str | Path) -> dict:
     checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
     if not isinstance(checkpoint, dict):
         raise ValueError(f'checkpoint {path} holds a {type(checkpoint).__name__}, not weights by name')
-    return checkpoint if 'state_dict' in checkpoint else dict(state_dict=checkpoint)
+    checkpoint = checkpoint if 'state_dict' in checkpoint else dict(state_dict=checkpoint)
+    weights, meta = checkpoint['state_dict'], checkpoint.get('meta', {})
+    if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights):
+        raise ValueError(f'checkpoint {path} holds no weights by name')
+    if not isinstance(meta, dict):
+        raise ValueError(f'checkpoint {path}: its meta is a {type(meta).__name__}, not a dict')
+    return checkpoint
+
+
+def open_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint; see :func:`read_checkpoint`.
+
+    Args:
+        path (str | Path): A path, or an address that mmengine knows.
+
+    Returns:
+        dict: Its content.
+
+    Raises:
+        UserError: If it cannot be read. The error names the file.
+    """
+
+    def explain(error: Exception) -> str | None:
+        line = explain_files(error) or explain_checkpoint(error)
+        return line if line is None or str(path) in line else f'checkpoint {path}: {line}'
+
+    with explained(explain):
+        return read_checkpoint(path)
 
 
 def config_of(checkpoint: dict, path: str | Path = 'checkpoint') -> Config:
     """Read the config that mmengine keeps in a checkpoint.
 
-    Its text is Python, but only literals and ``dict(...)`` are read, and nothing is run. Of the modules
-    that it names in ``custom_imports``, those of :data:`TRUSTED` packages are imported.
+    Its text is Python, but only literals and ``dict(...)`` are read, and nothing is run. What it names is
+    checked by :func:`admit_config`.
 
     Args:
         checkpoint (dict): See :func:`read_checkpoint`.
@@ -54,7 +80,7 @@ def config_of(checkpoint: dict, path: str | Path = 'checkpoint') -> Config:
         Config: The config.
 
     Raises:
-        ValueError: If it has none, or one of another form, or one that imports other packages.
+        ValueError: If it has none, or one of another form, or one that would choose what code is run.
     """
     text = checkpoint.get('meta', {}).get('cfg')
     if not isinstance(text, str):
@@ -63,59 +89,10 @@ def config_of(checkpoint: dict, path: str | Path = 'checkpoint') -> Config:
         values = parse_config(text)
     except (SyntaxError, ValueError) as error:
         raise ValueError(f'the config in checkpoint {path} cannot be read ({error}): name one by --config') from error
-    modules = (values.get('custom_imports') or {}).get('imports', [])
-    modules = [modules] if isinstance(modules, str) else modules
-    strange = [name for name in modules if name.split('.')[0] not in TRUSTED]
-    if strange:
-        raise ValueError(
-            f'the config in checkpoint {path} would import {", ".join(strange)}, and a checkpoint must not choose '
-            'what code is run: name a config that you trust by --config'
-        )
-    import_modules_from_strings(modules, allow_failed_imports=False)
+    admit_config(values, f'the config in checkpoint {path}', REMEDY)
+    if not isinstance(values.get('model'), dict):
+        raise ValueError(f'the config in checkpoint {path} has no model: name one by --config')
     return Config(values)
-
-
-def parse_config(text: str) -> dict:
-    """Read ``Config.pretty_text`` without running it.
-
-    Args:
-        text (str): Lines ``name = value`` of literals and ``dict(...)``.
-
-    Returns:
-        dict: The values by name.
-
-    Raises:
-        SyntaxError: If it is no Python.
-        ValueError: If there is anything else in it.
-    """
-    values = {}
-    for line in ast.parse(text).body:
-        if not isinstance(line, ast.Assign) or len(line.targets) != 1 or not isinstance(line.targets[0], ast.Name):
-            raise ValueError(f'line {line.lineno} is not of the form name = value')
-        values[line.targets[0].id] = _value_of(line.value)
-    return values
-
-
-def _value_of(node: ast.expr):
-    """The value of a literal, of ``dict(...)``, or of any nesting of both."""
-    if isinstance(node, ast.Dict) and None not in node.keys:
-        return {_value_of(key): _value_of(value) for key, value in zip(node.keys, node.values, strict=True)}
-    if isinstance(node, (ast.List, ast.Tuple)):
-        kind = list if isinstance(node, ast.List) else tuple
-        return kind(_value_of(item) for item in node.elts)
-    if _is_dict_call(node):
-        positional = [_value_of(item) for item in node.args]
-        return dict(*positional, **{word.arg: _value_of(word.value) for word in node.keywords})
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        raise ValueError(f'line {node.lineno} holds {ast.unparse(node)[:60]!r}, which is no literal') from None
-
-
-def _is_dict_call(node: ast.expr) -> bool:
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != 'dict':
-        return False
-    return len(node.args) <= 1 and all(word.arg is not None for word in node.keywords)
 
 
 def new_model(cfg: Config) -> BaseModel:
@@ -132,7 +109,9 @@ def new_model(cfg: Config) -> BaseModel:
     if cfg.get('test_dataloader') is None:
         # mmpretrain looks into it where it is there at all.
         cfg.pop('test_dataloader', None)
-    return get_model(cfg, pretrained=False)
+    # Weights that parts of the model load by themselves are no more to be trusted than the checkpoint.
+    with compat.weights_only():
+        return get_model(cfg, pretrained=False)
 
 
 def build_model(cfg: Config, checkpoint: dict, device: str = 'cpu', path: str | Path = 'checkpoint') -> BaseModel:
@@ -148,7 +127,9 @@ def build_model(cfg: Config, checkpoint: dict, device: str = 'cpu', path: str | 
         BaseModel: See :func:`new_model`.
 
     Raises:
-        ValueError: If weights are missing, of other shapes, or of another model.
+        UserError: If there is no such device.
+        ValueError: If weights are missing, of other shapes, or of another model, or the names of classes are
+            not those of the model.
     """
     model = new_model(cfg)
     weights = {name.removeprefix('module.'): value for name, value in checkpoint['state_dict'].items()}
@@ -157,8 +138,21 @@ def build_model(cfg: Config, checkpoint: dict, device: str = 'cpu', path: str | 
     except RuntimeError as error:
         raise ValueError(f'checkpoint {path} does not fit the config: {error}') from error
     meta = checkpoint.get('meta', {}).get('dataset_meta')
-    model._dataset_meta = copy.deepcopy(meta) if meta else model._dataset_meta
-    return model.to(device).eval()
+    if meta:
+        _check_classes(meta, model, path)
+        model._dataset_meta = copy.deepcopy(meta)
+    with explained(partial(explain_device, device)):
+        return model.to(device).eval()
+
+
+def _check_classes(meta: object, model: BaseModel, path: str | Path) -> None:
+    """Refuse names of classes that are none, or not one for each class of the model."""
+    classes = meta.get('classes') if isinstance(meta, dict) else meta
+    if classes is None and isinstance(meta, dict):
+        return
+    number = getattr(model.head, 'num_classes', None)
+    if not isinstance(classes, (list, tuple)) or len(classes) != (number or len(classes)):
+        raise ValueError(f'checkpoint {path}: its dataset_meta does not name the {number} classes of the model')
 
 
 def open_model(args, plain: bool = False) -> tuple[Config, BaseModel]:
@@ -176,8 +170,8 @@ def open_model(args, plain: bool = False) -> tuple[Config, BaseModel]:
         UserError: If they do not load, or do not fit one another.
     """
     cli.check_checkpoint(args.checkpoint)
-    with explained(explain_checkpoint, *cli.BUILDING):
-        checkpoint = read_checkpoint(args.checkpoint)
+    checkpoint = open_checkpoint(args.checkpoint)
+    with explained(*cli.BUILDING):
         if args.config:
             cfg = cli.load_config(args, 'model')
         else:

@@ -10,7 +10,6 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.runner import find_latest_checkpoint
-from mmengine.utils import import_modules_from_strings
 from mmpretrain.registry import DATASETS
 from torch import nn
 from torch.utils.data import Dataset, Subset
@@ -19,7 +18,7 @@ from .datasets import NoisyLabelDataset
 from .hooks.label_noise_hook import with_sample_idx
 from .hooks.ordered_pass import build_pass_loader, watched_pass
 from .reports import read_config
-from .saved_model import build_model, find_pipeline, plain_model_config, read_checkpoint
+from .saved_model import build_model, find_pipeline, open_checkpoint, plain_model_config
 
 
 @dataclass
@@ -51,14 +50,13 @@ def open_run(work_dir: str | Path, device: str = 'cpu') -> tuple[Config, nn.Modu
 
     Raises:
         FileNotFoundError: If config or checkpoint are missing.
+        ValueError: If one of them does not load, see :func:`read_config` and :func:`open_checkpoint`.
     """
     _, cfg = read_config(Path(work_dir))
-    if cfg.get('custom_imports'):
-        import_modules_from_strings(**cfg.custom_imports)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     path = _last_checkpoint(Path(work_dir))
     # Compiled for one pass, it would be slower; its precision is that of the run's own evaluation.
-    return cfg, build_model(plain_model_config(cfg, 'compile'), read_checkpoint(path), device, path)
+    return cfg, build_model(plain_model_config(cfg, 'compile'), open_checkpoint(path), device, path)
 
 
 def _last_checkpoint(work_dir: Path) -> Path:

@@ -47,7 +47,7 @@ def test_a_checkpoint_does_not_choose_what_is_imported(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     text = "custom_imports = dict(imports=['tcl_plugin', 'planted'], allow_failed_imports=False)"
-    with pytest.raises(ValueError, match='would import planted, and a checkpoint must not choose'):
+    with pytest.raises(ValueError, match='would import planted, and must not choose what code is run'):
         config_of(dict(meta=dict(cfg=text)), 'x.pth')
     assert not (tmp_path / 'made').exists()
 

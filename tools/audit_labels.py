@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import tcl_plugin  # noqa: F401  registers the data sets
-from tcl_plugin.cli import BUILDING, Parser
+from tcl_plugin.cli import BUILDING, Parser, number
 from tcl_plugin.errors import explained, run_tool
 from tcl_plugin.evaluation import write_label_table
 from tcl_plugin.explain import explain_config
@@ -42,7 +42,7 @@ def parse_args(argv=None):
     parser.add_argument('work_dir', help='work directory of a run with a LabelNoiseHook')
     parser.add_argument('--out', metavar='FOLDER', help='where to write; default: WORK_DIR/audit')
     parser.add_argument(
-        '--top', type=_number, default=500, metavar='N', help='number of images on the page; default: 500'
+        '--top', type=number(0), default=500, metavar='N', help='number of images on the page; default: 500'
     )
     parser.add_argument(
         '--apply', metavar='FILE', help='write cleaned labels from the decisions that the page let you download'
@@ -57,16 +57,6 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     args.out = Path(args.out) if args.out else Path(args.work_dir) / 'audit'
     return args
-
-
-def _number(text):
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
-
-
-_number.__name__ = 'whole number'  # argparse's word for what it expects
 
 
 def write_audit(audit, out, top):

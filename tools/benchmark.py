@@ -41,13 +41,17 @@ def parse_args(argv=None):
         metavar='KEY=VALUE',
         help='measure the config with these changes, too, alternating',
     )
-    parser.add_argument('--batch-size', type=int, help='samples of a step; default: those of the config')
-    parser.add_argument('--steps', type=int, default=10, help='steps in each of the rounds; default: 10')
-    parser.add_argument('--rounds', type=int, default=3, help='rounds, of which medians are taken; default: 3')
-    parser.add_argument('--samples', type=int, help='samples of a detection pass; default: the training set')
-    parser.add_argument('--image-size', type=int, help='side of the images, for data sets that are not known')
-    parser.add_argument('--num-train', type=int, help='training images of such a data set')
-    parser.add_argument('--num-test', type=int, help='test images of such a data set')
+    parser.add_argument('--batch-size', type=cli.number(1), help='samples of a step; default: those of the config')
+    parser.add_argument('--steps', type=cli.number(1), default=10, help='steps in each of the rounds; default: 10')
+    parser.add_argument(
+        '--rounds', type=cli.number(1), default=3, help='rounds, of which medians are taken; default: 3'
+    )
+    parser.add_argument('--samples', type=cli.number(1), help='samples of a detection pass; default: the training set')
+    parser.add_argument(
+        '--image-size', type=cli.number(1), help='side of the images, for data sets that are not known'
+    )
+    parser.add_argument('--num-train', type=cli.number(1), help='training images of such a data set')
+    parser.add_argument('--num-test', type=cli.number(1), help='test images of such a data set')
     parser.add_argument('--json', metavar='FILE', help='write the figures to this file')
     parser.add_argument('--write-plain', metavar='FILE', help='write the plain config to this file, and stop')
     cli.add_config_options(parser)

@@ -44,7 +44,7 @@ def parse_args(argv=None):
     parser.add_argument('config', help='path of the config')
     parser.add_argument('--out', required=True, metavar='FOLDER', help='folder for the pictures')
     parser.add_argument('--number', type=int, default=16, help='number of images, chosen at random; default: 16')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the choice and of the views; default: 0')
+    parser.add_argument('--seed', type=cli.SEED, default=0, help='seed of the choice and of the views; default: 0')
     cli.add_config_options(parser)
     args = parser.parse_args(argv)
     if args.number < 1:

@@ -12,7 +12,7 @@ from pathlib import Path
 # Work from a checkout, whether or not the package is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tcl_plugin.cli import Parser
+from tcl_plugin.cli import SEED, Parser
 from tcl_plugin.errors import UserError, run_tool
 from tcl_plugin.reports import RunRecord, read_record
 
@@ -44,7 +44,7 @@ def parse_args(argv=None):
         argparse.Namespace: The values.
     """
     parser = Parser(prog='demo.py', description='Train TCL and plain cross-entropy on digits, and compare them.')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='seeds of noise and training; default: 0')
+    parser.add_argument('--seeds', nargs='+', type=SEED, default=[0], help='seeds of noise and training; default: 0')
     parser.add_argument('--work-dir', default='work_dirs/demo', help='folder for the runs; default: work_dirs/demo')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides for both configs')
     return parser.parse_args(argv)

@@ -53,7 +53,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--size',
         nargs=2,
-        type=int,
+        type=cli.number(1),
         metavar=('HEIGHT', 'WIDTH'),
         help='size of the images; default: that which the pipeline of tests, or the views, have',
     )

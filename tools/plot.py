@@ -14,7 +14,7 @@ from mmpretrain.registry import TASK_UTILS
 from tcl_plugin.cli import BUILDING, Parser
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.evaluation import read_label_table
-from tcl_plugin.explain import explain_checkpoint, explain_files, explain_validation
+from tcl_plugin.explain import explain_checkpoint
 from tcl_plugin.hooks.label_noise_hook import TABLE_NAME
 from tcl_plugin.reports import (
     Points,
@@ -38,7 +38,7 @@ from tcl_plugin.saved_run import open_run, test_outputs, training_outputs, train
 
 MOST_POINTS = 10_000
 MOST_IMAGES = 20
-EXPLAINERS = (explain_checkpoint, *BUILDING, explain_files, explain_validation)
+EXPLAINERS = (*BUILDING, explain_checkpoint)
 
 
 def parse_args(argv=None):

@@ -10,6 +10,7 @@ from pathlib import Path
 # Work from a checkout, whether or not the package is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import cv2
 import mmcv
 import torch
 from mmpretrain import ImageClassificationInferencer
@@ -18,6 +19,7 @@ from PIL import Image
 
 from tcl_plugin import cli
 from tcl_plugin.errors import UserError, explained, run_tool
+from tcl_plugin.evaluation import escape_cell
 from tcl_plugin.progress import track
 from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model
 
@@ -69,10 +71,30 @@ def find_images(path):
         return [path]
     if not path.is_dir():
         raise UserError(f'{path} does not exist: name an image or a folder')
-    images = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES and file.is_file())
+    images = sorted(file for file in files_below(path) if file.suffix.lower() in SUFFIXES and file.is_file())
     if not images:
         raise UserError(f'no image in {path} or below: looked for {", ".join(sorted(SUFFIXES))}')
     return images
+
+
+def files_below(folder):
+    """List what is in a folder and its subfolders.
+
+    Args:
+        folder (Path): The folder.
+
+    Yields:
+        Path: A file.
+
+    Raises:
+        UserError: If a folder cannot be read, which ``rglob`` would pass over.
+    """
+
+    def refuse(error):
+        raise UserError(f'{error.filename}: {error.strerror}; check the permissions')
+
+    for root, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(root) / name for name in names)
 
 
 class Reader:
@@ -107,12 +129,11 @@ class Reader:
                 image.load()
             if self._load:
                 return self._load(dict(img_path=str(path)))['img']
-            image = mmcv.imread(str(path), channel_order='rgb')
-        except (OSError, SyntaxError, AssertionError, Image.DecompressionBombError) as error:
+            return mmcv.imread(str(path), channel_order='rgb')
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError(f'{path} cannot be read: {error}') from error
-        if image is None:
-            raise ValueError(f'{path} cannot be read: OpenCV does not know its format')
-        return image
+        except (AssertionError, cv2.error) as error:
+            raise ValueError(f'{path} cannot be read: OpenCV does not know its format') from error
 
 
 def batches(items, size):
@@ -193,12 +214,12 @@ def to_row(path, probs, classes, top):
         top (int): Number of classes in a row.
 
     Returns:
-        list[str]: The row.
+        list[str]: The row. Texts that a spreadsheet would take for a formula have an apostrophe before them.
     """
     values, labels = torch.topk(probs, top)
-    cells = [str(path)]
+    cells = [escape_cell(str(path))]
     for value, label in zip(values.tolist(), labels.tolist(), strict=True):
-        cells += [str(classes[label] if classes else label), f'{value:.6g}']
+        cells += [escape_cell(str(classes[label] if classes else label)), f'{value:.6g}']
     return cells
 
 
@@ -223,7 +244,8 @@ def predict(argv=None):
     top, count, temporary = min(TOP, model.head.num_classes), 0, Path(f'{args.out}.tmp')
     with explained(cli.explain_files):
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open('w', newline='', encoding='utf-8') as file:
+        # Names of files need not be UTF-8: what is not is written as it is on disk.
+        with temporary.open('w', newline='', encoding='utf-8', errors='surrogateescape') as file:
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(header(top))
             for path, probs in classify(inferencer, reader, paths, args.batch_size):

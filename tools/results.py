@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tcl_plugin.cli import Parser
 from tcl_plugin.errors import UserError, explained, run_tool
+from tcl_plugin.explain import explain_files
 from tcl_plugin.reports import find_runs, read_run
 from tcl_plugin.reports.tables import (
     VALUES,
@@ -105,7 +106,9 @@ def results(argv=None):
     with explained(lambda error: str(error) if isinstance(error, ValueError) else None):
         text = make_table(runs, args)
     if args.out:
-        Path(args.out).write_text(text, encoding='utf-8')
+        with explained(explain_files):
+            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+            Path(args.out).write_text(text, encoding='utf-8')
     else:
         print(text, end='')
 

@@ -17,10 +17,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 from mmengine.config import Config
 
-from tcl_plugin.cli import Parser
-from tcl_plugin.errors import UserError, run_tool
+from tcl_plugin.cli import SEED, Parser
+from tcl_plugin.errors import UserError, explained, run_tool
+from tcl_plugin.explain import explain_config, explain_files
 from tcl_plugin.reports import read_run
 from tcl_plugin.reports.tables import one_row_each_method, to_markdown
+from tcl_plugin.safe_files import read_json
 
 TOOLS = Path(__file__).resolve().parent
 NOISE = re.compile(r'(?P<kind>sym|asym)(?P<rate>\d\d)')
@@ -78,7 +80,7 @@ def parse_args(argv=None):
         'What has been trained is not trained again, and what was stopped goes on.',
     )
     parser.add_argument('configs', nargs='+', help='paths of configs')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='seeds of noise and training; default: 0')
+    parser.add_argument('--seeds', nargs='+', type=SEED, default=[0], help='seeds of noise and training; default: 0')
     parser.add_argument(
         '--noises', nargs='+', metavar='NOISE', help="noises in place of the configs' own, such as sym50 and asym40"
     )
@@ -200,9 +202,14 @@ def check_record(job):
     """
     path = job.folder / RECORD
     told = dict(config=job.config.name, options=job.options)
-    if path.exists() and json.loads(path.read_text(encoding='utf-8')) != told:
-        before = ' '.join(json.loads(path.read_text(encoding='utf-8'))['options'])
-        raise UserError(f'{job.folder} holds a training with other options ({before}): choose another --work-dir')
+    if path.exists():
+        try:
+            before = read_json(path)
+            options = ' '.join(before['options'])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f'{path} is not as sweep.py writes it ({error}): choose another --work-dir') from error
+        if before != told:
+            raise UserError(f'{job.folder} holds a training with other options ({options}): choose another --work-dir')
     job.folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told), encoding='utf-8')
 
@@ -261,6 +268,8 @@ class Pool:
         self.size = size
         self.gpus = gpus
         self.threads = max(1, (os.cpu_count() or 1) // size)
+        # The server, unlike this process, would import an installed package before that of this checkout.
+        os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(TOOLS.parent), os.environ.get('PYTHONPATH')]))
         # A server that has imported everything, and splits off a process for each job.
         self.context = multiprocessing.get_context('forkserver')
         self.context.set_forkserver_preload(['tcl_plugin', 'mmpretrain.datasets', 'mmpretrain.evaluation'])
@@ -333,7 +342,9 @@ def sweep(argv=None):
         UserError: If a training has failed.
     """
     args = parse_args(argv)
-    jobs, start = plan(args), time.monotonic()
+    with explained(explain_config, explain_files):
+        jobs = plan(args)
+    start = time.monotonic()
     for job in jobs:
         check_record(job)
         if finished(job.folder):

@@ -14,7 +14,7 @@ from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 
 from tcl_plugin import cli
-from tcl_plugin.errors import UserError, run_tool
+from tcl_plugin.errors import UserError, explained, run_tool
 
 SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml', '.pkl', '.pickle')}
 
@@ -39,8 +39,10 @@ def parse_args(argv=None):
     parser.add_argument('--amp', action='store_true', help='test with automatic mixed precision')
     parser.add_argument('--show-dir', metavar='DIR', help='folder for pictures of the predictions')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
-    parser.add_argument('--interval', type=int, default=1, help='draw every n-th sample; default: 1')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds that a window stays; default: 2')
+    parser.add_argument('--interval', type=cli.number(1), default=1, help='draw every n-th sample; default: 1')
+    parser.add_argument(
+        '--wait-time', type=cli.number(0, kind=float), default=2, help='seconds that a window stays; default: 2'
+    )
     parser.add_argument(
         '--tta',
         action='store_true',
@@ -171,6 +173,10 @@ def test(argv=None):
     cfg = cli.load_config(args, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     notes = merge_args(cfg, args)
     cli.check_checkpoint(cfg.load_from)
+    if args.out is not None:
+        # Not after the whole test.
+        with explained(cli.explain_files):
+            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     with cli.process_group(cfg):
         run(cfg, args, notes)
 

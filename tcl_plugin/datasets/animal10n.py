@@ -25,7 +25,7 @@ class Animal10N(ListedDataset):
     Args:
         data_root (str): The folder.
         split (str): ``'train'`` or ``'test'``. Defaults to ``'train'``.
-        **kwargs: Other arguments of mmpretrain's ``BaseDataset``.
+        **kwargs: Other arguments of :class:`ListedDataset` and mmpretrain's ``BaseDataset``.
 
     Each item has ``img_path`` and ``gt_label`` (int).
 

@@ -41,7 +41,7 @@ class Clothing1M(ListedDataset):
         data_root (str): The folder.
         split (str): ``'train'`` (noisy labels), or ``'clean_train'``, ``'val'`` or ``'test'``
             (labels by people). Defaults to ``'train'``.
-        **kwargs: Other arguments of mmpretrain's ``BaseDataset``.
+        **kwargs: Other arguments of :class:`ListedDataset` and mmpretrain's ``BaseDataset``.
 
     Each item has ``img_path`` and ``gt_label`` (int).
 
@@ -68,7 +68,7 @@ class Clothing1M(ListedDataset):
             entries.append(key)
         layouts = [partial(os.path.join, os.path.join(self.data_root, folder)) for folder in ('images', '')]
         place = choose_layout(layouts, entries, f'Clothing1M ({self.split})')
-        return [{'img_path': place(key), 'gt_label': labels[key]} for key in entries]
+        return self._inside([{'img_path': place(key), 'gt_label': labels[key]} for key in entries])
 
     def _list(self, name: str) -> Path:
         return find_file(self.root, (name, f'label/{name}'), 'Clothing1M')

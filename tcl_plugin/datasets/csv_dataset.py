@@ -9,7 +9,7 @@ from pathlib import Path
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from .image_lists import PROBED, require_folder
+from .image_lists import PROBED, leaves, require_folder
 
 PATH_COLUMN, LABEL_COLUMN = 'img_path', 'gt_label'
 
@@ -40,6 +40,8 @@ class CSVDataset(BaseDataset):
         data_root (str): Folder of the images. Defaults to ``''``, the working directory.
         check_files (int, optional): So many of the first images must be there; None is for all.
             Defaults to 10. Others are noticed when they are loaded.
+        allow_outside (bool): Whether paths may leave the folder, by ``..`` or because they are absolute.
+            Defaults to False.
         **kwargs: Other arguments of mmpretrain's ``BaseDataset``, such as ``classes`` (list[str], or
             a file with one name a line).
 
@@ -56,8 +58,16 @@ class CSVDataset(BaseDataset):
         ('cat', 'dog')
     """
 
-    def __init__(self, ann_file: str, data_root: str = '', check_files: int | None = PROBED, **kwargs) -> None:
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        check_files: int | None = PROBED,
+        allow_outside: bool = False,
+        **kwargs,
+    ) -> None:
         self.check_files = check_files
+        self.allow_outside = allow_outside
         super().__init__(ann_file=ann_file, data_root=os.path.expanduser(data_root), **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -67,12 +77,20 @@ class CSVDataset(BaseDataset):
         classes, labels = _to_labels(rows, self.CLASSES, table)
         self._metainfo['classes'] = tuple(classes)
         folder = require_folder(Path(self.img_prefix or '.'), f'{table}: folder of the images')
-        root = os.path.abspath(folder)
-        paths = [_inside(folder, root, path, f'{table}: line {number}') for number, path, _ in rows]
+        paths = [self._place(folder, path, f'{table}: line {number}') for number, path, _ in rows]
         for (number, _, _), path in list(zip(rows, paths, strict=True))[: self.check_files]:
             if not os.path.isfile(path):
                 raise FileNotFoundError(f'{table}: line {number}: there is no image {path}')
         return [{'img_path': path, 'gt_label': label} for path, label in zip(paths, labels, strict=True)]
+
+    def _place(self, folder: Path, path: str, where: str) -> str:
+        """Join a path to the folder, and refuse one that leaves it."""
+        if not self.allow_outside and leaves(os.path.join(folder, path), str(folder)):
+            raise ValueError(
+                f'{where}: {path} leaves the folder of the images, {folder}: '
+                'set allow_outside=True if the table is to be trusted'
+            )
+        return os.path.normpath(os.path.join(folder, path))
 
 
 def _read_rows(table: Path) -> list[tuple[int, str, str]]:
@@ -129,10 +147,3 @@ def _num_classes(numbers: set[str], table: Path) -> int:
     if largest >= MOST_CLASSES:
         raise ValueError(f'{table}: label {largest} would make {largest + 1} classes; set classes if that is meant')
     return largest + 1
-
-
-def _inside(folder: Path, root: str, path: str, where: str) -> str:
-    """Join a path to the folder, whose absolute path is ``root``, and refuse one that leaves it."""
-    if not os.path.abspath(os.path.join(root, path)).startswith(os.path.join(root, '')):
-        raise ValueError(f'{where}: {path} leaves the folder of the images, {folder}')
-    return os.path.normpath(os.path.join(folder, path))

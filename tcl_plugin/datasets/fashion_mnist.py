@@ -2,6 +2,7 @@
 """Fashion-MNIST from downloaded, extracted or packaged files, as images with three channels."""
 
 import gzip
+import math
 import os
 import zlib
 
@@ -13,6 +14,9 @@ from mmpretrain.registry import DATASETS
 
 # Type 8 (unsigned byte) with 3 dimensions (images) or 1 (labels), as an IDX file begins.
 _IMAGES, _LABELS = 0x0803, 0x0801
+
+# The training images take 47 million.
+MOST_BYTES = 2**26
 
 
 @DATASETS.register_module()
@@ -108,19 +112,24 @@ def _read_idx(path: str, magic: int) -> np.ndarray:
         ValueError: The file is damaged, or begins with other bytes.
     """
     open_file = gzip.open if path.endswith('.gz') else open
+    ndim = magic & 0xFF
     try:
         with open_file(path, 'rb') as file:
-            content = file.read()
+            header = file.read(4 + 4 * ndim)
+            found = int.from_bytes(header[:4], 'big')
+            if found != magic:
+                raise ValueError(f'{path} begins with {found:#010x}, expected {magic:#010x}')
+            if len(header) < 4 + 4 * ndim:
+                raise ValueError(f'{path} ends within its header, after {len(header)} bytes')
+            shape = np.frombuffer(header, dtype='>u4', offset=4).tolist()
+            size = math.prod(shape)
+            if size > MOST_BYTES:
+                raise ValueError(f'{path}: its header claims {shape}, more than any file of Fashion-MNIST has')
+            # One more, to see whether there is more: a small file could unpack to anything.
+            data = np.frombuffer(file.read(size + 1), dtype=np.uint8)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f'{path} is damaged: {error}') from error
-    found = int.from_bytes(content[:4], 'big')
-    if found != magic:
-        raise ValueError(f'{path} begins with {found:#010x}, expected {magic:#010x}')
-    ndim = magic & 0xFF
-    if len(content) < 4 + 4 * ndim:
-        raise ValueError(f'{path} ends within its header, after {len(content)} bytes')
-    shape = np.frombuffer(content, dtype='>u4', count=ndim, offset=4).astype(int)
-    data = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * ndim)
-    if len(data) != shape.prod():
-        raise ValueError(f'{path} has {len(data)} values, but its header says {shape.tolist()}')
+    if len(data) != size:
+        number = f'more than {size}' if len(data) > size else len(data)
+        raise ValueError(f'{path} has {number} values, but its header says {shape}')
     return data.reshape(shape)

@@ -27,7 +27,7 @@ class Food101N(ListedDataset):
 
     Args:
         data_root (str): The folder.
-        **kwargs: Other arguments of mmpretrain's ``BaseDataset``.
+        **kwargs: Other arguments of :class:`ListedDataset` and mmpretrain's ``BaseDataset``.
 
     Each item has ``img_path`` and ``gt_label`` (int).
 
@@ -56,7 +56,7 @@ class Food101N(ListedDataset):
         if not entries:
             raise ValueError(f'list {path}: has a header, but no images')
         place = choose_layout([partial(_join, path.parent.parent)], entries, 'Food101N')
-        return [{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries]
+        return self._inside([{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries])
 
 
 def _join(root: Path, entry: tuple[str, int]) -> str:

@@ -21,20 +21,23 @@ class ListedDataset(BaseDataset):
     """A data set with a root folder and named parts.
 
     Only local folders are read. An image that is missing is noticed when it is loaded; whether the
-    images are where the layout says, is found out from the first few of them.
+    images are where the layout says, is found out from the first few of them. A list that leads out of the
+    folder, by ``..`` or an absolute path, is refused; links are followed.
 
     Args:
         data_root (str): The folder of the data set.
         split (str): One of :attr:`SPLITS`.
+        allow_outside (bool): Whether what a list names may lie outside the folder. Defaults to False.
         **kwargs: Other arguments of mmpretrain's ``BaseDataset``.
 
     Raises:
-        ValueError: ``split`` is unknown.
+        ValueError: ``split`` is unknown; or, on reading, an image lies outside the folder.
     """
 
     SPLITS: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, data_root: str, split: str, **kwargs) -> None:
+    def __init__(self, data_root: str, split: str, allow_outside: bool = False, **kwargs) -> None:
+        self.allow_outside = allow_outside
         if split not in self.SPLITS:
             raise ValueError(f'{type(self).__name__}: split must be one of {list(self.SPLITS)}, got {split!r}')
         self.split = split
@@ -60,6 +63,29 @@ class ListedDataset(BaseDataset):
             self._metainfo['classes'] = tuple(names)
         elif len(given) != len(names):
             raise ValueError(f'{type(self).__name__} has {len(names)} classes, but classes names {len(given)}')
+
+    def _inside(self, items: list[dict]) -> list[dict]:
+        """Refuse images outside the folder, unless they are allowed; return the items."""
+        for item in [] if self.allow_outside else items:
+            if leaves(item['img_path'], self.data_root):
+                raise ValueError(
+                    f'{type(self).__name__}: {item["img_path"]} leaves the folder of the data set, {self.data_root}: '
+                    'set allow_outside=True if its lists are to be trusted'
+                )
+        return items
+
+
+def leaves(path: str, folder: str) -> bool:
+    """Tell whether a path leads out of a folder, by ``..`` or because it is absolute. Links are not looked at.
+
+    Args:
+        path (str): The path.
+        folder (str): The folder.
+
+    Returns:
+        bool: Whether it does; the folder itself counts as outside.
+    """
+    return not os.path.abspath(path).startswith(os.path.join(os.path.abspath(folder), ''))
 
 
 def require_folder(path: Path, what: str) -> Path:

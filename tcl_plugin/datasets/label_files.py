@@ -2,15 +2,15 @@
 """Readers of label files: one label per image, in the order of the dataset. They only read."""
 
 import csv
-import json
-import pickle
-import zipfile
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ..explain import explain_checkpoint
+from ..safe_files import check_torch_archive, read_json, read_npy, read_npz
 from .labels import check_labels
 from .sidecar import check_sidecar
 
@@ -23,6 +23,11 @@ TRUE_KEY = 'clean_label'
 
 #: Name that pairs of images have in SSR's files: [index here, index in the other dataset].
 OPEN_KEY = 'open_noise'
+
+# Digits of an integer in a table; longer ones are a mistake, and slow to read.
+LONGEST_NUMBER = 40
+
+_INTEGER = re.compile('[+-]?[0-9]+')
 
 
 def read_label_file(
@@ -71,7 +76,7 @@ def read_label_file(
             the images, or it replaces images and ``open_set`` is False. Every error names the file
             and what was found.
     """
-    path, content = _read(path)
+    path, content = _read(path, num_samples, key)
     if true_labels is not None:
         check_sidecar(path, true_labels)
     if isinstance(content, dict):
@@ -111,12 +116,16 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
         ValueError: The file cannot be read; they are not pairs; an index is out of range; or an
             image is replaced twice. Every error names the file and what was found.
     """
-    path, content = _read(path)
+    path, content = _read(path, num_samples)
     if not isinstance(content, dict) or not len(_open_pairs(content)):
         return None
+    pairs = _open_pairs(content)
     try:
-        pairs = np.array(_open_pairs(content))
-    except ValueError as error:
+        if isinstance(pairs, torch.Tensor):
+            # A view may pretend to have more rows than there are samples; a copy would make them.
+            pairs = pairs[: num_samples + 1]
+        pairs = np.array(pairs)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices: {error}') from error
     if pairs.ndim != 2 or pairs.shape[1] != 2:
         raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices, got shape {pairs.shape}')
@@ -139,18 +148,25 @@ def _open_pairs(content: dict) -> object:
     pairs = content.get(OPEN_KEY)
     if pairs is None:
         return []
-    return pairs if hasattr(pairs, '__len__') else [pairs]
+    return pairs if isinstance(pairs, (list, tuple)) or getattr(pairs, 'ndim', 0) else [pairs]
 
 
-def _read(path: str | Path) -> tuple[Path, np.ndarray | dict]:
-    """Read what a label file holds."""
+def _read(path: str | Path, num_samples: int, key: str | None = None) -> tuple[Path, np.ndarray | dict]:
+    """Read what a label file for so many images holds."""
+    if not isinstance(path, (str, Path)):
+        raise TypeError(f'label file: expected a path, got {path!r}')
     path = Path(path).expanduser()
     suffix = path.suffix.lower()
     if suffix not in _READERS:
         raise ValueError(f'label file {path}: unknown suffix {path.suffix!r}; known are {sorted(_READERS)}')
     if not path.is_file():
         raise FileNotFoundError(f'label file {path} does not exist or is not a file')
-    return path, _READERS[suffix](path)
+    try:
+        return path, _READERS[suffix](path, num_samples, key)
+    except (ValueError, EOFError, OSError) as error:
+        if str(error).startswith('label file '):
+            raise
+        raise ValueError(f'label file {path}: not a readable {suffix} file: {error}') from error
 
 
 def _choose(content: dict, key: str | None, path: Path) -> np.ndarray:
@@ -158,7 +174,7 @@ def _choose(content: dict, key: str | None, path: Path) -> np.ndarray:
     found = [key] if key is not None else [name for name in LABEL_KEYS if name in content]
     if len(found) != 1 or found[0] not in content:
         raise ValueError(
-            f'label file {path}: has {", ".join(map(str, content))}; name the given labels by label_key'
+            f'label file {path}: has {", ".join(map(str, content)) or "nothing"}; name the given labels by label_key'
             + (f', not {key!r}' if key is not None else '')
         )
     return _to_vector(content[found[0]], f'{found[0]!r} ', path)
@@ -170,7 +186,7 @@ def _check_order(found: object, true_labels: np.ndarray | None, path: Path) -> N
         return
     found = _to_vector(found, f'{TRUE_KEY!r} ', path)
     if found.shape != true_labels.shape:
-        raise ValueError(f'label file {path}: has {len(found)} true labels, expected {len(true_labels)}')
+        raise ValueError(f'label file {path}: has {found.size} true labels, expected {len(true_labels)}')
     wrong = np.flatnonzero(found != true_labels)
     if len(wrong):
         index = wrong[0]
@@ -180,47 +196,41 @@ def _check_order(found: object, true_labels: np.ndarray | None, path: Path) -> N
         )
 
 
-def _read_npy(path: Path) -> np.ndarray:
+def _read_npy(path: Path, num_samples: int, key: str | None) -> np.ndarray:
     try:
-        # Pickles can run code: labels never need them.
-        labels = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f'label file {path}: not a readable .npy file: {error}') from error
-    if not isinstance(labels, np.ndarray):  # an .npz archive under the wrong name
-        raise TypeError(f'label file {path}: expected one array, got an archive of several')
-    return labels
+        return read_npy(path)
+    except TypeError as error:
+        raise TypeError(f'label file {path}: {error}') from error
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError) as error:
-        raise ValueError(f'label file {path}: not a readable .npz file: {error}') from error
+def _read_npz(path: Path, num_samples: int, key: str | None) -> dict[str, np.ndarray | None]:
+    # Room for pairs, and for a wrong number of labels, of which there is more to say than that it is large.
+    return read_npz(path, {*LABEL_KEYS, TRUE_KEY, OPEN_KEY, key}, most=4 * num_samples + 100_000)
 
 
-def _read_pt(path: Path) -> dict[str, object]:
+def _read_pt(path: Path, num_samples: int, key: str | None) -> dict[str, object]:
+    check_torch_archive(path)
     try:
         # Only numbers and plain containers, numpy's among them: see compat.py.
         content = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f'label file {path}: not a readable .pt file of numbers: {error}') from error
+    except Exception as error:  # of a damaged file, whatever its first wrong byte happens to mean
+        raise ValueError(explain_checkpoint(error) or str(error)) from error
     if not isinstance(content, dict):
         raise TypeError(f'label file {path}: expected a dict of labels, got {type(content).__name__}')
     return content
 
 
-def _read_json(path: Path) -> np.ndarray | dict[str, object]:
-    try:
-        labels = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'label file {path}: not valid JSON: {error}') from error
+def _read_json(path: Path, num_samples: int, key: str | None) -> np.ndarray | dict[str, object]:
+    labels = read_json(path)
     return labels if isinstance(labels, dict) else _to_vector(labels, '', path)
 
 
 def _to_vector(labels: object, what: str, path: Path) -> np.ndarray:
     """Bring labels from a file, a list perhaps, to an array; ``what`` is their name for errors."""
     if isinstance(labels, torch.Tensor):
+        if labels.is_floating_point() or labels.layout != torch.strided:
+            # Some of these have no counterpart in numpy.
+            raise TypeError(f'label file {path}: {what}labels are {labels.dtype}, {labels.layout}, not integers')
         return labels.numpy()
     if isinstance(labels, np.ndarray):
         return labels
@@ -234,7 +244,7 @@ def _to_vector(labels: object, what: str, path: Path) -> np.ndarray:
     return _to_array(labels, path)
 
 
-def _read_csv(path: Path) -> np.ndarray:
+def _read_csv(path: Path, num_samples: int, key: str | None) -> np.ndarray:
     try:
         # utf-8-sig, as spreadsheets put a byte order mark before the header.
         with path.open(newline='', encoding='utf-8-sig') as file:
@@ -247,6 +257,8 @@ def _read_csv(path: Path) -> np.ndarray:
         if len(row) <= max(index_column, label_column):
             raise ValueError(f'label file {path}: line {number} has too few columns: {row}')
         index = _csv_integer(row[index_column], number, path)
+        if index < 0:
+            raise ValueError(f'label file {path}: line {number} has index {index}; indices begin at 0')
         if index in labels:
             raise ValueError(f'label file {path}: line {number} has index {index} a second time')
         labels[index] = _csv_integer(row[label_column], number, path)
@@ -279,10 +291,11 @@ def _csv_columns(rows: list[tuple], path: Path) -> tuple[int, int, list[tuple]]:
 
 
 def _csv_integer(text: str, number: int, path: Path) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise TypeError(f'label file {path}: {text!r} in line {number} is no integer') from None
+    # Not what int() takes besides: 1_0, or digits of other scripts.
+    if not _INTEGER.fullmatch(text.strip()) or len(text) > LONGEST_NUMBER:
+        shown = text if len(text) <= LONGEST_NUMBER else f'{text[:LONGEST_NUMBER]}...'
+        raise TypeError(f'label file {path}: {shown!r} in line {number} is no integer')
+    return int(text)
 
 
 def _to_array(labels: list[int], path: Path) -> np.ndarray:
@@ -292,7 +305,7 @@ def _to_array(labels: list[int], path: Path) -> np.ndarray:
         raise ValueError(f'label file {path}: a label is too large: {error}') from None
 
 
-_READERS: dict[str, Callable[[Path], np.ndarray | dict]] = {
+_READERS: dict[str, Callable[[Path, int, str | None], np.ndarray | dict]] = {
     '.npy': _read_npy,
     '.npz': _read_npz,
     '.pt': _read_pt,

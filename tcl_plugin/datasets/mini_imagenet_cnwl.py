@@ -42,7 +42,7 @@ class MiniImageNetCNWL(ListedDataset):
         rate (float): Share of the training images that is noise, as in the list's name. Defaults to 0.4.
         size (str, optional): ``'full'`` or ``'32'``, which images to take. Defaults to None, those
             that are there.
-        **kwargs: Other arguments of mmpretrain's ``BaseDataset``.
+        **kwargs: Other arguments of :class:`ListedDataset` and mmpretrain's ``BaseDataset``.
 
     Each item has ``img_path`` and ``gt_label`` (int).
 
@@ -81,7 +81,7 @@ class MiniImageNetCNWL(ListedDataset):
             raise FileNotFoundError(f'MiniImageNetCNWL: expected {path}; found {found} there')
         entries = labelled_lines(path, NUM_CLASSES)
         place = choose_layout(self._layouts(root), entries, f'MiniImageNetCNWL ({self.split})')
-        return [{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries]
+        return self._inside([{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries])
 
     def _layouts(self, root: Path) -> list[Callable]:
         """The ways in which images of the size that is wanted, or there, may be laid out."""

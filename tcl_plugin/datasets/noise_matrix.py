@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Label noise that depends on the true class alone, drawn for each sample by itself."""
 
-import json
 from abc import abstractmethod
 from pathlib import Path
 
 import numpy as np
 from mmpretrain.registry import TASK_UTILS
 
+from ..safe_files import read_json, read_npy
 from .noise import LabelNoise, check_rate
 
 
@@ -116,8 +116,8 @@ class TransitionMatrixNoise(ClassConditionalNoise):
 
 def _read_matrix(path: Path) -> object:
     readers = {
-        '.npy': lambda: np.load(path, allow_pickle=False),
-        '.json': lambda: json.loads(path.read_text(encoding='utf-8')),
+        '.npy': lambda: read_npy(path),
+        '.json': lambda: read_json(path),
         '.csv': lambda: np.loadtxt(path, delimiter=',', ndmin=2),
     }
     if path.suffix.lower() not in readers:
@@ -126,7 +126,7 @@ def _read_matrix(path: Path) -> object:
         raise FileNotFoundError(f'transition matrix {path} does not exist or is not a file')
     try:
         return readers[path.suffix.lower()]()
-    except (ValueError, EOFError, OSError) as error:
+    except (TypeError, ValueError, EOFError, OSError) as error:
         raise ValueError(f'transition matrix {path}: cannot be read: {error}') from error
 
 

@@ -3,9 +3,12 @@
 
 import copy
 import logging
+import os
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.dataset import Compose, force_full_init
 from mmengine.dist import is_main_process
@@ -59,7 +62,8 @@ class NoisyLabelDataset:
 
     Raises:
         TypeError: ``dataset`` is no dataset, or is a :class:`NoisyLabelDataset` itself;
-            ``open_set`` is no :class:`OpenSetNoise`; or a label is not one integer.
+            ``noise`` is no generator; ``open_set`` is no :class:`OpenSetNoise`; ``num_classes`` or a
+            label is not one integer.
         ValueError: Both ``noise`` and ``label_file`` are given; K is unknown, or differs from the
             dataset's; a label lies outside 0..K-1; images of ``open_set`` do not fit.
 
@@ -91,7 +95,14 @@ class NoisyLabelDataset:
                 'dataset must be a config or a dataset of mmengine that is not a '
                 f'NoisyLabelDataset itself, got {type(self.dataset).__name__}'
             )
+        if num_classes is not None and (isinstance(num_classes, bool) or not isinstance(num_classes, Integral)):
+            raise TypeError(f'num_classes must be an integer, got {num_classes!r}')
         self.noise = TASK_UTILS.build(noise) if isinstance(noise, dict) else noise
+        if self.noise is not None and not callable(self.noise):
+            name = noise if isinstance(noise, str) else type(self.noise).__name__
+            raise TypeError(
+                f"noise must be the config of a generator, such as dict(type='SymmetricNoise'), got {name!r}"
+            )
         self.open_set = TASK_UTILS.build(open_set) if isinstance(open_set, dict) else open_set
         if not isinstance(self.open_set, (OpenSetNoise, type(None))):
             raise TypeError(
@@ -313,6 +324,7 @@ class NoisyLabelDataset:
 
         Raises:
             RuntimeError: The pipeline returned None in test mode, or too often.
+            ValueError: The image cannot be read.
         """
         if not self._fully_initialized:
             print_log(
@@ -326,7 +338,7 @@ class NoisyLabelDataset:
         tries = 1 if self._own_pipeline or leaf.test_mode else leaf.max_refetch + 1
         for _ in range(tries):
             pipeline = self._own_pipeline or self._leaf(idx).pipeline
-            data = pipeline(self.get_data_info(idx))
+            data = self._run(pipeline, idx)
             if data is not None:
                 return data
             idx = int(np.random.randint(0, len(self)))
@@ -334,6 +346,20 @@ class NoisyLabelDataset:
             f'the pipeline returned None for sample {first}'
             + (f' and {tries - 1} others' if tries > 1 else ', which test mode does not replace')
         )
+
+    def _run(self, pipeline: Compose, idx: int) -> dict | None:
+        """Run a pipeline on one sample, and name an image that cannot be read."""
+        info = self.get_data_info(idx)
+        path = info.get('img_path')
+        try:
+            return pipeline(info)
+        # What OpenCV says of a file without content, and mmcv of what OpenCV cannot read, does not always name it.
+        except (cv2.error, AssertionError) as error:
+            if path is None or (os.path.isfile(path) and cv2.haveImageReader(path)):
+                raise
+            empty = os.path.isfile(path) and not os.path.getsize(path)
+            reason = 'it is empty' if empty else 'it is no image, or damaged'
+            raise ValueError(f'image {path} of sample {idx} cannot be read: {reason}') from error
 
     @force_full_init
     def with_pipeline(self, pipeline: Sequence[dict | Callable]) -> 'NoisyLabelDataset':

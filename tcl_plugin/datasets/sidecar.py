@@ -2,11 +2,11 @@
 """What lies beside a file of noisy labels: how they were made, and of which true labels."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 
+from ..safe_files import read_json
 from .labels import NO_CLASS
 
 
@@ -59,9 +59,11 @@ def check_sidecar(path: Path, true_labels: np.ndarray) -> None:
     if not sidecar.is_file():
         return
     try:
-        made_for = json.loads(sidecar.read_text(encoding='utf-8'))['true_labels_sha256']
+        made_for = read_json(sidecar)['true_labels_sha256']
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'{sidecar} beside the label file cannot be read: {error!r}') from error
+        raise ValueError(
+            f'{sidecar} beside the label file cannot be read: {error!r}; tools/make_noise.py writes it anew'
+        ) from error
     if made_for != digest(true_labels):
         raise ValueError(
             f'label file {path}: was made for other true labels than those of this dataset, or for another order of '

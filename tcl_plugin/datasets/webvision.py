@@ -39,7 +39,7 @@ class WebVision(ListedDataset):
         data_root (str): The folder.
         split (str): ``'train'`` or ``'val'``. Defaults to ``'train'``.
         num_classes (int): Number of classes K; labels from K on are left out. Defaults to 50.
-        **kwargs: Other arguments of mmpretrain's ``BaseDataset``.
+        **kwargs: Other arguments of :class:`ListedDataset` and mmpretrain's ``BaseDataset``.
 
     Each item has ``img_path`` and ``gt_label`` (int).
 
@@ -66,7 +66,7 @@ class WebVision(ListedDataset):
         folders = [''] if self.split == 'train' else ['val_images_256', 'val_images']
         layouts = [partial(_join, os.path.join(self.data_root, folder)) for folder in folders]
         place = choose_layout(layouts, entries, f'WebVision ({self.split})')
-        return [{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries]
+        return self._inside([{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries])
 
 
 @DATASETS.register_module()
@@ -86,7 +86,7 @@ class ILSVRC12(ListedDataset):
         data_root (str): The folder.
         synsets (str): WebVision's ``info/synsets.txt``.
         num_classes (int): Number of classes K. Defaults to 50.
-        **kwargs: Other arguments of mmpretrain's ``BaseDataset``.
+        **kwargs: Other arguments of :class:`ListedDataset` and mmpretrain's ``BaseDataset``.
 
     Each item has ``img_path`` and ``gt_label`` (int).
 
@@ -151,7 +151,7 @@ class ILSVRC12(ListedDataset):
             raise ValueError(f'list {path}: has no label below num_classes={self.num_classes}')
         layouts = [partial(_join, str(root / folder)) for folder in ('val', '')]
         place = choose_layout(layouts, entries, 'ILSVRC12')
-        return [{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries]
+        return self._inside([{'img_path': place(entry), 'gt_label': entry[1]} for entry in entries])
 
     def _check_order(self, wnids: list[str], what: str) -> None:
         """Refuse labels whose meaning is open."""

@@ -188,4 +188,6 @@ class BetaMixtureDetector(BaseDetector):
             )
         scaled = (losses - low) / (high - low)
         inside = scaled[(scaled >= 0) & (scaled <= 1)]
+        if not len(inside):  # of two samples both are outliers
+            inside = np.clip(scaled, 0, 1)
         return 1 - fit_beta_mixture(inside, self.iterations).noisy_probability(np.clip(scaled, 0, 1))

@@ -66,7 +66,8 @@ def write_columns(path: str | Path, columns: Mapping[str, np.ndarray | Sequence]
     line = ','.join('%.6g' if values.dtype.kind == 'f' else '%s' for values in columns.values()) + '\n'
     size = max(map(len, columns.values()), default=0)
     temporary = Path(f'{path}.tmp')
-    with temporary.open('w', newline='', encoding='utf-8') as file:
+    # Names of files need not be UTF-8: what is not is written as it is on disk.
+    with temporary.open('w', newline='', encoding='utf-8', errors='surrogateescape') as file:
         file.write(','.join(columns) + '\n')
         for start in range(0, size, ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)

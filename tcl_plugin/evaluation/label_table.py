@@ -81,6 +81,20 @@ class LabelTable:
         """
         return LabelTable(**{name: np.asarray(values)[rows] for name, values in self.columns().items()})
 
+    def check_classes(self, num_classes: int) -> None:
+        """Refuse labels that are none of so many classes.
+
+        Args:
+            num_classes (int): Number of classes K.
+
+        Raises:
+            ValueError: If there is one.
+        """
+        for name in ('given_label', 'predicted_label', 'suggested_label', 'true_label'):
+            values = getattr(self, name)
+            if values is not None and len(values) and values.max() >= num_classes:
+                raise ValueError(f'{TABLE_NAME}: {name} {values.max()} is none of the {num_classes} classes')
+
     def with_classes(self, classes: Sequence[str] | None) -> 'LabelTable':
         """Put the names of classes beside their numbers.
 
@@ -93,25 +107,19 @@ class LabelTable:
         if classes is None:
             return self
         names = np.array([str(name) for name in classes], dtype=object)
+        self.check_classes(len(names))
         kinds = [kind for kind in ('given', 'predicted', 'suggested') if getattr(self, f'{kind}_label') is not None]
         return replace(self, **{f'{kind}_class': names[getattr(self, f'{kind}_label')] for kind in kinds})
 
 
-def _texts(cells: Sequence[str]) -> list[str]:
-    return [unescape_cell(cell) if cell[:1] == "'" else cell for cell in cells]
-
+_TEXTS = ('img_path', 'given_class', 'predicted_class', 'suggested_class')
+_SHARES = ('predicted_prob', 'clean_prob', 'suggested_prob')
+_BOOLS = {'True': True, 'False': False}
 
 # How each column is read back; what is not named is whole numbers.
 _READERS = {
-    'predicted_prob': lambda cells: list(map(float, cells)),
-    'label_quality': lambda cells: list(map(float, cells)),
-    'clean_prob': lambda cells: list(map(float, cells)),
-    'suggested_prob': lambda cells: list(map(float, cells)),
-    'is_label_issue': lambda cells: [cell == 'True' for cell in cells],
-    'img_path': _texts,
-    'given_class': _texts,
-    'predicted_class': _texts,
-    'suggested_class': _texts,
+    **dict.fromkeys((*_SHARES, 'label_quality'), lambda cells: list(map(float, cells))),
+    'is_label_issue': lambda cells: [_BOOLS[cell] for cell in cells],
 }
 
 
@@ -138,27 +146,51 @@ def read_label_table(path: str | Path) -> LabelTable:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not such a table.
+        ValueError: If it is not such a table, or a number in it is out of its range.
     """
-    with Path(path).open(newline='', encoding='utf-8') as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        known = {f.name for f in fields(LabelTable)}
-        needed = {f.name for f in fields(LabelTable) if f.default is MISSING}
-        if not needed <= set(header) <= known:
-            raise ValueError(f'{path} is not a table of label quality: its columns are {", ".join(header)}')
-        parts = []
-        while rows := list(islice(reader, ROWS_AT_ONCE)):
-            parts.append(_read_columns(header, rows))
-    parts = parts or [_read_columns(header, [])]
+    try:
+        # Names of files need not be UTF-8: what is not comes back as it was.
+        with Path(path).open(newline='', encoding='utf-8', errors='surrogateescape') as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            known = {f.name for f in fields(LabelTable)}
+            needed = {f.name for f in fields(LabelTable) if f.default is MISSING}
+            if not needed <= set(header) <= known:
+                raise ValueError(f'its columns are {", ".join(header)}')
+            parts = []
+            while rows := list(islice(reader, ROWS_AT_ONCE)):
+                parts.append(_read_columns(header, rows))
+        parts = parts or [_read_columns(header, [])]
+    except (ValueError, OverflowError, csv.Error) as error:
+        raise ValueError(f'{path} is not a table of label quality: {error}') from error
     return LabelTable(**{name: np.concatenate([part[name] for part in parts]) for name in header})
 
 
 def _read_columns(header: list[str], rows: list[list[str]]) -> dict[str, np.ndarray]:
+    short = [row for row in rows if len(row) != len(header)]
+    if short:
+        raise ValueError(f'a row has {len(short[0])} columns, not {len(header)}: {",".join(short[0])[:80]}')
     columns = zip(*rows, strict=True) if rows else [() for _ in header]
-    return {
-        name: np.array(_READERS.get(name, _whole_numbers)(cells)) for name, cells in zip(header, columns, strict=True)
-    }
+    return {name: _read_column(name, cells) for name, cells in zip(header, columns, strict=True)}
+
+
+def _read_column(name: str, cells: Sequence[str]) -> np.ndarray:
+    if name in _TEXTS:
+        return np.array([unescape_cell(cell) if cell[:1] == "'" else cell for cell in cells])
+    try:
+        values = np.array(_READERS.get(name, _whole_numbers)(cells))
+    except (ValueError, KeyError) as error:
+        raise ValueError(f'column {name}: {error}') from error
+    if name in _SHARES:
+        wrong = ~((values >= 0) & (values <= 1))  # NaN is neither
+    elif name == 'label_quality':  # detectors of others may have another scale
+        wrong = ~np.isfinite(values)
+    else:
+        # Only for an image that belongs to no class is there a label below 0.
+        wrong = values < (-1 if name == 'true_label' else 0)
+    if wrong.any():
+        raise ValueError(f'column {name}: {values[wrong.argmax()]} is out of range')
+    return values
 
 
 def _whole_numbers(cells: Sequence[str]) -> list[int]:

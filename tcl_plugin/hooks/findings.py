@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import mmengine.dist as dist
 import numpy as np
 import torch
+from mmpretrain.registry import TASK_UTILS
 from torch import Tensor
 
 from ..detection.base import BaseDetector
@@ -35,6 +36,25 @@ class Findings:
     prototypes: Tensor | None = None
     suggested_label: np.ndarray | None = None
     suggested_prob: np.ndarray | None = None
+
+
+def build_detector(detector: dict | BaseDetector | None) -> BaseDetector | None:
+    """Build the detector of a hook.
+
+    Args:
+        detector (dict | BaseDetector, optional): Config of a detector in TASK_UTILS, or a built one.
+
+    Returns:
+        BaseDetector, optional: The detector.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    built = TASK_UTILS.build(detector) if isinstance(detector, dict) else detector
+    if built is not None and not hasattr(built, 'clean_probability'):
+        name = built if isinstance(built, str) else type(built).__name__
+        raise TypeError(f"detector must be the config of a detector, such as dict(type='OODDetector'), got {name!r}")
+    return built
 
 
 def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.ndarray, num_classes: int) -> Findings:

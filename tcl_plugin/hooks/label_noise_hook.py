@@ -6,15 +6,15 @@ from pathlib import Path
 import mmengine.dist as dist
 import numpy as np
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
-from mmpretrain.registry import HOOKS, TASK_UTILS
+from mmpretrain.registry import HOOKS
 
 from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
 from ..reports.histogram import picture_scores
-from .findings import Findings, find
+from .findings import Findings, build_detector, find
 from .ordered_pass import build_pass_loader, watched_pass
 from .prob_export import ProbExport
 
@@ -84,7 +84,7 @@ class LabelNoiseHook(Hook):
             raise ValueError(f'plot_interval must be 0 or a multiple of interval={interval}, got {plot_interval}')
         if plot_interval and detector is None:
             raise ValueError(f'plot_interval={plot_interval} draws scores, which need a detector')
-        self.detector = TASK_UTILS.build(detector) if isinstance(detector, dict) else detector
+        self.detector = build_detector(detector)
         self.interval = interval
         self.pipeline = pipeline
         self.batch_size = batch_size
@@ -121,6 +121,12 @@ class LabelNoiseHook(Hook):
     def _check(self, runner: Runner) -> None:
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError('LabelNoiseHook needs epochs: set train_cfg = dict(by_epoch=True, ...)')
+        before = runner.hooks[: runner.hooks.index(self)] if self in runner.hooks else []
+        if any(isinstance(hook, CheckpointHook) for hook in before):
+            raise ValueError(
+                'LabelNoiseHook comes after CheckpointHook, which would save what was found an epoch before: '
+                'leave its priority as it is'
+            )
         dataset, model = runner.train_dataloader.dataset, unwrap_model(runner.model)
         if not hasattr(dataset, 'with_pipeline') or not hasattr(dataset, 'given_labels'):
             raise ValueError(

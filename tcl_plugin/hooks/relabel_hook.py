@@ -5,11 +5,11 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmpretrain.registry import HOOKS, TASK_UTILS
+from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..compat import unwrap_model
-from .findings import find
+from .findings import build_detector, find
 from .label_noise_hook import training_pass_loader
 from .ordered_pass import watched_pass
 
@@ -43,7 +43,7 @@ class RelabelHook(Hook):
     def __init__(self, detector: dict, threshold: float = 0.5) -> None:
         if not 0 <= threshold <= 1:
             raise ValueError(f'threshold must lie in [0, 1], got {threshold}')
-        self.detector = TASK_UTILS.build(detector) if isinstance(detector, dict) else detector
+        self.detector = build_detector(detector)
         self.threshold = threshold
         self._labels: Tensor | None = None
 

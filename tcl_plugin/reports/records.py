@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run has recorded in its work directory."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ..safe_files import parse_json
 
 ACCURACY = 'accuracy/top1'
 
@@ -75,6 +76,7 @@ def read_record(work_dir: str | Path) -> RunRecord:
 
     Raises:
         FileNotFoundError: If there is none.
+        ValueError: If it is damaged. The error names file and line.
     """
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     if not files:
@@ -99,8 +101,8 @@ def _read_piece(file: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict
     """Scalars that are logged once an epoch, and losses, by name and epoch."""
     scalars: dict[str, dict[int, float]] = {}
     losses: dict[str, dict[int, list[float]]] = {}
-    for line in file.read_text(encoding='utf-8').splitlines():
-        entry = json.loads(line)
+    for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), 1):
+        entry = _read_entry(line, f'{file}: line {number}')
         if 'iter' in entry:  # of one iteration, not of an epoch
             for name in filter(_is_loss, entry):
                 losses.setdefault(name, {}).setdefault(entry.get('epoch'), []).append(entry[name])
@@ -113,6 +115,21 @@ def _read_piece(file: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict
         for name, epochs in losses.items()
         if None not in epochs  # of a run that counts iterations alone
     }
+
+
+def _read_entry(line: str, where: str) -> dict[str, float]:
+    """Read a line of scalars."""
+    try:
+        entry = parse_json(line, nan=True)  # of a run that has diverged
+    except ValueError as error:
+        raise ValueError(
+            f'{where} is no JSON ({error}): if the run was stopped while it wrote, remove the line'
+        ) from error
+    if not isinstance(entry, dict) or not isinstance(entry.get('step'), int):
+        raise ValueError(f'{where} is no record of scalars: it has no step')
+    if not all(isinstance(value, (int, float)) for value in entry.values()):
+        raise ValueError(f'{where} is no record of scalars: it holds more than numbers')
+    return entry
 
 
 def _is_loss(name: str) -> bool:

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..foreign_config import admit_recorded_config, parse_config
+from ..safe_files import read_json
 from .records import ACCURACY, RunRecord, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
 NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?')
 SHORT = {'SymmetricNoise': 'sym', 'AsymmetricNoise': 'asym', 'InstanceDependentNoise': 'idn'}
 TAIL = 10
+# What is read of run.json.
+INFO = ('first_epoch', 'seconds', 'device', 'commit', 'command')
 
 
 @dataclass
@@ -105,7 +109,7 @@ def read_run(work_dir: str | Path) -> Run:
         ValueError: If no accuracy has been recorded yet.
     """
     work_dir = Path(work_dir)
-    record, (name, cfg) = read_record(work_dir), read_config(work_dir)
+    record, (name, cfg) = read_record(work_dir), read_config(work_dir, to_build=False)
     said = NAME.fullmatch(name)
     accuracy = record.series(ACCURACY)
     tail = [accuracy[epoch] for epoch in sorted(accuracy)[-TAIL:]]
@@ -126,17 +130,23 @@ def read_run(work_dir: str | Path) -> Run:
     )
 
 
-def read_config(work_dir: Path) -> tuple[str, Config]:
+def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
     """Read the config that mmengine has left in a work directory: that of the latest run.
+
+    mmengine writes literals. Nothing in the file is run, so that a work directory of somebody else can be read.
 
     Args:
         work_dir (Path): The work directory.
+        to_build (bool): Whether anything is to be built of it, so that it must pass :func:`admit_config`, unless
+            ``TCL_TRUST_CONFIG=1`` in the environment says that it is to be trusted; modules that it names are
+            imported then. Defaults to True.
 
     Returns:
         tuple[str, Config]: Its name and content.
 
     Raises:
         FileNotFoundError: If there is none.
+        ValueError: If it is not as mmengine writes it, is not of a training, or would choose what code is run.
     """
     files = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
     # mmengine's local backend keeps the config of each piece beside its scalars; a later test leaves none there.
@@ -145,7 +155,23 @@ def read_config(work_dir: Path) -> tuple[str, Config]:
         raise FileNotFoundError(f'{work_dir} has no config: mmengine writes it when a training begins')
     names = [name for name in (_info(path.parents[1]).get('config') for path in pieces) if name]
     content = next((path for path in reversed(pieces) if path.exists()), files[-1])
-    return names[-1] if names else files[-1].stem, Config.fromfile(content, import_custom_modules=False)
+    values = _read_literals(content)
+    if to_build:
+        admit_recorded_config(values, content)
+    for key in ('train_cfg', 'train_dataloader'):
+        if not isinstance(values.get(key), dict):
+            raise ValueError(f'config {content} is not of a training: it has no {key}')
+    return names[-1] if names else files[-1].stem, Config(values)
+
+
+def _read_literals(path: Path) -> dict:
+    try:
+        values = parse_config(path.read_text(encoding='utf-8'))
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f'config {path} is not as mmengine writes it into a work directory: {error}') from error
+    if '_base_' in values:
+        raise ValueError(f'config {path} has a _base_: it is not as mmengine writes it into a work directory')
+    return values
 
 
 def _recipe(cfg: Config) -> str:
@@ -199,7 +225,16 @@ def _detection(record: RunRecord) -> dict[str, float]:
 def _info(piece: Path) -> dict:
     """What ``RunInfoHook`` has written of one piece of a run."""
     file = piece / 'run.json'
-    return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
+    if not file.exists():
+        return {}
+    try:
+        info = read_json(file)
+    except ValueError as error:
+        raise ValueError(f'{file} is not as RunInfoHook writes it: {error}') from error
+    missing = [name for name in INFO if name not in info] if isinstance(info, dict) else INFO
+    if missing:
+        raise ValueError(f'{file} is not as RunInfoHook writes it: it has no {missing[0]}')
+    return info
 
 
 def read_run_info(work_dir: str | Path) -> dict:

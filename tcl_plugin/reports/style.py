@@ -63,7 +63,19 @@ def class_names(classes: Sequence[str] | None, num_classes: int) -> list[str]:
         list[str]: The names, shortened to twelve letters, or numbers.
     """
     names = [str(name) for name in classes or range(num_classes)]
-    return [name if len(name) <= 12 else f'{name[:11]}…' for name in names]
+    return [plain(name if len(name) <= 12 else f'{name[:11]}…') for name in names]
+
+
+def plain(text: str) -> str:
+    """Keep matplotlib from looking for a formula between dollars.
+
+    Args:
+        text (str): A text that others have chosen, such as the name of a class.
+
+    Returns:
+        str: What shows as this text.
+    """
+    return text.replace('$', '\\$')
 
 
 def title_of(work_dir: str | Path) -> str:
@@ -78,7 +90,7 @@ def title_of(work_dir: str | Path) -> str:
     Raises:
         FileNotFoundError: If there is no config.
     """
-    name, cfg = read_config(Path(work_dir))
+    name, cfg = read_config(Path(work_dir), to_build=False)
     said = NAME.fullmatch(name)
     parts = [said['method'], said['setting'].replace('_', ' ')] if said else [name]
     return ' · '.join([*parts, name_noise(cfg)])

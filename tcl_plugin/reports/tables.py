@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
+from ..evaluation import escape_cell
 from .runs import Run
 
 # (attribute, title, number of decimals, factor); of figures that are averaged over seeds.
@@ -152,7 +153,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Write a table as CSV.
+    """Write a table as CSV. Cells that a spreadsheet would take for a formula are escaped, see :func:`escape_cell`.
 
     Args:
         table (Table): Rows of cells, the title first.
@@ -161,5 +162,5 @@ def to_csv(table: Table) -> str:
         str: The text.
     """
     text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerows(table)
+    csv.writer(text, lineterminator='\n').writerows([escape_cell(cell) for cell in row] for row in table)
     return text.getvalue()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .style import WRONG
+from .style import WRONG, plain
 
 # So many cells, and so many images, fit beside one another.
 MOST_COLUMNS, MOST_BESIDE = 12, 6
@@ -63,6 +63,6 @@ def _draw_row(axes: np.ndarray, row: Row) -> None:
     color = WRONG if row.is_wrong else 'black'
     first = dict(xy=(0, 1), xycoords='axes fraction', xytext=(0, 12), textcoords='offset points')
     # Above a single view there is no room for both labels in a line, and its name says nothing.
-    label = row.label if len(axes) > 1 else row.label.replace(', ', '\n')
+    label = plain(row.label if len(axes) > 1 else row.label.replace(', ', '\n'))
     first |= {} if len(axes) > 1 else dict(xytext=(0, 3))
     axes[0].annotate(label, **first, fontsize=8, color=color, weight='bold', annotation_clip=False)

@@ -105,10 +105,10 @@ def test_labels_are_not_integers(tmp_path, name, content, parts):
     ('name', 'content', 'parts'),
     [
         ('a.npy', np.array([[3, 0, 2, 1, 1]]), ['(1, 5)', '(N,)']),
-        ('a.npy', np.array([None] * 5), ['allow_pickle=False']),
+        ('a.npy', np.array([None] * 5), ['pickled objects']),
         ('a.npy', b'', ['.npy']),
         ('a.npy', 'no array', ['.npy']),
-        ('a.json', '[1, 2', ['JSON']),
+        ('a.json', '[1, 2', ['not a readable .json file']),
         ('a.json', [10**30] * 5, ['too large']),
         ('a.csv', '', ['empty']),
         ('a.csv', b'\xff\xfe\x00', ['table']),

@@ -166,7 +166,7 @@ def test_bad_matrix_files(tmp_path):
     (tmp_path / 'matrix.csv').write_text('1,x')
     for name, message in {
         'matrix.json': 'cannot be read',
-        'matrix.npy': 'cannot be read: Object arrays cannot be loaded',
+        'matrix.npy': 'cannot be read: it holds pickled objects',
         'matrix.csv': 'cannot be read',
         'matrix.txt': "unknown suffix '.txt'",
     }.items():

@@ -19,7 +19,7 @@ from tcl_plugin.reports import (
     save,
 )
 from tcl_plugin.reports import embedding as embedding_module
-from tcl_plugin.reports.style import class_colors, series_style
+from tcl_plugin.reports.style import class_colors, plain, series_style
 from tcl_plugin.reports.views import Row, draw_views
 
 
@@ -146,3 +146,16 @@ def test_suffix(tmp_path):
     assert (tmp_path / 'new' / 'c.svg').read_text().startswith('<?xml')
     with pytest.raises(ValueError, match=r'c.jpg: pictures are written to .png, .svg, .pdf files'):
         save(figure, tmp_path / 'c.jpg')
+
+
+def test_names_are_no_formulas(tmp_path):
+    """matplotlib takes what stands between dollars for one, and fails at an unknown command."""
+    names = ['$\\bad$', 'a$b$']
+    points = Points(np.eye(8), np.arange(8) % 2, 'points')
+    for figure in (
+        draw_confusion(np.array([0, 1]), np.array([1, 1]), 2, names),
+        draw_embeddings([points], 2, names),
+        draw_views([Row('1: given $\\bad$', False, [''], [np.zeros((2, 2, 3), np.uint8)])]),
+    ):
+        save(figure, tmp_path / 'picture.png')
+    assert [plain(name) for name in names] == ['\\$\\bad\\$', 'a\\$b\\$']

@@ -49,6 +49,9 @@ class BatchViewDataPreprocessor(MultiViewDataPreprocessor):
         super().__init__(**kwargs)
         if not views:
             raise ValueError('views must name one kind of view or more')
+        wrong = [view for view in views if not isinstance(view, dict) or 'transforms' not in view]
+        if wrong:
+            raise ValueError(f'each of views must be dict(num_views=..., transforms=[...]), got {wrong[0]!r}')
         if self.batch_augments is not None or self.pad_size_divisor > 1:
             raise ValueError('batch_augments and pad_size_divisor do not go together with views')
         self.views = [

@@ -60,7 +60,7 @@ class TCLHead(TrustsLabels, ClsHead):
         **kwargs: Other arguments of ``ClsHead``.
 
     Raises:
-        ValueError: If a temperature is not positive, or a scale lies outside [0, 1].
+        ValueError: If a temperature is not positive, a scale lies outside [0, 1], or ``warmup_epochs`` is negative.
     """
 
     def __init__(
@@ -91,6 +91,8 @@ class TCLHead(TrustsLabels, ClsHead):
         for name, scale in [('scale_cross', scale_cross), ('scale_mix', scale_mix)]:
             if scale is not None and not 0 <= scale <= 1:
                 raise ValueError(f'{name} must be None or lie in [0, 1], got {scale}')
+        if warmup_epochs < 0:
+            raise ValueError(f'warmup_epochs must not be negative, got {warmup_epochs}')
         self.warmup_epochs = warmup_epochs
         self.scale_cross = scale_cross
         self.scale_mix = scale_mix

@@ -9,6 +9,7 @@ import torch
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
+from ...safe_files import read_npy
 from .sample_loss import SampleLoss
 
 
@@ -45,22 +46,25 @@ class ForwardCorrectionLoss(SampleLoss):
     def __init__(self, num_classes: int, matrix: Sequence | str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.register_buffer('matrix', torch.eye(num_classes))
-        if isinstance(matrix, (str, Path)):
-            self.set_matrix(np.load(matrix, allow_pickle=False), f'matrix of {matrix}')
-        elif matrix is not None:
-            self.set_matrix(matrix)
+        if matrix is not None:
+            self.set_matrix(matrix, f'matrix of {matrix}' if isinstance(matrix, (str, Path)) else 'matrix')
 
-    def set_matrix(self, matrix: Sequence | np.ndarray | Tensor, source: str = 'matrix') -> None:
+    def set_matrix(self, matrix: Sequence | np.ndarray | Tensor | str, source: str = 'matrix') -> None:
         """Take over a matrix.
 
         Args:
-            matrix (Sequence | np.ndarray | Tensor): :math:`T`, shape (K, K).
+            matrix (Sequence | np.ndarray | Tensor | str): :math:`T`, shape (K, K), or a ``.npy`` file with it.
             source (str): What it is, for the message. Defaults to ``'matrix'``.
 
         Raises:
+            FileNotFoundError: If there is no such file.
             ValueError: If it is not K x K, an entry lies outside [0, 1], or a row does not sum to 1.
         """
-        matrix = torch.as_tensor(matrix, dtype=torch.float64)
+        try:
+            matrix = read_npy(matrix) if isinstance(matrix, (str, Path)) else matrix
+            matrix = torch.as_tensor(matrix, dtype=torch.float64)
+        except (TypeError, ValueError, EOFError) as error:
+            raise ValueError(f'{source} must be K rows of K numbers: {error}') from error
         if matrix.shape != self.matrix.shape:
             raise ValueError(
                 f'{source} must have shape {tuple(self.matrix.shape)}, a row and a column for each class, '

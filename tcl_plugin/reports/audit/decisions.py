@@ -45,21 +45,23 @@ def _read(path: Path, table: LabelTable) -> dict[int, str]:
     """Decision on each sample that there is one on."""
     if not path.is_file():
         raise FileNotFoundError(f'decisions {path} do not exist or are not a file')
+    try:
+        # utf-8-sig, as spreadsheets put a byte order mark before the header.
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f'{path}: not a readable table: {error}') from error
+    if not set(COLUMNS) <= set(columns):
+        raise ValueError(f'{path}: the first line must name the columns {", ".join(COLUMNS)}, got {list(columns)}')
     decided: dict[int, str] = {}
-    # utf-8-sig, as spreadsheets put a byte order mark before the header.
-    with path.open(newline='', encoding='utf-8-sig') as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(
-                f'{path}: the first line must name the columns {", ".join(COLUMNS)}, got {reader.fieldnames}'
-            )
-        for row in reader:
-            where = f'{path}: line {reader.line_num}'
-            index = _check_row(row, table, where)
-            if index in decided:
-                raise ValueError(f'{where} decides on sample {index} a second time')
-            decided[index] = row['decision']
+    for number, row in rows:
+        where = f'{path}: line {number}'
+        index = _check_row(row, table, where)
+        if index in decided:
+            raise ValueError(f'{where} decides on sample {index} a second time')
+        decided[index] = row['decision']
     return decided
 
 

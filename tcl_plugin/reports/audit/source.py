@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from mmengine.registry import DefaultScope
-from mmengine.utils import import_modules_from_strings
 from mmpretrain.registry import DATASETS
 
 from ...evaluation import TABLE_NAME, LabelTable, read_label_table
@@ -68,8 +67,6 @@ def read_audit(work_dir: str | Path) -> Audit:
         raise FileNotFoundError(f'{path} does not exist: a LabelNoiseHook with a detector writes it during training')
     table = read_label_table(path)
     _, cfg = read_config(Path(work_dir))
-    if cfg.get('custom_imports'):
-        import_modules_from_strings(**cfg.custom_imports)
     dataset = _build_dataset(cfg)
     _check_same(table, dataset, path)
     classes = dataset.metainfo.get('classes') or range(dataset.num_classes)

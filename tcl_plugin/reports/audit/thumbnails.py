@@ -97,7 +97,7 @@ def encode(image: Image.Image) -> str:
     Returns:
         str: The URI.
     """
-    image, content = image.convert('RGB'), io.BytesIO()
+    image, content = _to_eight_bits(image).convert('RGB'), io.BytesIO()
     if max(image.size) <= SMALL:
         image.save(content, 'PNG', optimize=True)
         kind = 'png'
@@ -106,3 +106,10 @@ def encode(image: Image.Image) -> str:
         image.save(content, 'JPEG', quality=82)
         kind = 'jpeg'
     return f'data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}'
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Bring grey values of 16 bits to 8 as training does (OpenCV); Pillow would make nearly all of them white."""
+    if not image.mode.startswith('I;16'):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

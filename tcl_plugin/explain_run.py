@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Explainers of what goes wrong in the middle of a run, see ``explain.py``."""
+
+import re
+
+import torch
+
+from .errors import local_values, one_line, raised_in
+
+
+def explain_image(error):
+    """Explain an image file that cannot be read, in this process or in one that reads for it.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    lines = [line.strip() for line in str(error).strip().splitlines()] or ['']
+    if lines[0].startswith('Caught ') and ' in DataLoader worker process' in lines[0]:
+        # Its traceback, as a text, ends in the message.
+        lines = [line.partition(': ')[2] for line in lines]
+    elif not isinstance(error, (AssertionError, ValueError, FileNotFoundError)):
+        return None
+    for line in lines:
+        if line.startswith('failed to load image: '):  # mmcv's words
+            return f'image {line.removeprefix("failed to load image: ")} cannot be read: no image, damaged, or empty'
+        if line.startswith('image ') and ' cannot be read: ' in line:  # those of NoisyLabelDataset
+            return line
+        if line.startswith('[Errno 2] No such file or directory: '):
+            return f'image {line.rpartition(": ")[2].strip(chr(39))} does not exist'
+    return None
+
+
+def explain_views(error):
+    """Explain views that reach a network which trains on one image each, and samples that nobody has packed.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, KeyError) and error.args == ('inputs',) and local_values(error, 'training'):
+        return "the samples have no inputs: the pipeline must end with dict(type='PackInputs')"
+    if not isinstance(error, (RuntimeError, TypeError)) or not raised_in(error, 'torch.nn'):
+        return None
+    for inputs in local_values(error, 'inputs'):
+        views = len(inputs) if isinstance(inputs, (list, tuple)) or getattr(inputs, 'ndim', 0) == 5 else 0
+        if views:
+            owners = [type(owner).__name__ for owner in local_values(error, 'self') if hasattr(owner, 'extract_feat')]
+            return (
+                f'{owners[-1] if owners else "the model"} trains on one view of each image, got {views}: take '
+                'MultiView out of the pipeline (or views out of data_preprocessor), or choose a model that trains on '
+                'views, such as TCL'
+            )
+    return None
+
+
+def explain_parts(error):
+    """Explain a head that does not suit its model, or not the features or labels that it gets.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    text = str(error)
+    if isinstance(error, TypeError) and "'mixing'" in text:
+        return f'TCL and TCLHead go together, and neither with another head or model: {one_line(error)}'
+    shapes = re.search(r'mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)', text)
+    if isinstance(error, RuntimeError) and shapes:
+        return (
+            f'a layer expects {shapes[2]} features, and gets {shapes[1]}: '
+            'is model.head.in_channels what the backbone gives?'
+        )
+    target = re.fullmatch(r'Target (-?\d+) is out of bounds.', text)
+    if isinstance(error, IndexError) and target:
+        return f'label {target[1]} is none of the classes of the head: set model.head.num_classes to those of the data'
+    return None
+
+
+def explain_memory(error):
+    """Explain that the memory of the GPU is not enough.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if not isinstance(error, torch.cuda.OutOfMemoryError):
+        return None
+    sentence = one_line(error).split('. ')[0]
+    return f'{sentence}: choose a smaller train_dataloader.batch_size (or that of val_dataloader), or smaller images'

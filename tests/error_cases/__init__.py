@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cases of docs/errors.md: each does one thing wrong, and returns what it is told."""
+
+from . import checkpoints, configs, datasets, images, labels, launchers, noise, packages, records, tools  # noqa: F401
+from .desk import CASES, Desk
+
+__all__ = ['CASES', 'Desk']

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configs that cannot be read, and parts that do not fit one another."""
+
+import functools
+
+import torch
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner, set_random_seed
+from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS, TASK_UTILS
+from mmpretrain.structures import DataSample
+from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, tcl
+
+from tcl_plugin import cli
+
+from .desk import Desk, case
+from .noise import noisy
+
+# Reading
+
+
+@case('config-missing')
+def missing(desk: Desk) -> str:
+    return desk.tool('train', 'gone.py')
+
+
+@case('config-is-a-folder')
+def is_a_folder(desk: Desk) -> str:
+    return desk.tool('train', '.')
+
+
+@case('config-syntax')
+def syntax(desk: Desk) -> str:
+    return desk.tool('train', desk.write('my.py', 'a = 1\nmodel = (\n').name)
+
+
+@case('config-unknown-name')
+def unknown_name(desk: Desk) -> str:
+    return desk.tool('train', desk.write('my.py', 'a = 1\nmodel = undefined\n').name)
+
+
+@case('config-not-text')
+def not_text(desk: Desk) -> str:
+    return desk.tool('train', desk.write('my.py', b'\xff\xfe\0').name)
+
+
+@case('config-base-missing')
+def base_missing(desk: Desk) -> str:
+    return desk.tool('train', desk.write('my.py', "_base_ = ['./gone.py']\n").name)
+
+
+@case('config-key-missing')
+def key_missing(desk: Desk) -> str:
+    return desk.tool('train', desk.write('my.py', 'model = dict()\n').name)
+
+
+@case('config-module-missing')
+def module_missing(desk: Desk) -> str:
+    text = "custom_imports = dict(imports=['my_models'], allow_failed_imports=False)\n"
+    return desk.tool('train', desk.write('my.py', text).name)
+
+
+@case('config-option-does-not-fit')
+def option_does_not_fit(desk: Desk) -> str:
+    desk.write('my.py', 'model = dict(depth=18)\n')
+    return desk.tool('train', 'my.py', '--cfg-options', 'model.depth.x=1')
+
+
+# Parts
+
+
+def model(desk: Desk, **changes) -> str:
+    return desk.building(lambda: MODELS.build(tcl() | changes))
+
+
+@case('config-unknown-type')
+def unknown_type(desk: Desk) -> str:
+    return model(desk, type='TLC')
+
+
+@case('config-unknown-argument')
+def unknown_argument(desk: Desk) -> str:
+    return desk.building(lambda: MODELS.build(tcl(warmup_epoch=5)))
+
+
+@case('config-argument-missing')
+def argument_missing(desk: Desk) -> str:
+    return desk.building(lambda: MODELS.build(classifier(head=dict(type='LinearClsHead', num_classes=10))))
+
+
+@case('config-optimizer-unknown')
+def optimizer_unknown(desk: Desk) -> str:
+    wrapper = dict(optimizer=dict(type='SDG', lr=0.1))
+    return desk.building(lambda: build_optim_wrapper(torch.nn.Linear(2, 2), wrapper))
+
+
+@case('config-learning-rate-text')
+def learning_rate_text(desk: Desk) -> str:
+    wrapper = dict(optimizer=dict(type='SGD', lr='0.1'))
+    return desk.building(lambda: build_optim_wrapper(torch.nn.Linear(2, 2), wrapper))
+
+
+@case('config-batch-size')
+def batch_size(desk: Desk) -> str:
+    loader = dict(batch_size=0, dataset=noisy_digits(), sampler=dict(type='DefaultSampler', shuffle=True))
+    return desk.building(lambda: Runner.build_dataloader(loader))
+
+
+@case('config-seed')
+def seed(desk: Desk) -> str:
+    return desk.building(lambda: set_random_seed(-1))
+
+
+def runner(desk: Desk, *hooks: dict, model: dict | None = None, **changes) -> str:
+    """Build a whole run, and be refused before the first epoch."""
+
+    def build() -> None:
+        with torch.random.fork_rng():
+            built = build_runner(desk.folder, model or classifier(), PLAIN, *hooks, **changes)
+            cli.build_parts(built, 'train_loop', 'val_loop')
+            for one in built.hooks:
+                one.before_train(built)
+
+    return desk.building(build)
+
+
+PLAIN = noisy_digits(pipeline=PLAIN_PIPELINE)
+
+
+@case('config-no-epochs')
+def no_epochs(desk: Desk) -> str:
+    return runner(desk, max_epochs=0)
+
+
+@case('config-no-batches')
+def no_batches(desk: Desk) -> str:
+    sampler = dict(type='DefaultSampler', shuffle=True)
+    loader = dict(batch_size=64, num_workers=0, drop_last=True, dataset=PLAIN, sampler=sampler)
+    return runner(desk, train_dataloader=loader)
+
+
+@case('classes-of-head')
+def classes_of_head(desk: Desk) -> str:
+    return runner(desk, model=classifier(head=dict(type='LinearClsHead', num_classes=7, in_channels=16)))
+
+
+@case('classes-of-data')
+def classes_of_data(desk: Desk) -> str:
+    return noisy(desk, num_classes=7)
+
+
+@case('classes-are-text')
+def classes_are_text(desk: Desk) -> str:
+    return noisy(desk, num_classes='10')
+
+
+# Views and heads
+
+
+@functools.cache
+def built(kind: str) -> torch.nn.Module:
+    """A small model: ``'tcl'``, ``'plain'``, or one with the head of the other."""
+    configs = dict(
+        tcl=tcl(),
+        plain=classifier(),
+        tcl_with_linear_head=tcl() | dict(head=classifier()['head']),
+        plain_with_tcl_head=classifier(head=tcl()['head']),
+        narrow=classifier(head=dict(type='LinearClsHead', num_classes=10, in_channels=32)),
+    )
+    return MODELS.build(configs[kind])
+
+
+def samples(count: int = 4, label: int = 1) -> list[DataSample]:
+    return [DataSample(metainfo=dict(sample_idx=i)).set_gt_label(label) for i in range(count)]
+
+
+def step(desk: Desk, kind: str, inputs: object, label: int = 1) -> str:
+    """Do to a batch what training does."""
+
+    def run() -> None:
+        network = built(kind)
+        data = network.data_preprocessor(dict(inputs=inputs, data_samples=samples(label=label)), True)
+        network(**data, mode='loss')
+
+    return desk.running(run)
+
+
+IMAGES = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+
+
+@case('views-one-for-tcl')
+def views_one_for_tcl(desk: Desk) -> str:
+    return step(desk, 'tcl', IMAGES)
+
+
+@case('views-two-for-tcl')
+def views_two_for_tcl(desk: Desk) -> str:
+    return step(desk, 'tcl', [IMAGES] * 2)
+
+
+@case('views-three-for-plain-training')
+def views_three_for_plain(desk: Desk) -> str:
+    # As mmpretrain's own preprocessor stacks the views that MultiView makes.
+    return desk.running(lambda: built('plain')([IMAGES.float()] * 3, samples(), mode='loss'))
+
+
+@case('views-stacked-for-plain-training')
+def views_stacked_for_plain(desk: Desk) -> str:
+    return step(desk, 'plain', [IMAGES] * 3)
+
+
+@case('views-not-packed')
+def views_not_packed(desk: Desk) -> str:
+    return desk.running(lambda: built('plain').data_preprocessor(dict(img=IMAGES), training=True))
+
+
+def batch_views(desk: Desk, **view) -> str:
+    """Build a preprocessor of one kind of view, and cut views of images of 8 x 8 pixels."""
+
+    def cut() -> None:
+        preprocessor = MODELS.build(dict(type='BatchViewDataPreprocessor', views=[view]))
+        preprocessor(dict(inputs=IMAGES), training=True)
+
+    return desk.building(cut)
+
+
+@case('views-of-wrong-size')
+def views_of_wrong_size(desk: Desk) -> str:
+    return batch_views(desk, transforms=[dict(type='BatchRandomCrop', size=32, padding=4)])
+
+
+@case('views-with-transforms-of-pipelines')
+def views_with_transforms_of_pipelines(desk: Desk) -> str:
+    return batch_views(desk, transforms=[dict(type='RandomFlip')])
+
+
+@case('views-without-transforms')
+def views_without_transforms(desk: Desk) -> str:
+    return batch_views(desk, num_views=2)
+
+
+@case('head-of-plain-training-in-tcl')
+def head_of_plain_training(desk: Desk) -> str:
+    return step(desk, 'tcl_with_linear_head', [IMAGES] * 3)
+
+
+@case('head-of-tcl-in-plain-training')
+def head_of_tcl(desk: Desk) -> str:
+    return step(desk, 'plain_with_tcl_head', IMAGES)
+
+
+@case('head-in-channels')
+def head_in_channels(desk: Desk) -> str:
+    return step(desk, 'narrow', IMAGES)
+
+
+@case('head-label-outside')
+def head_label_outside(desk: Desk) -> str:
+    return step(desk, 'plain', IMAGES, label=12)
+
+
+@case('head-warmup')
+def head_warmup(desk: Desk) -> str:
+    return desk.building(lambda: MODELS.build(tcl(warmup_epochs=-1)))
+
+
+@case('head-without-hook')
+def head_without_hook(desk: Desk) -> str:
+    network = MODELS.build(tcl(warmup_epochs=0))
+    return desk.running(lambda: network([IMAGES.float()] * 3, samples(), mode='loss'))
+
+
+# Hooks, detectors, samplers
+
+
+def hooked(desk: Desk, **arguments) -> str:
+    return desk.building(lambda: HOOKS.build(dict(type='LabelNoiseHook') | arguments))
+
+
+@case('hook-interval')
+def hook_interval(desk: Desk) -> str:
+    return hooked(desk, interval=0)
+
+
+@case('hook-after-checkpoints')
+def hook_after_checkpoints(desk: Desk) -> str:
+    return runner(desk, hook() | dict(priority='LOWEST'))
+
+
+@case('hook-of-another-loss')
+def hook_of_another_loss(desk: Desk) -> str:
+    return runner(desk, dict(type='TransitionMatrixHook', source='noise'))
+
+
+@case('detector-unknown')
+def detector_unknown(desk: Desk) -> str:
+    return hooked(desk, detector=dict(type='OODDetecter'))
+
+
+@case('detector-is-none')
+def detector_is_none(desk: Desk) -> str:
+    return hooked(desk, detector=dict(type='SymmetricNoise', rate=0.5))
+
+
+@case('detector-is-text')
+def detector_is_text(desk: Desk) -> str:
+    return hooked(desk, detector='OODDetector')
+
+
+@case('detector-neighbours')
+def detector_neighbours(desk: Desk) -> str:
+    return hooked(desk, detector=dict(type='KNNDetector', k=0))
+
+
+@case('detector-spread')
+def detector_spread(desk: Desk) -> str:
+    return hooked(desk, detector=dict(type='OODDetector', sigma=0))
+
+
+@case('detector-missing')
+def detector_missing(desk: Desk) -> str:
+    return runner(desk, hook(None), model=tcl())
+
+
+@case('detector-of-scores-alike')
+def detector_of_scores_alike(desk: Desk) -> str:
+    detector = TASK_UTILS.build(dict(type='OODDetector'))
+    labels = torch.zeros(6, dtype=torch.int64).numpy()
+    return desk.running(lambda: detector.clean_probability(torch.full((6,), 0.1).numpy(), labels, 10))
+
+
+@case('detector-per-class-of-few')
+def detector_per_class_of_few(desk: Desk) -> str:
+    detector = TASK_UTILS.build(dict(type='OODDetector', per_class=True))
+    scores, labels = torch.rand(5).numpy(), torch.tensor([0, 0, 1, 1, 2]).numpy()
+    return desk.running(lambda: detector.clean_probability(scores, labels, 3))
+
+
+@case('detector-after-divergence')
+def detector_after_divergence(desk: Desk) -> str:
+    detector = TASK_UTILS.build(dict(type='SmallLossDetector'))
+    scores, labels = torch.tensor([0.1, float('nan'), 0.3]).numpy(), torch.zeros(3).numpy()
+    return desk.running(lambda: detector.clean_probability(scores, labels, 10))
+
+
+def sampled(desk: Desk, dataset: dict, **arguments) -> str:
+    sampler = dict(type='ClassBalancedSubsetSampler') | arguments
+    return desk.building(lambda: DATA_SAMPLERS.build(sampler, default_args=dict(dataset=DATASETS.build(dataset))))
+
+
+@case('sampler-of-plain-data')
+def sampler_of_plain_data(desk: Desk) -> str:
+    return sampled(desk, noisy_digits()['dataset'], num_samples=20)
+
+
+@case('sampler-of-nothing')
+def sampler_of_nothing(desk: Desk) -> str:
+    return sampled(desk, noisy_digits(pipeline=THREE_VIEWS), num_samples=0)
+
+
+@case('data-wrapped-twice')
+def data_wrapped_twice(desk: Desk) -> str:
+    return desk.building(lambda: DATASETS.build(dict(type='NoisyLabelDataset', dataset=noisy_digits())))
+
+
+@case('data-not-outermost')
+def data_not_outermost(desk: Desk) -> str:
+    repeated = dict(type='RepeatDataset', times=2, dataset=PLAIN)
+    sampler = dict(type='DefaultSampler', shuffle=True)
+    return runner(desk, hook(), train_dataloader=dict(batch_size=16, num_workers=0, dataset=repeated, sampler=sampler))
+
+
+@case('memory-of-the-gpu')
+def memory_of_the_gpu(desk: Desk) -> str:
+    def allocate() -> None:
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of ...')
+
+    return desk.running(allocate)

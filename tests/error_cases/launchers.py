@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Environments that no launcher has made."""
+
+from tcl_plugin import cli
+from tcl_plugin.errors import run_tool
+
+from .desk import Desk, case, tool
+
+COMPLETE = dict(RANK='0', WORLD_SIZE='2', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1', MASTER_PORT='29500')
+
+
+def launched(desk: Desk, launcher: str = 'pytorch', **changes: str | None) -> str:
+    """Begin a distributed run in an environment, and be refused at once."""
+    for name, value in (COMPLETE | changes).items():
+        desk.patch.delenv(name, raising=False)
+        if value is not None:
+            desk.patch.setenv(name, value)
+    return desk.told(lambda: cli.check_environment(launcher))
+
+
+@case('launch-by-hand')
+def by_hand(desk: Desk) -> str:
+    return launched(desk, RANK=None)
+
+
+@case('launch-world-size-missing')
+def world_size_missing(desk: Desk) -> str:
+    return launched(desk, WORLD_SIZE=None)
+
+
+@case('launch-address-missing')
+def address_missing(desk: Desk) -> str:
+    return launched(desk, MASTER_ADDR=None)
+
+
+@case('launch-port-missing')
+def port_missing(desk: Desk) -> str:
+    return launched(desk, MASTER_PORT='')
+
+
+@case('launch-rank-text')
+def rank_text(desk: Desk) -> str:
+    return launched(desk, RANK='first')
+
+
+@case('launch-rank-too-large')
+def rank_too_large(desk: Desk) -> str:
+    return launched(desk, RANK='2')
+
+
+@case('launch-world-size-text')
+def world_size_text(desk: Desk) -> str:
+    return launched(desk, WORLD_SIZE='2.0')
+
+
+@case('launch-port-too-large')
+def port_too_large(desk: Desk) -> str:
+    return launched(desk, MASTER_PORT='70000')
+
+
+@case('launch-local-rank-text')
+def local_rank_text(desk: Desk) -> str:
+    desk.patch.setenv('LOCAL_RANK', 'one')
+    return desk.told(lambda: tool('train').parse_args(['my.py']))
+
+
+@case('launch-slurm-by-hand')
+def slurm_by_hand(desk: Desk) -> str:
+    return launched(desk, 'slurm', SLURM_PROCID=None)
+
+
+@case('launch-slurm-outside-a-job')
+def slurm_outside_a_job(desk: Desk) -> str:
+    return launched(desk, 'slurm', SLURM_PROCID='0', SLURM_NTASKS='2', SLURM_NODELIST=None)
+
+
+@case('launch-mpi-by-hand')
+def mpi_by_hand(desk: Desk) -> str:
+    return launched(desk, 'mpi', OMPI_COMM_WORLD_LOCAL_RANK=None)
+
+
+@case('launch-unknown')
+def unknown(desk: Desk) -> str:
+    return desk.tool('train', 'my.py', '--launcher', 'torchrun')
+
+
+@case('launch-rank-text-without-launcher')
+def rank_text_without_launcher(desk: Desk) -> str:
+    """Another mistake is told all the same."""
+    desk.patch.setenv('RANK', 'first')
+    assert run_tool(lambda argv: cli.check_checkpoint('gone.pth')) == 2
+    return desk.capture.readouterr().err.strip().removeprefix('error: ')

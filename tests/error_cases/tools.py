@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command lines that the tools refuse before they do anything."""
+
+from test_tools.toolbox import DIGITS
+
+from .desk import Desk, case, tool
+
+
+@case('tool-option-without-value')
+def option_without_value(desk: Desk) -> str:
+    return desk.tool('train', 'my.py', '--cfg-options', 'train_cfg.max_epochs')
+
+
+@case('tool-unknown-flag')
+def unknown_flag(desk: Desk) -> str:
+    return desk.tool('train', 'my.py', '--epochs', '3')
+
+
+@case('train-resume-missing')
+def train_resume_missing(desk: Desk) -> str:
+    return desk.tool('train', DIGITS, '--resume', 'gone.pth')
+
+
+@case('test-out-suffix')
+def test_out_suffix(desk: Desk) -> str:
+    return desk.tool('test', 'my.py', 'my.pth', '--out', 'results.txt')
+
+
+@case('test-interval')
+def test_interval(desk: Desk) -> str:
+    return desk.tool('test', 'my.py', 'my.pth', '--interval', '0')
+
+
+@case('predict-nothing')
+def predict_nothing(desk: Desk) -> str:
+    (desk.folder / 'images').mkdir()
+    return desk.told(lambda: tool('predict').find_images('images'))
+
+
+@case('predict-images-missing')
+def predict_images_missing(desk: Desk) -> str:
+    return desk.tool('predict', 'my.pth', 'gone')
+
+
+@case('predict-batch-size')
+def predict_batch_size(desk: Desk) -> str:
+    return desk.tool('predict', 'my.pth', 'images', '--batch-size', '0')
+
+
+@case('export-size')
+def export_size(desk: Desk) -> str:
+    return desk.tool('export_onnx', 'my.pth', '--out', 'my.onnx', '--size', '0', '32')
+
+
+@case('audit-work-dir')
+def audit_work_dir(desk: Desk) -> str:
+    return desk.tool('audit_labels', 'gone')
+
+
+@case('audit-top')
+def audit_top(desk: Desk) -> str:
+    return desk.tool('audit_labels', 'run', '--top', '-1')
+
+
+@case('plot-suffix')
+def plot_suffix(desk: Desk) -> str:
+    return desk.tool('plot', 'run', '--out', 'curves.gif')
+
+
+@case('plot-names')
+def plot_names(desk: Desk) -> str:
+    return desk.tool('plot', 'a/run', 'b/run', '--out', 'curves.png')
+
+
+@case('plot-kind')
+def plot_kind(desk: Desk) -> str:
+    return desk.tool('plot', 'run', 'other', '--kind', 'tsne', '--out', 'tsne.png')
+
+
+@case('make-noise-suffix')
+def make_noise_suffix(desk: Desk) -> str:
+    return desk.tool('make_noise', DIGITS, '--out', 'labels.csv')
+
+
+@case('make-noise-again')
+def make_noise_again(desk: Desk) -> str:
+    desk.write('labels.npy', b'')
+    return desk.tool('make_noise', DIGITS, '--out', 'labels.npy')
+
+
+@case('sweep-noise')
+def sweep_noise(desk: Desk) -> str:
+    return desk.tool('sweep', DIGITS, '--noises', 'symmetric80')
+
+
+@case('sweep-seed')
+def sweep_seed(desk: Desk) -> str:
+    return desk.tool('sweep', DIGITS, '--seeds', '-1')
+
+
+@case('sweep-config-syntax')
+def sweep_config_syntax(desk: Desk) -> str:
+    return desk.tool('sweep', desk.write('my.py', 'model = (\n').name)
+
+
+@case('browse-number')
+def browse_number(desk: Desk) -> str:
+    return desk.tool('browse_dataset', DIGITS, '--out', 'views', '--number', '0')
+
+
+@case('benchmark-steps')
+def benchmark_steps(desk: Desk) -> str:
+    return desk.tool('benchmark', DIGITS, '--steps', '0')

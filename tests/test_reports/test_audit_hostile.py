@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of classes and files are text on the page of an audit, whatever is in them; deep images keep their grey."""
+
+import base64
+import io
+import json
+import os
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audit_builders import audit_of, folder_dataset, page_of
+from mmengine.registry import DefaultScope
+from PIL import Image
+
+from tcl_plugin.evaluation import read_label_table, write_label_table
+from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lists
+from tcl_plugin.reports.audit.page import embed
+from tcl_plugin.reports.audit.summary import to_json
+
+CLASSES = ['</script><script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "<!--' \u2028 & ]]>"]
+NAME = "\"><svg onload=alert(1)> '=1+1'.png"
+
+
+class Page(HTMLParser):
+    """Collects the elements of a page, and the texts of its scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements, self.scripts, self.titles = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag == 'script':
+            self.scripts.append('')
+
+    def handle_data(self, data):
+        if self.elements and self.elements[-1][0] == 'script':
+            self.scripts[-1] += data
+        if self.elements and self.elements[-1][0] == 'title':
+            self.titles.append(data.strip())
+
+
+@pytest.fixture(scope='module')
+def audit(tmp_path_factory):
+    """Twelve images of three classes with such names, one in a file with such a name."""
+    folder = tmp_path_factory.mktemp('images')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        folder_dataset(folder)
+        (folder / 'class_0' / '000.png').rename(folder / 'class_0' / NAME)
+        (folder / 'class_0' / '001.png').rename(folder / 'class_0' / os.fsdecode(b'caf\xe9.png'))
+        dataset = folder_dataset(folder, CLASSES, per_class=0)
+    given = dataset.given_labels
+    return audit_of(dataset, (given + 1) % 3, np.full(len(given), True), name='<b>run</b>')
+
+
+def test_page(audit, tmp_path):
+    text = page_of(audit, tmp_path / 'index.html').read_text(encoding='utf-8')
+    page = Page(text)
+    tags = [tag for tag, _ in page.elements]
+    assert tags.count('script') == 2 and tags.count('img') == 1  # the data, the program, and the template of a card
+    assert 'svg' not in tags and 'b' not in tags
+    assert not [name for _, attrs in page.elements for name in attrs if name.startswith('on')]
+    assert ''.join(page.titles) == 'Doubtful labels of <b>run</b>'
+    data = json.loads(page.scripts[0])
+    assert data['classes'] == CLASSES and data['run'] == '<b>run</b>'
+    paths = [card['path'].rsplit('/', 1)[1] for card in data['cards']]
+    assert NAME in paths and 'caf\udce9.png' in paths
+
+
+@pytest.mark.parametrize(
+    'text', ['</script>', '</SCRIPT >', '<!--<script>', ']]>', '&lt;', '\u2028\u2029', '\\u003c', '"\\']
+)
+def test_json_inside_a_page(text):
+    inside = embed({text: [text]})
+    assert not set('<>&\u2028\u2029') & set(inside)
+    assert json.loads(inside) == {text: [text]}
+
+
+def test_no_number_that_json_has_not():
+    with pytest.raises(ValueError, match='JSON compliant'):
+        embed([float('nan')])
+
+
+def test_tables_keep_such_names(audit, tmp_path):
+    write_label_table(tmp_path / 'table.csv', audit.table)
+    found = read_label_table(tmp_path / 'table.csv')
+    assert found.img_path.tolist() == list(audit.table.img_path)
+    assert found.given_class.tolist() == audit.table.given_class.tolist()
+    files = write_label_lists(audit.dataset, audit.corrected, tmp_path, 'corrected')
+    assert [path.name for path in files] == ['corrected_labels.csv', 'corrected_annotations.csv']
+    json.loads(to_json(summarise(audit)))
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def test_grey_of_16_bits_is_not_white(tmp_path, suffix):
+    """As training sees it: the upper eight bits."""
+    grey = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1024 + 300
+    path = tmp_path / f'deep{suffix}'
+    Image.fromarray(grey).save(path)
+    folder = Path(tmp_path / 'images')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = folder_dataset(folder)
+    dataset.get_data_info = lambda index: dict(img_path=str(path))
+    (thumbnail,) = make_thumbnails(dataset, [0])
+    content = base64.b64decode(thumbnail.uri.partition(',')[2])
+    shown = np.asarray(Image.open(io.BytesIO(content)))
+    assert np.array_equal(shown, np.repeat((grey >> 8)[..., None], 3, axis=2))
