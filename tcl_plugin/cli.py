@@ -404,11 +404,13 @@ def check_environment(launcher):
     torch would wait half an hour for others that never come.
 
     Args:
-        launcher (str): The launcher.
+        launcher (str): The launcher; ``'none'`` needs nothing.
 
     Raises:
         UserError: If a variable that it sets is missing or no number, or there is no such place.
     """
+    if launcher == 'none':
+        return
     missing = [name for name in (*NUMBERS[launcher], *TEXTS[launcher]) if not os.environ.get(name)]
     if missing:
         raise UserError(
@@ -450,14 +452,11 @@ def process_group(cfg):
         UserError: If the launcher named on the command line did not start this process.
     """
     launcher = cfg.launcher
-    if launcher != 'none':
-        check_environment(launcher)
-        if on_cpu():
-            if launcher != 'pytorch':
-                raise UserError(
-                    f'--launcher {launcher} needs a GPU; on CPU use tools/dist_train.sh (--launcher pytorch)'
-                )
-            torch.distributed.init_process_group(backend='gloo')
+    check_environment(launcher)
+    if launcher != 'none' and on_cpu():
+        if launcher != 'pytorch':
+            raise UserError(f'--launcher {launcher} needs a GPU; on CPU use tools/dist_train.sh (--launcher pytorch)')
+        torch.distributed.init_process_group(backend='gloo')
     yield
     # Not after an exception: other processes may not come, and the group would wait for them.
     if is_distributed():

@@ -128,6 +128,8 @@ def train(argv=None):
     cli.check_checkpoint(cfg.get('load_from'))
     if cfg.get('resume') and cfg.get('load_from') is None:
         cli.check_latest_checkpoint(cfg.work_dir)
+    # Before anything asks which process this is.
+    cli.check_environment(cfg.launcher)
     if is_first_process(cfg.launcher):
         cli.fetch_weights(cfg)
     decision = decide(cfg, *cli.BUILDING)
