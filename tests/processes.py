@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two processes that stay up for a whole test run, so that tests of distributed code start them only once."""
+"""Processes that stay up for a whole test run, so that tests of distributed code start them only once."""
 
 import multiprocessing
 import os
@@ -13,32 +13,36 @@ from typing import Any
 
 import torch
 
-WORLD_SIZE = 2
 # Starting takes some ten seconds, and longer on a busy machine.
 TIME_LIMIT = 300
 
 
-class ProcessPair:
-    """Calls functions in two processes that form a gloo group.
+class ProcessGroup:
+    """Calls functions in processes that form a gloo group.
 
     Args:
-        folder (Path): An empty folder, for the file by which the processes find one another.
+        folder (Path): An empty folder, for the files by which the processes find one another.
+        size (int): Number of processes.
         limit (float): Seconds after which a call has failed, and everything is stopped.
     """
 
-    def __init__(self, folder: Path, limit: float = TIME_LIMIT) -> None:
+    def __init__(self, folder: Path, size: int = 2, limit: float = TIME_LIMIT) -> None:
         self.folder = Path(folder)
+        self.size = size
         self.limit = limit
-        self.starts = 0
+        self.groups = 0
+        self.members = 0
         self.processes: list = []
         self.connections: list[Connection] = []
 
-    def __call__(self, function: Callable, *args) -> list[Any]:
-        """Call ``function(rank, *args)`` in both processes.
+    def __call__(self, function: Callable, *args, members: int | None = None) -> list[Any]:
+        """Call ``function(rank, *args)`` in all processes, or in the first of them.
 
         Args:
             function (Callable): A function at the top of a module, for spawned processes to find.
             *args: What it takes besides the rank; no tensors, which would need shared memory.
+            members (int, optional): How many of the processes form the group and are called. Defaults
+                to None, for all.
 
         Returns:
             list: What it returned, by rank.
@@ -48,35 +52,42 @@ class ProcessPair:
         """
         if not self.processes:
             self._start()
-        for connection in self.connections:
+        members = members or self.size
+        if members != self.members:
+            self.groups += 1
+            self.members = members
+            meeting_point = (self.folder / f'group_{self.groups}').as_uri()
+            self._ask(self.connections, _regroup, (members, meeting_point))
+        return self._ask(self.connections[:members], function, args)
+
+    def _ask(self, connections: list[Connection], function: Callable, args: tuple) -> list[Any]:
+        for connection in connections:
             connection.send((function, args))
         answers, end = {}, time.monotonic() + self.limit
-        while len(answers) < WORLD_SIZE:
-            waiting = [connection for connection in self.connections if connection not in answers]
+        while len(answers) < len(connections):
+            waiting = [connection for connection in connections if connection not in answers]
             ready = wait(waiting, timeout=max(0, end - time.monotonic()))
             if not ready:
                 self.stop()
                 raise RuntimeError(f'{function.__name__}: no answer within {self.limit} s')
             for connection in ready:
                 answers[connection] = self._receive(connection, function)
-        return [answers[connection] for connection in self.connections]
+        return [answers[connection] for connection in connections]
 
     def stop(self) -> None:
-        """End both processes."""
+        """End all processes."""
         for process in self.processes:
             process.kill()
             process.join()
         for connection in self.connections:
             connection.close()
-        self.processes, self.connections = [], []
+        self.processes, self.connections, self.members = [], [], 0
 
     def _start(self) -> None:
         context = multiprocessing.get_context('spawn')
-        meeting_point = self.folder / f'group_{self.starts}'
-        self.starts += 1
-        for rank in range(WORLD_SIZE):
+        for rank in range(self.size):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(rank, meeting_point.as_uri(), theirs), daemon=True)
+            process = context.Process(target=_serve, args=(rank, theirs), daemon=True)
             process.start()
             theirs.close()
             self.processes.append(process)
@@ -88,18 +99,15 @@ class ProcessPair:
         except EOFError:
             good, answer = False, 'the process has died'
         if not good:
-            # The other process may wait for this one.
+            # The others may wait for this one.
             self.stop()
             raise RuntimeError(f'{function.__name__} failed:\n{answer}')
         return answer
 
 
-def _serve(rank: int, meeting_point: str, connection: Connection) -> None:
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(WORLD_SIZE), CUDA_VISIBLE_DEVICES='-1')
+def _serve(rank: int, connection: Connection) -> None:
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), CUDA_VISIBLE_DEVICES='-1')
     torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        'gloo', init_method=meeting_point, rank=rank, world_size=WORLD_SIZE, timeout=timedelta(seconds=TIME_LIMIT)
-    )
     while True:
         function, args = connection.recv()
         try:
@@ -107,3 +115,18 @@ def _serve(rank: int, meeting_point: str, connection: Connection) -> None:
         except Exception:
             answer = False, traceback.format_exc()
         connection.send(answer)
+
+
+def _regroup(rank: int, members: int, meeting_point: str) -> None:
+    """Leave the group that there is, and form one of the first processes."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    os.environ['WORLD_SIZE'] = str(members)
+    if rank < members:
+        torch.distributed.init_process_group(
+            'gloo',
+            init_method=meeting_point,
+            rank=rank,
+            world_size=members,
+            timeout=timedelta(seconds=TIME_LIMIT),
+        )
