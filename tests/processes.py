@@ -30,19 +30,16 @@ class ProcessGroup:
         self.folder = Path(folder)
         self.size = size
         self.limit = limit
-        self.groups = 0
-        self.members = 0
+        self.starts = 0
         self.processes: list = []
         self.connections: list[Connection] = []
 
-    def __call__(self, function: Callable, *args, members: int | None = None) -> list[Any]:
-        """Call ``function(rank, *args)`` in all processes, or in the first of them.
+    def __call__(self, function: Callable, *args) -> list[Any]:
+        """Call ``function(rank, *args)`` in all processes.
 
         Args:
             function (Callable): A function at the top of a module, for spawned processes to find.
             *args: What it takes besides the rank; no tensors, which would need shared memory.
-            members (int, optional): How many of the processes form the group and are called. Defaults
-                to None, for all.
 
         Returns:
             list: What it returned, by rank.
@@ -52,27 +49,18 @@ class ProcessGroup:
         """
         if not self.processes:
             self._start()
-        members = members or self.size
-        if members != self.members:
-            self.groups += 1
-            self.members = members
-            meeting_point = (self.folder / f'group_{self.groups}').as_uri()
-            self._ask(self.connections, _regroup, (members, meeting_point))
-        return self._ask(self.connections[:members], function, args)
-
-    def _ask(self, connections: list[Connection], function: Callable, args: tuple) -> list[Any]:
-        for connection in connections:
+        for connection in self.connections:
             connection.send((function, args))
         answers, end = {}, time.monotonic() + self.limit
-        while len(answers) < len(connections):
-            waiting = [connection for connection in connections if connection not in answers]
+        while len(answers) < self.size:
+            waiting = [connection for connection in self.connections if connection not in answers]
             ready = wait(waiting, timeout=max(0, end - time.monotonic()))
             if not ready:
                 self.stop()
                 raise RuntimeError(f'{function.__name__}: no answer within {self.limit} s')
             for connection in ready:
                 answers[connection] = self._receive(connection, function)
-        return [answers[connection] for connection in connections]
+        return [answers[connection] for connection in self.connections]
 
     def stop(self) -> None:
         """End all processes."""
@@ -81,13 +69,15 @@ class ProcessGroup:
             process.join()
         for connection in self.connections:
             connection.close()
-        self.processes, self.connections, self.members = [], [], 0
+        self.processes, self.connections = [], []
 
     def _start(self) -> None:
         context = multiprocessing.get_context('spawn')
+        meeting_point = self.folder / f'group_{self.starts}'
+        self.starts += 1
         for rank in range(self.size):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(rank, theirs), daemon=True)
+            process = context.Process(target=_serve, args=(rank, self.size, meeting_point.as_uri(), theirs), daemon=True)
             process.start()
             theirs.close()
             self.processes.append(process)
@@ -105,9 +95,12 @@ class ProcessGroup:
         return answer
 
 
-def _serve(rank: int, connection: Connection) -> None:
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), CUDA_VISIBLE_DEVICES='-1')
+def _serve(rank: int, size: int, meeting_point: str, connection: Connection) -> None:
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), CUDA_VISIBLE_DEVICES='-1')
     torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        'gloo', init_method=meeting_point, rank=rank, world_size=size, timeout=timedelta(seconds=TIME_LIMIT)
+    )
     while True:
         function, args = connection.recv()
         try:
@@ -115,18 +108,3 @@ def _serve(rank: int, connection: Connection) -> None:
         except Exception:
             answer = False, traceback.format_exc()
         connection.send(answer)
-
-
-def _regroup(rank: int, members: int, meeting_point: str) -> None:
-    """Leave the group that there is, and form one of the first processes."""
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-    os.environ['WORLD_SIZE'] = str(members)
-    if rank < members:
-        torch.distributed.init_process_group(
-            'gloo',
-            init_method=meeting_point,
-            rank=rank,
-            world_size=members,
-            timeout=timedelta(seconds=TIME_LIMIT),
-        )

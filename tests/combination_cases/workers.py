@@ -39,7 +39,8 @@ def train_wrapped(rank: int, work_dir: str, method: str, settings: dict) -> str 
     wrapper = dict(optimizer=OPTIMIZER, accumulative_counts=settings.pop('accumulative_counts', 1))
     changes = dict(launcher='pytorch', optim_wrapper=wrapper, sync_bn=settings.pop('sync_bn', None))
     try:
-        runner = make(work_dir, method, AVERAGE, model=model, model_wrapper_cfg=DDP | settings, **changes)
+        loading = dict(batch_size=2)
+        runner = make(work_dir, method, AVERAGE, model=model, loading=loading, model_wrapper_cfg=DDP | settings, **changes)
         assert is_model_wrapper(runner.model)
         before = weights(runner)
         runner.train()
@@ -101,6 +102,8 @@ def train_few(rank: int, work_dir: str, method: str, size: int) -> str | None:
     """
     loading = dict(batch_size=2)
     runner = make(work_dir, method, size=size, loading=loading, launcher='pytorch', model_wrapper_cfg=DDP)
+    # Each process has one sample, of which there are no statistics.
+    runner.register_hook(FreezeNorm())
     try:
         runner.train()
     except ValueError as error:
