@@ -77,7 +77,9 @@ class ProcessGroup:
         self.starts += 1
         for rank in range(self.size):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(rank, self.size, meeting_point.as_uri(), theirs), daemon=True)
+            process = context.Process(
+                target=_serve, args=(rank, self.size, meeting_point.as_uri(), theirs), daemon=True
+            )
             process.start()
             theirs.close()
             self.processes.append(process)
