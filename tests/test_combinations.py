@@ -79,8 +79,8 @@ def test_four_equal_one(four_processes, alone, tmp_path, method):
     """Batches of 8 are shared out; the last of 20 samples has 4.
 
     Sums are taken in another order, so that float32 differs in its last digits, 1e-7 a step; six steps at a rate of
-    0.1 leave room for a hundred times that. A clean probability is steep where two components meet, and its features are
-    kept in half precision, which rounds at 1e-3.
+    0.1 leave room for a hundred times that. A clean probability is steep where two components meet, and its features
+    are kept in half precision, which rounds at 1e-3.
     """
     results = four_processes(train_still, str(tmp_path), method, 20, 4)
     one, folder = alone(method, 20)
