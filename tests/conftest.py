@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from processes import ProcessPair
+from processes import ProcessGroup
 from terminals import Terminal
 
 HERE = Path(__file__).resolve().parent
@@ -24,11 +24,19 @@ def reference() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope='session')
-def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPair]:
-    """A :class:`ProcessPair`, started at its first call."""
-    pair = ProcessPair(tmp_path_factory.mktemp('processes'))
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessGroup]:
+    """A :class:`ProcessGroup`, started at its first call."""
+    pair = ProcessGroup(tmp_path_factory.mktemp('processes'))
     yield pair
     pair.stop()
+
+
+@pytest.fixture(scope='module')
+def four_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessGroup]:
+    """The same with four; of one module, since so many are slow on a machine with few cores."""
+    four = ProcessGroup(tmp_path_factory.mktemp('processes'), size=4)
+    yield four
+    four.stop()
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two processes that stay up for a whole test run, so that tests of distributed code start them only once."""
+"""Processes that stay up for a whole test run, so that tests of distributed code start them only once."""
 
 import multiprocessing
 import os
@@ -13,28 +13,29 @@ from typing import Any
 
 import torch
 
-WORLD_SIZE = 2
 # Starting takes some ten seconds, and longer on a busy machine.
 TIME_LIMIT = 300
 
 
-class ProcessPair:
-    """Calls functions in two processes that form a gloo group.
+class ProcessGroup:
+    """Calls functions in processes that form a gloo group.
 
     Args:
-        folder (Path): An empty folder, for the file by which the processes find one another.
+        folder (Path): An empty folder, for the files by which the processes find one another.
+        size (int): Number of processes.
         limit (float): Seconds after which a call has failed, and everything is stopped.
     """
 
-    def __init__(self, folder: Path, limit: float = TIME_LIMIT) -> None:
+    def __init__(self, folder: Path, size: int = 2, limit: float = TIME_LIMIT) -> None:
         self.folder = Path(folder)
+        self.size = size
         self.limit = limit
         self.starts = 0
         self.processes: list = []
         self.connections: list[Connection] = []
 
     def __call__(self, function: Callable, *args) -> list[Any]:
-        """Call ``function(rank, *args)`` in both processes.
+        """Call ``function(rank, *args)`` in all processes.
 
         Args:
             function (Callable): A function at the top of a module, for spawned processes to find.
@@ -51,7 +52,7 @@ class ProcessPair:
         for connection in self.connections:
             connection.send((function, args))
         answers, end = {}, time.monotonic() + self.limit
-        while len(answers) < WORLD_SIZE:
+        while len(answers) < self.size:
             waiting = [connection for connection in self.connections if connection not in answers]
             ready = wait(waiting, timeout=max(0, end - time.monotonic()))
             if not ready:
@@ -62,7 +63,7 @@ class ProcessPair:
         return [answers[connection] for connection in self.connections]
 
     def stop(self) -> None:
-        """End both processes."""
+        """End all processes."""
         for process in self.processes:
             process.kill()
             process.join()
@@ -74,9 +75,11 @@ class ProcessPair:
         context = multiprocessing.get_context('spawn')
         meeting_point = self.folder / f'group_{self.starts}'
         self.starts += 1
-        for rank in range(WORLD_SIZE):
+        for rank in range(self.size):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(rank, meeting_point.as_uri(), theirs), daemon=True)
+            process = context.Process(
+                target=_serve, args=(rank, self.size, meeting_point.as_uri(), theirs), daemon=True
+            )
             process.start()
             theirs.close()
             self.processes.append(process)
@@ -88,17 +91,17 @@ class ProcessPair:
         except EOFError:
             good, answer = False, 'the process has died'
         if not good:
-            # The other process may wait for this one.
+            # The others may wait for this one.
             self.stop()
             raise RuntimeError(f'{function.__name__} failed:\n{answer}')
         return answer
 
 
-def _serve(rank: int, meeting_point: str, connection: Connection) -> None:
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(WORLD_SIZE), CUDA_VISIBLE_DEVICES='-1')
+def _serve(rank: int, size: int, meeting_point: str, connection: Connection) -> None:
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), CUDA_VISIBLE_DEVICES='-1')
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
-        'gloo', init_method=meeting_point, rank=rank, world_size=WORLD_SIZE, timeout=timedelta(seconds=TIME_LIMIT)
+        'gloo', init_method=meeting_point, rank=rank, world_size=size, timeout=timedelta(seconds=TIME_LIMIT)
     )
     while True:
         function, args = connection.recv()

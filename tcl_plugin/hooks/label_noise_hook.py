@@ -14,6 +14,7 @@ from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
 from ..reports.histogram import picture_scores
+from .checks import refuse_batch_augments
 from .findings import Findings, build_detector, find
 from .ordered_pass import build_pass_loader, watched_pass
 from .prob_export import ProbExport
@@ -136,6 +137,8 @@ class LabelNoiseHook(Hook):
         head = getattr(model, 'head', None)
         if head is None:
             raise ValueError(f'LabelNoiseHook needs a classifier with a head, got {type(model).__name__}')
+        if hasattr(head, 'set_label_quality'):
+            refuse_batch_augments(model)
         if self.detector is None and hasattr(head, 'set_label_quality'):
             raise ValueError(
                 f"{type(head).__name__} needs a detector: dict(type='LabelNoiseHook', "

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import mmengine.dist as dist
 import torch
 import torch.nn.functional as F
 from mmengine.dataset import DefaultSampler, default_collate
@@ -44,7 +45,16 @@ def build_pass_loader(dataset: Dataset, batch_size: int, num_workers: int) -> Da
     Returns:
         DataLoader: The loader. It leaves the global generators of torch and numpy as they were, so
         training goes the same way however often a pass is made.
+
+    Raises:
+        ValueError: If some process would get no sample. All processes say so; otherwise that one
+            would, and the others would wait for it.
     """
+    if len(dataset) < dist.get_world_size():
+        raise ValueError(
+            f'a training set of {len(dataset)} samples leaves some of {dist.get_world_size()} processes without any: '
+            'start fewer processes'
+        )
     # The seed is not used, but DefaultSampler would draw one from numpy's global generator.
     sampler = DefaultSampler(dataset, shuffle=False, seed=0, round_up=False)
     if isinstance(dataset, ResidentDataset):

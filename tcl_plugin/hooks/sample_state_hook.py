@@ -9,6 +9,7 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..compat import unwrap_model
+from .checks import refuse_batch_augments
 
 KEY = 'sample_state'
 
@@ -45,8 +46,9 @@ class SampleStateHook(Hook):
         """Make the table, or take over that of the checkpoint.
 
         Raises:
-            ValueError: If the head keeps no table, the loop has no epochs, or the run is resumed from
-                a checkpoint without a table or with one of another size.
+            ValueError: If the head keeps no table, the loop has no epochs, images are mixed by
+                ``batch_augments``, or the run is resumed from a checkpoint without a table or with one
+                of another size.
         """
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError('SampleStateHook needs epochs: set train_cfg = dict(by_epoch=True, ...)')
@@ -55,6 +57,7 @@ class SampleStateHook(Hook):
             raise ValueError(
                 f'SampleStateHook is for heads that remember samples, such as ELRHead, not for {type(head).__name__}'
             )
+        refuse_batch_augments(unwrap_model(runner.model))
         resumed = runner.iter > 0
         if resumed and self._loaded is None:
             raise ValueError(

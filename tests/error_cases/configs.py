@@ -286,6 +286,21 @@ def hook_after_checkpoints(desk: Desk) -> str:
     return runner(desk, hook() | dict(priority='LOWEST'))
 
 
+BATCH_MIXUP = dict(train_cfg=dict(augments=dict(type='Mixup', alpha=1.0)))
+
+
+@case('hook-batch-augments')
+def hook_batch_augments(desk: Desk) -> str:
+    noisy_data = dict(batch_size=16, num_workers=0, dataset=noisy_digits(pipeline=THREE_VIEWS))
+    loading = noisy_data | dict(sampler=dict(type='DefaultSampler', shuffle=True))
+    return runner(desk, hook(), model=tcl() | BATCH_MIXUP, train_dataloader=loading)
+
+
+@case('mixup-batch-augments')
+def mixup_batch_augments(desk: Desk) -> str:
+    return desk.building(lambda: MODELS.build(classifier(type='MixupClassifier', **BATCH_MIXUP)))
+
+
 @case('hook-of-another-loss')
 def hook_of_another_loss(desk: Desk) -> str:
     return runner(desk, dict(type='TransitionMatrixHook', source='noise'))

@@ -38,7 +38,8 @@ class MixupClassifier(FastImageClassifier):
         **kwargs: Other arguments of :class:`FastImageClassifier`.
 
     Raises:
-        ValueError: If ``mixup_alpha`` is negative, or the head has not the plain loss of ``ClsHead``.
+        ValueError: If ``mixup_alpha`` is negative, the head has not the plain loss of ``ClsHead``, or there are
+            batch augmentations of mmpretrain besides.
     """
 
     def __init__(self, *args, mixup_alpha: float = 1.0, **kwargs) -> None:
@@ -46,6 +47,11 @@ class MixupClassifier(FastImageClassifier):
         if mixup_alpha < 0:
             raise ValueError(f'mixup_alpha must not be negative, got {mixup_alpha}')
         self._check_head(type(self.head))
+        if getattr(self.data_preprocessor, 'batch_augments', None) is not None:
+            raise ValueError(
+                f'{type(self).__name__} mixes images itself, and would lose the labels that batch_augments '
+                '(train_cfg) have mixed: leave them out'
+            )
         self.mixup_alpha = mixup_alpha
 
     def _check_head(self, head: type) -> None:

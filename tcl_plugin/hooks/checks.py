@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hooks refuse before the first step."""
+
+from torch import nn
+
+
+def refuse_batch_augments(model: nn.Module) -> None:
+    """Refuse batch augmentations of the data preprocessor, such as Mixup.
+
+    They mix images and write the mixed labels into ``gt_score``. Heads that keep something of each sample go by its
+    given label alone, and would teach a mixed image as if it were one of its two parts.
+
+    Args:
+        model (nn.Module): The classifier, unwrapped.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    if getattr(getattr(model, 'data_preprocessor', None), 'batch_augments', None) is not None:
+        raise ValueError(
+            f'{type(model.head).__name__} goes by the given label of each image, and batch_augments (model.train_cfg, '
+            'such as Mixup) mix images: leave them out'
+        )
