@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Large data stay within memory, and long runs do not grow."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from toolbox import ROOT, load_file
+
+TOOL = ROOT / 'tools' / 'benchmark_endurance.py'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    return load_file(TOOL)
+
+
+def test_a_run_holds_no_more_at_its_end(tool, tmp_path):
+    """Files and threads stay the same from the third epoch on, and memory all but so."""
+    epochs = tool.long_run(24, str(tmp_path))
+    assert len(epochs) == 24
+    for name in ('files', 'threads'):
+        assert len({epoch[name] for epoch in epochs[2:]}) == 1
+    assert epochs[-1]['memory_mib'] - epochs[8]['memory_mib'] < 16
+
+
+def test_large_data_in_a_process_of_its_own():
+    """A fiftieth of a million: 10 MiB of representations, and little else beside the libraries."""
+    command = [sys.executable, str(TOOL), '--samples', '20000', '--feat-dim', '64']
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found['accuracy'] > 0.9 and found['table_mib'] > 1.5
+    assert found['peak_mib'] < 900
+
+
+def test_too_little(tool, capsys):
+    assert tool.main(['--samples', '10']) == 2
+    assert '--samples must be 100 or more' in capsys.readouterr().err
