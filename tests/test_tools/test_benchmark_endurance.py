@@ -7,6 +7,9 @@ import sys
 
 import pytest
 from toolbox import ROOT, load_file
+from toy_runs import build_runner, hook, noisy_digits, tcl
+
+from tcl_plugin.benchmark.endurance import ResourceWatch
 
 TOOL = ROOT / 'tools' / 'benchmark_endurance.py'
 
@@ -16,10 +19,16 @@ def tool():
     return load_file(TOOL)
 
 
-def test_a_run_holds_no_more_at_its_end(tool, tmp_path):
+def test_a_run_holds_no_more_at_its_end(tmp_path):
     """Files and threads stay the same from the third epoch on, and memory all but so."""
-    epochs = tool.long_run(24, str(tmp_path))
-    assert len(epochs) == 24
+    watch = ResourceWatch()
+    saving = dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2))
+    hooks = (hook(), dict(type='BadNumbersHook'))
+    runner = build_runner(tmp_path, tcl(), noisy_digits(16), *hooks, max_epochs=20, default_hooks=saving)
+    runner.register_hook(watch, priority='LOWEST')
+    runner.train()
+    epochs = watch.epochs
+    assert len(epochs) == 20
     for name in ('files', 'threads'):
         assert len({epoch[name] for epoch in epochs[2:]}) == 1
     assert epochs[-1]['memory_mib'] - epochs[8]['memory_mib'] < 16
