@@ -4,6 +4,8 @@ custom_imports = dict(imports=['tcl_plugin'], allow_failed_imports=False)
 default_hooks = dict(
     # Reads losses off the device only when a line of the log is due.
     runtime_info=dict(type='DeferredRuntimeInfoHook'),
+    # Stops a run whose numbers have gone bad, before a checkpoint holds them.
+    bad_numbers=dict(type='BadNumbersHook'),
     # Keeps small data sets on the device.
     resident_data=dict(type='ResidentDataHook'),
     timer=dict(type='IterTimerHook'),

@@ -2,6 +2,7 @@
 """Which labels are right: maths over tensors, without runner, model or dataset."""
 
 from .beta_mixture import BetaMixture, BetaMixtureDetector, fit_beta_mixture
+from .degenerate import DetectionWarning
 from .gmm import ScoreMixture, fit_clean_probability, fit_score_mixture
 from .knn import KNNDetector
 from .mixture import class_means, class_variances, posterior
@@ -12,6 +13,7 @@ from .transition import count_transitions, transitions_from_anchors
 __all__ = [
     'BetaMixture',
     'BetaMixtureDetector',
+    'DetectionWarning',
     'KNNDetector',
     'OODDetector',
     'ScoreMixture',

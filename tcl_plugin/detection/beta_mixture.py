@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wrong labels as the component of higher loss in a mixture of two beta distributions."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.special import betaln, logsumexp
 from torch import Tensor
 
 from .base import BaseDetector, LocalScores
+from .degenerate import TRUST, DetectionWarning, check_finite
 from .row_store import RowStore
 
 # Losses are kept away from 0 and 1 by so much, where a beta density may be infinite.
@@ -168,26 +170,32 @@ class BetaMixtureDetector(BaseDetector):
     def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """One minus the posterior of the component of higher loss.
 
+        Where losses between the percentiles are all equal, or the components have the same mean, all
+        labels get 1, and a :class:`DetectionWarning` says so.
+
         Raises:
-            ValueError: If a score is NaN or infinite, or losses between the percentiles are all equal.
+            ValueError: If a score is NaN or infinite.
         """
-        scores = np.asarray(scores, dtype=np.float64)
-        bad = np.flatnonzero(~np.isfinite(scores))
-        if len(bad):
-            raise ValueError(
-                f'{len(bad)} of {len(scores)} scores are NaN or infinite, the first at sample {bad[0]} '
-                f'(value {scores[bad[0]]})'
-            )
+        scores = check_finite(scores)
         # A probability that has underflowed to 0 is taken for the smallest of its type.
         losses = -np.log(np.maximum(scores, np.finfo(np.float32).tiny))
         low, high = np.quantile(losses, [self.outliers, 1 - self.outliers])
         if low == high:
-            raise ValueError(
-                f'the losses of {len(losses)} samples are all equal ({low:g}) but for outliers: right and wrong '
-                'labels cannot be told apart (has the network collapsed to one prediction, or learnt all labels?)'
-            )
+            return _trust_all(losses, 'are all equal but for outliers')
         scaled = (losses - low) / (high - low)
         inside = scaled[(scaled >= 0) & (scaled <= 1)]
         if not len(inside):  # of two samples both are outliers
             inside = np.clip(scaled, 0, 1)
-        return 1 - fit_beta_mixture(inside, self.iterations).noisy_probability(np.clip(scaled, 0, 1))
+        mixture = fit_beta_mixture(inside, self.iterations)
+        means = mixture.alpha / (mixture.alpha + mixture.beta)
+        if abs(means[0] - means[1]) <= MARGIN:
+            return _trust_all(losses, 'give two components with the same mean')
+        return 1 - mixture.noisy_probability(np.clip(scaled, 0, 1))
+
+
+def _trust_all(losses: np.ndarray, reason: str) -> np.ndarray:
+    text = (
+        f'the losses of {len(losses)} samples {reason}: right and wrong labels cannot be told apart, and are trusted'
+    )
+    warnings.warn(DetectionWarning('no two components', text), stacklevel=3)
+    return np.full(len(losses), TRUST)

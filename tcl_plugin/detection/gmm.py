@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a score for each given label to the probability that the label is right."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+
+from .degenerate import TRUST, DetectionWarning, check_finite
+
+# GaussianMixture adds so much to each variance, and so tells no two components apart that lie within its root.
+REG_COVAR = 1e-6
 
 
 @dataclass
 class ScoreMixture:
-    """Mixtures of two Gaussians over scores: one, or one for each class and these added up.
+    """Mixtures of two Gaussians over scores: one, or one for each class that has one and these added up.
 
     Row 0 of each table is the component of wrong labels, row 1 that of right ones.
 
     Attributes:
-        weights (np.ndarray): Shares, which sum to 1 over both components of all M mixtures, shape (2, M).
+        weights (np.ndarray): Shares of all samples, shape (2, M). They sum to 1, less what belongs to
+            classes without a mixture.
         means (np.ndarray): In units of the scores, shape (2, M).
         stds (np.ndarray): Standard deviations, shape (2, M).
     """
@@ -51,6 +59,12 @@ def fit_clean_probability(
     configuration for CIFAR-100 with 90 % noise fits one for each given class instead, which keeps
     classes with low scores throughout from being called wrong as a whole: pass ``labels`` for that.
 
+    Where no two components can be found, in all samples or in those of a class, nothing speaks against
+    their labels: they get 1, as in a warm-up, and a :class:`DetectionWarning` says so. Where the wider
+    component would overtake beyond the other one's mean, and call the lowest scores clean or the
+    highest wrong, the probability stays as it is at the turning point; other mixtures are left as
+    they are. (docs/degenerate.md)
+
     Args:
         scores (np.ndarray): Score of each given label, higher means more likely right, shape (N,).
         labels (np.ndarray, optional): Given labels, shape (N,): fit one mixture per class.
@@ -66,19 +80,18 @@ def fit_clean_probability(
         np.ndarray: Clean probability w_i of each sample in [0, 1], float64, shape (N,).
 
     Raises:
-        ValueError: If a score is NaN or infinite, if all scores (of a class) are equal, or if
-            fewer than two samples carry the label of a class.
+        ValueError: If a score is NaN or infinite.
 
     Example:
         >>> scores = np.array([0.9, 0.95, 0.1, 0.12])
         >>> fit_clean_probability(scores).round()
         array([1., 1., 0., 0.])
     """
-    scores = _finite(scores)
+    scores = check_finite(scores)
     # Scaled over the whole set also where mixtures are per class: GaussianMixture adds a constant
     # to its variances (reg_covar), so its result depends on the scale of what it is given.
     scaled = _scale_to_unit(scores)
-    clean_prob = np.empty_like(scaled)
+    clean_prob = np.full_like(scaled, TRUST)
     for members, gmm in _fit_each(scaled, labels, num_classes, seed, max_samples):
         clean_prob[members] = _clean_responsibility(gmm, scaled[members], max_samples)
     return clean_prob
@@ -90,7 +103,7 @@ def fit_score_mixture(
     num_classes: int | None = None,
     seed: int = 0,
     max_samples: int = 100_000,
-) -> ScoreMixture:
+) -> ScoreMixture | None:
     """Fit what :func:`fit_clean_probability` fits, and return the mixture itself, for pictures.
 
     Args:
@@ -101,74 +114,127 @@ def fit_score_mixture(
         max_samples (int): Most samples that a mixture is fitted to. Defaults to 100,000.
 
     Returns:
-        ScoreMixture: One mixture (M = 1), or one for each class (M = K).
+        ScoreMixture, optional: One mixture (M = 1), or one for each class that has one. None where
+        no two components can be found.
 
     Raises:
         ValueError: As :func:`fit_clean_probability`.
     """
-    scores = _finite(scores)
+    scores = check_finite(scores)
     low, width = scores.min(), np.ptp(scores)
     columns = []
     scaled = _scale_to_unit(scores)
-    for members, gmm in _fit_each(scaled, labels, num_classes, seed, max_samples):
+    # Whoever has asked for probabilities has been told.
+    for members, gmm in _fit_each(scaled, labels, num_classes, seed, max_samples, tell=False):
         order = gmm.means_[:, 0].argsort()
         share = len(scaled[members]) / len(scaled)
         means, variances = gmm.means_[order, 0], gmm.covariances_[order, 0, 0]
         columns.append((share * gmm.weights_[order], low + width * means, width * np.sqrt(variances)))
+    if not columns:
+        return None
     return ScoreMixture(*(np.stack(parts, axis=1) for parts in zip(*columns, strict=True)))
 
 
-def _finite(scores: np.ndarray) -> np.ndarray:
-    scores = np.asarray(scores, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(scores))
-    if len(bad):
-        raise ValueError(
-            f'{len(bad)} of {len(scores)} scores are NaN or infinite, the first at sample '
-            f'{bad[0]} (value {scores[bad[0]]})'
-        )
-    return scores
-
-
 def _scale_to_unit(scores: np.ndarray) -> np.ndarray:
-    """Bring scores to [0, 1]."""
+    """Bring scores to [0, 1]; all equal ones to 0."""
     low, high = scores.min(), scores.max()
-    if low == high:
-        raise ValueError(
-            f'all {len(scores)} scores are equal ({low:g}): right and wrong labels cannot be told '
-            'apart (has the network collapsed to one prediction?)'
-        )
-    return (scores - low) / (high - low)
+    return (scores - low) / (high - low) if low < high else np.zeros_like(scores)
 
 
 def _fit_each(
-    scores: np.ndarray, labels: np.ndarray | None, num_classes: int | None, seed: int, max_samples: int
+    scores: np.ndarray,
+    labels: np.ndarray | None,
+    num_classes: int | None,
+    seed: int,
+    max_samples: int,
+    tell: bool = True,
 ) -> Iterator[tuple[np.ndarray | slice, GaussianMixture]]:
-    """Fit one mixture to all scores, or one to those of each class; yield whose they are, and the mixture."""
-    if labels is None:
-        yield slice(None), _fit(scores, seed, max_samples, 'all samples')
-        return
-    for k in range(num_classes):
-        members = np.flatnonzero(labels == k)
-        if len(members) < 2:
-            raise ValueError(
-                f'class {k} has {len(members)} sample(s) with this given label; a GMM per class '
-                'needs two or more in every class: use per_class=False'
-            )
-        yield members, _fit(scores[members], seed, max_samples, f'class {k}')
+    """Fit one mixture to all scores, or one to those of each class; yield whose they are, and the mixture.
+
+    Those without two components are not yielded; one warning of each kind names all of them, with ``tell``.
+    """
+    trusted, unfinished = {}, []
+    names = ['all samples'] if labels is None else [f'class {k}' for k in range(num_classes)]
+    for k, name in enumerate(names):
+        members = slice(None) if labels is None else np.flatnonzero(labels == k)
+        own = scores[members]
+        if not len(own):
+            continue  # nobody to judge
+        gmm, reason = _fit(own, seed, max_samples)
+        if reason is None:
+            yield members, gmm
+        else:
+            trusted[name] = reason
+        if gmm is not None and not gmm.converged_:
+            unfinished.append(name)
+    if tell:
+        _warn(trusted, unfinished)
 
 
-def _fit(scores: np.ndarray, seed: int, max_samples: int, where: str) -> GaussianMixture:
+def _warn(trusted: dict[str, str], unfinished: list[str]) -> None:
+    if trusted:
+        named = ', '.join(f'{name} ({reason})' for name, reason in trusted.items())
+        text = f'right and wrong labels cannot be told apart by the scores of {named}: these labels are all trusted'
+        warnings.warn(DetectionWarning('no two components', text), stacklevel=4)
+    if unfinished:
+        text = f'the GMM of {", ".join(unfinished)} has not converged: the result of its last step is used'
+        warnings.warn(DetectionWarning('not converged', text), stacklevel=4)
+
+
+def _fit(scores: np.ndarray, seed: int, max_samples: int) -> tuple[GaussianMixture | None, str | None]:
+    """A mixture, and why it does not tell right labels from wrong ones, or None."""
+    if len(scores) < 2:
+        return None, 'only one'
     if scores.min() == scores.max():
-        raise ValueError(f'all {len(scores)} scores of {where} are equal ({scores[0]:g}): a GMM cannot be fitted')
+        return None, f'{len(scores)}, all equal'
     fitted = scores[:, None]
     if len(scores) > max_samples:
         fitted = np.random.default_rng(seed).choice(fitted, max_samples, replace=False)
-    return GaussianMixture(n_components=2, random_state=seed).fit(fitted)
+        if fitted.min() == fitted.max():
+            return None, f'{len(scores)}, all but a few equal'
+    with warnings.catch_warnings():
+        # Told by converged_, once for all mixtures; k-means warns of values that are all but equal.
+        warnings.simplefilter('ignore', ConvergenceWarning)
+        gmm = GaussianMixture(n_components=2, random_state=seed, reg_covar=REG_COVAR).fit(fitted)
+    return gmm, _why_not_two(gmm, len(fitted))
+
+
+def _why_not_two(gmm: GaussianMixture, number: int) -> str | None:
+    """Why the components of a mixture of so many scores are not right labels and wrong ones, or None."""
+    means = gmm.means_[:, 0]
+    if np.ptp(means) <= REG_COVAR**0.5:
+        return f'{number}, components with the same mean'
+    # Some rounding of what should be a whole number.
+    if gmm.weights_[means.argmax()] * number < 1.5:
+        return f'{number}, one of them alone far above the others'
+    return None
 
 
 def _clean_responsibility(gmm: GaussianMixture, scores: np.ndarray, max_samples: int) -> np.ndarray:
     """Responsibility of the component with the higher mean, shape (N,)."""
-    column, clean = scores[:, None], gmm.means_.argmax()
+    column, clean = _hold_beyond_turn(gmm, scores)[:, None], gmm.means_.argmax()
     # Piece by piece: scikit-learn keeps several tables of the length of what it is given.
     pieces = [column[start : start + max_samples] for start in range(0, len(column), max_samples)]
     return np.concatenate([gmm.predict_proba(piece)[:, clean] for piece in pieces])
+
+
+def _hold_beyond_turn(gmm: GaussianMixture, scores: np.ndarray) -> np.ndarray:
+    r"""Scores, or the turning point for those beyond it, if the wider component overtakes there.
+
+    The log-odds of two Gaussians are a parabola, which turns at
+
+    .. math:: x = \frac{\mu_0/\sigma_0^2 - \mu_1/\sigma_1^2}{1/\sigma_0^2 - 1/\sigma_1^2}
+
+    below both means if the component with the higher one is the wider, and above both otherwise.
+    """
+    order = gmm.means_[:, 0].argsort()
+    means, precisions = gmm.means_[order, 0], 1 / gmm.covariances_[order, 0, 0]
+    if precisions[0] == precisions[1]:
+        return scores
+    turn = (means[0] * precisions[0] - means[1] * precisions[1]) / (precisions[0] - precisions[1])
+    low, high = gmm.predict_proba(np.array([[scores.min()], [scores.max()]]))[:, order[1]]
+    if turn < means[0] and scores.min() < turn and low > 0.5:
+        return np.maximum(scores, turn)
+    if turn > means[1] and scores.max() > turn and high < 0.5:
+        return np.minimum(scores, turn)
+    return scores

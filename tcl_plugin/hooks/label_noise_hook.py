@@ -14,6 +14,7 @@ from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
 from ..reports.histogram import picture_scores
+from .bad_numbers import evidence_of_pass
 from .checks import refuse_batch_augments
 from .findings import Findings, build_detector, find
 from .ordered_pass import build_pass_loader, watched_pass
@@ -93,6 +94,7 @@ class LabelNoiseHook(Hook):
         self.export = export
         self.plot_interval = plot_interval
         self._loader = None
+        self._told: set[str] = set()
 
     def before_train(self, runner: Runner) -> None:
         """Check that the parts fit, and look at the labels for the first time."""
@@ -166,7 +168,9 @@ class LabelNoiseHook(Hook):
         with watched_pass(unwrap_model(runner.model), self._loader, f'labels after epoch {epoch}') as batches:
             if exported is not None:
                 batches = exported.watch(batches)
-            findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
+            with evidence_of_pass(runner, dataset, epoch):
+                findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
+        self._remark(runner, epoch, findings)
         if self._hands_back(runner):
             head = unwrap_model(runner.model).head
             head.set_label_quality(torch.from_numpy(findings.clean_prob), findings.prototypes)
@@ -180,6 +184,28 @@ class LabelNoiseHook(Hook):
                 runner.visualizer.add_image(PICTURE_NAME, picture, step=epoch)
         if exported is not None:
             exported.write(runner.work_dir, dataset.given_labels, dataset.num_classes)
+
+    def _remark(self, runner: Runner, epoch: int, findings: Findings) -> None:
+        """Log each kind of thing that went otherwise than it should once in a run."""
+        remarks = findings.remarks | _collapse(findings.predicted_label if epoch else None, runner)
+        for kind in remarks.keys() - self._told:
+            runner.logger.warning(
+                f'LabelNoiseHook: epoch {epoch}: {remarks[kind]} (said once; see docs/degenerate.md)'
+            )
+        self._told |= remarks.keys()
+
+
+def _collapse(predicted: np.ndarray | None, runner: Runner) -> dict[str, str]:
+    """What the classes of the training set have lost: given labels, and after training all predictions but one."""
+    dataset = runner.train_dataloader.dataset
+    remarks = {}
+    empty = np.flatnonzero(np.bincount(dataset.given_labels, minlength=dataset.num_classes) == 0)
+    if len(empty):
+        remarks['class without labels'] = f'no sample has the given label of class {", ".join(map(str, empty))}'
+    if predicted is not None and (predicted == predicted[0]).all():
+        text = f'the network predicts class {predicted[0]} for all {len(predicted)} training samples'
+        remarks['one prediction'] = text
+    return remarks
 
 
 def training_pass_loader(

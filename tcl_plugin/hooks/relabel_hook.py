@@ -9,6 +9,7 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..compat import unwrap_model
+from .bad_numbers import evidence_of_pass
 from .findings import build_detector, find
 from .label_noise_hook import training_pass_loader
 from .ordered_pass import watched_pass
@@ -98,8 +99,11 @@ class RelabelHook(Hook):
 
     def _correct(self, runner: Runner) -> Tensor:
         dataset = runner.train_dataloader.dataset
-        with watched_pass(unwrap_model(runner.model), training_pass_loader(runner), 'labels to correct') as batches:
+        watched = watched_pass(unwrap_model(runner.model), training_pass_loader(runner), 'labels to correct')
+        with evidence_of_pass(runner, dataset, runner.epoch), watched as batches:
             findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
+        for text in findings.remarks.values():
+            runner.logger.warning(f'RelabelHook: {text} (see docs/degenerate.md)')
         if findings.suggested_label is None:
             raise ValueError(f'{type(self.detector).__name__} suggests no labels: RelabelHook needs one that does')
         sure = findings.suggested_prob > self.threshold

@@ -23,11 +23,9 @@ def mixture_of(
         num_classes (int): Number of classes K.
 
     Returns:
-        ScoreMixture, optional: The mixture. None where the detector fits none to these numbers: that of
-        losses fits one to their logarithms, others fit other distributions.
-
-    Raises:
-        ValueError: If the scores allow no fit; see :func:`fit_clean_probability`.
+        ScoreMixture, optional: The mixture. None where these numbers show no two components, or where
+        the detector fits none to them: that of losses fits one to their logarithms, others fit other
+        distributions.
     """
     if not isinstance(detector, (OODDetector, KNNDetector)):
         return None
@@ -61,9 +59,6 @@ def draw_table(table: LabelTable, detector: BaseDetector | None, num_classes: in
 
     Returns:
         matplotlib.figure.Figure: The picture.
-
-    Raises:
-        ValueError: If the scores allow no fit; see :func:`mixture_of`.
     """
     mixture = mixture_of(detector, table.label_quality, table.given_label, num_classes)
     is_wrong = None if table.true_label is None else table.given_label != table.true_label

@@ -2,12 +2,13 @@
 """The mixture of two betas equals its formulas, written out in loops, and separates what it should."""
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 
-from tcl_plugin.detection import BetaMixture, BetaMixtureDetector, fit_beta_mixture
+from tcl_plugin.detection import BetaMixture, BetaMixtureDetector, DetectionWarning, fit_beta_mixture
 
 N = 60
 
@@ -136,11 +137,21 @@ def test_a_pass_in_two_batches():
     assert found.scores.tolist() == [float(probs[i, labels[i]]) for i in range(N)]
 
 
+def test_losses_that_tell_nothing():
+    """All labels are trusted: equal losses but for outliers, and components that are the same."""
+    with pytest.warns(DetectionWarning, match='losses of 40 samples are all equal but for outliers'):
+        assert detect([0.25] * 39 + [0.3]).tolist() == [1.0] * 40
+    same = BetaMixture(np.array([2.0, 2.0]), np.array([3.0, 3.0]), np.array([0.5, 0.5]))
+    with (
+        mock.patch('tcl_plugin.detection.beta_mixture.fit_beta_mixture', return_value=same),
+        pytest.warns(DetectionWarning, match='two components with the same mean'),
+    ):
+        assert (detect(np.linspace(0.1, 0.9, 30)) == 1).all()
+
+
 def test_refusals():
     with pytest.raises(ValueError, match=r'1 of 3 scores are NaN or infinite, the first at sample 1'):
         detect([0.1, math.nan, 0.3])
-    with pytest.raises(ValueError, match=r'losses of 40 samples are all equal \(1.386.*but for outliers'):
-        detect([0.25] * 39 + [0.3])
     with pytest.raises(ValueError, match='without samples'):
         BetaMixtureDetector().compute()
     with pytest.raises(ValueError, match='iterations must be 1 or more, got 0'):

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores become probabilities, and scores that cannot are refused with a reason."""
 
+import warnings
+from functools import partial
+
 import numpy as np
 import pytest
+from sklearn.mixture import GaussianMixture
 
-from tcl_plugin.detection import fit_clean_probability, fit_score_mixture
+from tcl_plugin.detection import DetectionWarning, fit_clean_probability, fit_score_mixture
 
 
 @pytest.fixture
@@ -70,14 +74,84 @@ def test_the_global_generator_is_left_alone(scores):
 @pytest.mark.parametrize(
     ('scores', 'labels', 'reason'),
     [
-        ([0.1, np.nan, 0.3, np.inf], None, r'2 of 4 scores are NaN or infinite, the first at sample 1'),
-        ([0.25] * 4, None, r'all 4 scores are equal \(0\.25\).*collapsed'),
-        ([0.1, 0.1, 0.4, 0.5], [0, 0, 1, 1], r'all 2 scores of class 0 are equal'),
-        ([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 0], r'class 1 has 1 sample.*per_class=False'),
-        ([0.1, 0.2, 0.3, 0.4], [1, 1, 1, 1], r'class 0 has 0 sample.*per_class=False'),
+        ([0.25] * 4, None, r'of all samples \(4, all equal\): these labels are all trusted'),
+        ([0.25], None, r'of all samples \(1, all equal\)|only one'),
+        ([0.1, 0.1, 0.11, 0.12, 0.9], None, 'one of them alone far above'),
+        ([0.1, 0.1, 0.4, 0.41, 0.8, 0.81], [0, 0, 1, 1, 1, 1], r'of class 0 \(2, all equal\)'),
+        ([0.1, 0.4, 0.41, 0.8, 0.81], [0, 1, 1, 1, 1], r'of class 0 \(only one\)'),
     ],
 )
-def test_refusals(scores, labels, reason):
+def test_labels_that_nothing_speaks_against_are_trusted(scores, labels, reason):
     labels = None if labels is None else np.array(labels)
-    with pytest.raises(ValueError, match=reason):
-        fit_clean_probability(np.array(scores), labels, num_classes=2)
+    with pytest.warns(DetectionWarning, match=reason) as told:
+        clean_prob = fit_clean_probability(np.array(scores), labels, num_classes=2)
+    assert len(told) == 1 and told[0].message.kind == 'no two components'
+    if labels is None:
+        assert (clean_prob == 1).all()
+    else:
+        assert (clean_prob[labels == 0] == 1).all()
+        assert ((clean_prob[labels == 1] > 0.5) == [False, False, True, True]).all()
+    mixture = fit_score_mixture(np.array(scores), labels, num_classes=2)
+    assert mixture is None if labels is None else mixture.means.shape == (2, 1)
+
+
+def test_components_with_the_same_mean(scores, monkeypatch):
+    fit = GaussianMixture.fit
+
+    def same(gmm, column):
+        fit(gmm, column).means_[:] = 0.5
+        return gmm
+
+    monkeypatch.setattr(GaussianMixture, 'fit', same)
+    with pytest.warns(DetectionWarning, match=r'all samples \(80, components with the same mean\)'):
+        assert (fit_clean_probability(scores) == 1).all()
+
+
+def test_a_class_without_samples_is_no_matter(scores):
+    """There is nobody to judge."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        alone = fit_clean_probability(scores, np.ones(80, dtype=int), num_classes=3)
+    np.testing.assert_allclose(alone, fit_clean_probability(scores))
+
+
+def test_a_fit_that_has_not_converged(scores, monkeypatch):
+    """Its last step counts; scikit-learn's warning becomes one, for all classes, and none else is heard."""
+    monkeypatch.setattr('tcl_plugin.detection.gmm.GaussianMixture', partial(GaussianMixture, max_iter=1, tol=0))
+    labels = np.arange(80) % 2
+    with pytest.warns(Warning) as told:
+        clean_prob = fit_clean_probability(scores, labels, num_classes=2)
+    assert [(warning.category, warning.message.kind) for warning in told] == [(DetectionWarning, 'not converged')]
+    assert 'GMM of class 0, class 1 has not converged' in str(told[0].message)
+    assert ((clean_prob > 0.5) == (np.arange(80) >= 30)).all()
+
+
+@pytest.mark.parametrize('flip', [False, True], ids=['lowest', 'highest'])
+def test_the_wide_component_does_not_take_the_far_end(flip):
+    """Right labels whose scores spread widely about a narrow peak of wrong ones; and the other way round."""
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.normal(0.3, 0.03, 1600), rng.normal(0.5, 0.2, 400)])
+    scores = -scores if flip else scores
+    gmm = GaussianMixture(2, random_state=0).fit((scores[:, None] - scores.min()) / np.ptp(scores))
+    plain = gmm.predict_proba((scores[:, None] - scores.min()) / np.ptp(scores))[:, gmm.means_.argmax()]
+    end = scores.argmax() if flip else scores.argmin()
+    assert plain[end] < 0.01 if flip else plain[end] > 0.99  # the formula alone would do it
+    found = fit_clean_probability(scores)
+    assert found[end] > 0.5 if flip else found[end] < 0.5
+    assert (np.diff(found[scores.argsort()]) >= -1e-9).all()
+
+
+def test_other_mixtures_keep_every_digit():
+    """The far end rises, as it does in ordinary runs, but does not pass one half."""
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.normal(0.08, 0.027, 1000), rng.normal(0.49, 0.186, 400)]).clip(0.02)
+    scaled = (scores - scores.min())[:, None] / np.ptp(scores)
+    gmm = GaussianMixture(2, random_state=0).fit(scaled)
+    plain = gmm.predict_proba(scaled)[:, gmm.means_.argmax()]
+    assert plain.min() < plain[scores.argmin()] < 0.5
+    np.testing.assert_array_equal(fit_clean_probability(scores), plain)
+
+
+def test_bad_scores_are_refused():
+    with pytest.raises(ValueError, match=r'2 of 4 scores are NaN or infinite, the first at sample 1'):
+        fit_clean_probability(np.array([0.1, np.nan, 0.3, np.inf]))

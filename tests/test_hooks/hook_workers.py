@@ -11,6 +11,7 @@ from toy_runs import PLAIN_PIPELINE, build_runner, classifier, elr, hook, noisy_
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import transitions_from_anchors
+from tcl_plugin.hooks.bad_numbers import BadNumbersError
 from tcl_plugin.hooks.ordered_pass import run_pass
 
 DDP = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
@@ -113,3 +114,38 @@ class AfterFirstEpoch(Hook):
         loader = DataLoader(dataset, batch_size=16, collate_fn=default_collate, generator=torch.Generator())
         probs = torch.cat([batch.probs for batch in run_pass(unwrap_model(runner.model), loader)])
         self.matrix = transitions_from_anchors(probs.numpy())
+
+
+def diverge(rank: int, work_dir: str) -> str:
+    """Train until a loss of the second process is NaN.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Work directory of the run.
+
+    Returns:
+        str: What is said.
+    """
+    runner = build_runner(
+        work_dir,
+        tcl(),
+        noisy_digits(70),
+        hook(),
+        dict(type='BadNumbersHook', interval=1),
+        launcher='pytorch',
+        model_wrapper_cfg=DDP,
+    )
+    head, calls = unwrap_model(runner.model).head, []
+    loss = head.loss
+
+    def poisoned(*args, **kwargs):
+        calls.append(None)
+        losses = loss(*args, **kwargs)
+        return losses | dict(loss_cross=losses['loss_cross'] * (float('nan') if rank and len(calls) == 2 else 1))
+
+    head.loss = poisoned
+    try:
+        runner.train()
+    except BadNumbersError as error:
+        return str(error)
+    return 'went on'
