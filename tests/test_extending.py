@@ -42,7 +42,7 @@ def checkout(tmp_path, monkeypatch):
         registry._module_dict.update(table)
 
 
-def test_a_detector_in_30_lines(checkout):
+def test_a_detector_in_30_lines(checkout, monkeypatch):
     """Trained by the command of the page, cut short, and drawn by a tool that has not met it before."""
     assert len((checkout / 'margin_detector.py').read_text().splitlines()) <= 30
     train = load_file(ROOT / 'tools' / 'train.py')
@@ -56,6 +56,7 @@ def test_a_detector_in_30_lines(checkout):
     assert (margin[agrees] <= table.predicted_prob[agrees] + 1e-4).all()
     assert (table.suggested_label == table.predicted_label).all()
     del sys.modules['margin_detector'], TASK_UTILS._module_dict['MarginDetector']
+    monkeypatch.setenv('TCL_TRUST_CONFIG', '1')
     argv = ['work_dirs/tcl_margin_digits_sym80', '--kind', 'histogram', '--out', 'margins.svg']
     assert load_file(ROOT / 'tools' / 'plot.py').main(argv) == 0
 

@@ -245,7 +245,7 @@ def test_file_and_rate(tmp_path):
         ([[0, 1], [1]], ValueError, 'open_noise must be pairs of indices'),
         ([1, 2], ValueError, r'open_noise must be pairs of indices, got shape \(2,\)'),
         (5, ValueError, r'open_noise must be pairs of indices, got shape \(1,\)'),
-        ('ab', ValueError, r'open_noise must be pairs of indices, got shape \(\)'),
+        ('ab', ValueError, r'open_noise must be pairs of indices, got shape \(1,\)'),
         ([[0, 1.5]], TypeError, 'must be pairs of integers, got float64'),
     ],
 )

@@ -130,7 +130,8 @@ def test_images_in_files_and_a_table_of_an_earlier_release(audit_tool, workplace
     """The suggestion is then the prediction; an image that has gone is told, and the others are shown."""
     images = build_image_folder(workplace / 'images', num_classes=3, images_per_class=2)
     inner = dict(type='CustomDataset', data_prefix='images', pipeline=[])
-    cfg = Config(dict(train_dataloader=dict(dataset=dict(type='NoisyLabelDataset', dataset=inner))))
+    loader = dict(dataset=dict(type='NoisyLabelDataset', dataset=inner))
+    cfg = Config(dict(train_dataloader=loader, train_cfg=dict(by_epoch=True)))
     run = workplace / 'run'
     run.mkdir()
     cfg.dump(run / 'own.py')
