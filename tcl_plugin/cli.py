@@ -15,8 +15,9 @@ from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.registry import RUNNERS
-from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
+from mmengine.runner import CheckpointLoader, Runner
 
+from .checkpoints import archive_damage, find_whole_checkpoint
 from .compat import unwrap_model
 from .errors import UserError, explained
 from .explain import (
@@ -24,6 +25,7 @@ from .explain import (
     explain_checkpoint,
     explain_config,
     explain_files,
+    explain_full_disk,
     explain_loader,
     explain_lost_peer,
     explain_optimizer,
@@ -53,6 +55,7 @@ RUNNING = (
     explain_parts,
     explain_memory,
     explain_own_validation,
+    explain_full_disk,
 )
 
 # How long a server that does not answer is waited for, where a data set has to be downloaded.
@@ -290,35 +293,49 @@ def set_dataloaders(cfg, *names, pin_memory=True, persistent_workers=True):
 
 
 def check_checkpoint(path):
-    """Refuse a checkpoint that is not there before anything is built or written.
+    """Refuse a checkpoint that is not there, or not whole, before anything is built or written.
 
     Args:
         path (str | None): A path; an address such as ``https://...`` or ``torchvision://...`` is not looked up.
 
     Raises:
-        UserError: If it is a local path without a file.
+        UserError: If it is a local path without a whole file.
     """
-    if path and '://' not in path and not Path(path).expanduser().is_file():
+    if not path or '://' in path:
+        return
+    file = Path(path).expanduser()
+    if not file.is_file():
         raise UserError(f'checkpoint {path} does not exist')
+    with explained(explain_files):
+        damage = archive_damage(file)
+    if damage:
+        raise UserError(f'checkpoint {path} {damage}: name another one')
 
 
-def check_latest_checkpoint(work_dir):
-    """Refuse to resume where the last checkpoint on record has gone.
+def resume_from_work_dir(cfg):
+    """Let a run go on from the last whole checkpoint in its work directory, or begin where there is none.
 
     Args:
-        work_dir (str): The work directory.
+        cfg (Config): The config, changed in place.
+
+    Returns:
+        list[str]: Warnings for the log.
 
     Raises:
-        UserError: If ``last_checkpoint`` names a file that does not exist.
+        UserError: If there are checkpoints, but none is whole.
     """
-    if not os.path.isdir(work_dir):
-        return
-    latest = find_latest_checkpoint(work_dir)
-    if latest is not None and not os.path.isfile(latest):
+    found = find_whole_checkpoint(cfg.work_dir)
+    if found.path is None and found.damaged:
         raise UserError(
-            f'{os.path.join(work_dir, "last_checkpoint")} names {latest}, which does not exist; '
-            'name another one: --resume PATH'
+            f'{cfg.work_dir} has no whole checkpoint to go on from: {"; ".join(found.damaged)}; name another one, '
+            '--resume PATH, or leave --resume out to begin anew'
         )
+    cfg.resume = found.path is not None
+    if not cfg.resume:
+        # What the config loads weights from, if anything, is where the run begins.
+        return [f'nothing to resume in {cfg.work_dir}: training begins with the first epoch']
+    cfg.load_from = None if found.on_record else str(found.path)
+    return [f'checkpoint {line}: going on from {found.path}' for line in found.damaged]
 
 
 def fetch_weights(cfg):
@@ -469,12 +486,13 @@ def process_group(cfg):
 # Runner
 
 
-def build_runner(cfg, notes=()):
+def build_runner(cfg, notes=(), warnings=()):
     """Build the runner, and with it model and hooks.
 
     Args:
         cfg (Config): The finished config.
         notes (Sequence[str]): Lines for the log.
+        warnings (Sequence[str]): Lines for the log that nobody should miss.
 
     Returns:
         Runner: The runner. It explains a checkpoint that does not load.
@@ -486,6 +504,8 @@ def build_runner(cfg, notes=()):
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for note in notes:
         runner.logger.info(note)
+    for warning in warnings:
+        runner.logger.warning(warning)
     _explain_loading(runner)
     return runner
 

@@ -4,6 +4,7 @@
 Each stage of a command (reading the config, building, loading a checkpoint, running) uses some of them.
 """
 
+import errno
 import http.client
 import inspect
 import os
@@ -12,6 +13,9 @@ import re
 import urllib.error
 
 from .errors import deliberate, frames, local_text, local_values, one_line, raised_in
+
+# No room on the disk, none left for this user, and a file larger than a limit allows.
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 # Packages whose `raise` statements speak to the person who wrote the config.
 FRAMEWORK = ('tcl_plugin', 'mmengine', 'mmcv', 'mmpretrain')
@@ -135,6 +139,21 @@ def explain_files(error):
     if error.filename is not None:
         return f'{os.path.normpath(error.filename)}: {error.strerror or one_line(error)}; check the path'
     return one_line(error)
+
+
+def explain_full_disk(error):
+    """Explain that a file could not be written for want of space.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if not isinstance(error, OSError) or error.errno not in NO_SPACE:
+        return None
+    name = error.filename or local_text(error, 'file_path', 'a file')
+    return f'{name} cannot be written: {error.strerror}; make room, and go on with --resume'
 
 
 def _stopped_download(error):

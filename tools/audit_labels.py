@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import tcl_plugin  # noqa: F401  registers the data sets
+from tcl_plugin.atomic import write_text
 from tcl_plugin.cli import BUILDING, Parser, number
 from tcl_plugin.errors import explained, run_tool
 from tcl_plugin.evaluation import write_label_table
@@ -75,7 +76,7 @@ def write_audit(audit, out, top):
     lists = write_label_lists(audit.dataset, audit.corrected, out, 'corrected')
     if len(lists) > 1:
         summary['data_root'] = images_root(audit.dataset.img_paths)
-    (out / 'summary.json').write_text(to_json(summary), encoding='utf-8')
+    write_text(out / 'summary.json', to_json(summary))
     thumbnails = make_thumbnails(audit.dataset, audit.ranking[:top])
     write_page(out / PAGE_NAME, audit, summary, thumbnails)
     issues, size = summary['num_issues'], summary['num_samples']

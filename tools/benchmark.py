@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from tcl_plugin import cli
+from tcl_plugin.atomic import write_text
 from tcl_plugin.benchmark import as_text, build_timed, measure_ceiling, plain_config, use_generated_data
 from tcl_plugin.benchmark.generated import Shape, shape_of
 from tcl_plugin.benchmark.report import figures
@@ -139,7 +140,7 @@ def benchmark(argv=None):
         result[name] = figures(one.found, configs[name], shape, ceilings[dtype])
     show(result)
     if args.json:
-        Path(args.json).write_text(json.dumps(result, indent=2) + '\n')
+        write_text(args.json, json.dumps(result, indent=2) + '\n')
 
 
 def show(result):

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 
 from tcl_plugin import cli
+from tcl_plugin.atomic import write_text
 from tcl_plugin.benchmark.detection import measure_detection
 from tcl_plugin.detection import OODDetector
 from tcl_plugin.errors import UserError, run_tool
@@ -80,7 +81,7 @@ def measure_each(args):
             flush=True,
         )
     if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=2) + '\n')
+        write_text(args.json, json.dumps(results, indent=2) + '\n')
 
 
 def benchmark(argv=None):

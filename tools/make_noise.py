@@ -2,7 +2,6 @@
 """Write the noisy labels of a config to a file: ``python tools/make_noise.py CONFIG --out labels.npy``."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS
 
 from tcl_plugin import __version__, cli
+from tcl_plugin.atomic import array_bytes, replacing
 from tcl_plugin.datasets import NoisyLabelDataset
 from tcl_plugin.datasets.open_set import expected_rate, true_labels
 from tcl_plugin.datasets.sidecar import digest, sidecar_path, transition_matrix
@@ -150,7 +150,7 @@ def label_saver(path, dataset):
     if path.suffix == '.npy':
         if dataset.open_set is not None:
             raise UserError(f'--out {path}: holds labels alone, but open_set replaces images: name a .json file')
-        return lambda file: np.save(file, given)
+        return lambda file: file.write(array_bytes(given))
     closed = np.setdiff1d(np.flatnonzero(own != given), pairs[:, 0])
     content = dict(noise_labels=given.tolist(), open_noise=pairs.tolist(), closed_noise=closed.tolist())
     return lambda file: file.write(json.dumps(content).encode())
@@ -159,6 +159,8 @@ def label_saver(path, dataset):
 def write(path, save_labels, description):
     """Write label file and sidecar; a reader sees the old files or the new ones, never half of one.
 
+    If one of them cannot be written, the other is not, either.
+
     Args:
         path (Path): The label file.
         save_labels (Callable): Writes the labels into an open binary file.
@@ -166,11 +168,9 @@ def write(path, save_labels, description):
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside, text = sidecar_path(path), json.dumps(description, indent=2) + '\n'
-    for target, save in ((path, save_labels), (beside, lambda f: f.write(text.encode()))):
-        temporary = Path(f'{target}.tmp')
-        with temporary.open('wb') as file:
-            save(file)
-        os.replace(temporary, target)
+    with replacing(beside) as described, replacing(path, 'wb') as file:
+        described.write(text)
+        save_labels(file)
 
 
 def make_noise(argv=None):

@@ -18,6 +18,7 @@ from mmpretrain.registry import TRANSFORMS
 from PIL import Image
 
 from tcl_plugin import cli
+from tcl_plugin.atomic import replacing
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.evaluation import escape_cell
 from tcl_plugin.progress import track
@@ -241,17 +242,16 @@ def predict(argv=None):
         model._config.test_dataloader = dict(dataset=dict(pipeline=pipeline))
         inferencer = ImageClassificationInferencer(model)
         reader = Reader(pipeline)
-    top, count, temporary = min(TOP, model.head.num_classes), 0, Path(f'{args.out}.tmp')
+    top, count = min(TOP, model.head.num_classes), 0
     with explained(cli.explain_files):
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         # Names of files need not be UTF-8: what is not is written as it is on disk.
-        with temporary.open('w', newline='', encoding='utf-8', errors='surrogateescape') as file:
+        with replacing(args.out, newline='', errors='surrogateescape') as file:
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(header(top))
             for path, probs in classify(inferencer, reader, paths, args.batch_size):
                 writer.writerow(to_row(path, probs, inferencer.classes, top))
                 count += 1
-        os.replace(temporary, args.out)
     print(f'{args.out}: {count} images' + (f', {len(paths) - count} left out' if count < len(paths) else ''))
     return len(paths) - count
 

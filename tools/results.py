@@ -7,6 +7,7 @@ from pathlib import Path
 # Work from a checkout, whether or not the package is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tcl_plugin.atomic import write_text
 from tcl_plugin.cli import Parser
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_files
@@ -108,7 +109,7 @@ def results(argv=None):
     if args.out:
         with explained(explain_files):
             Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-            Path(args.out).write_text(text, encoding='utf-8')
+            write_text(args.out, text)
     else:
         print(text, end='')
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 from mmengine.config import Config
 
+from tcl_plugin.atomic import write_text
 from tcl_plugin.cli import SEED, Parser
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_config, explain_files
@@ -151,7 +152,7 @@ def with_noise(config, noise, work_dir):
     path = Path(work_dir) / 'configs' / f'{name}.py'
     path.parent.mkdir(parents=True, exist_ok=True)
     base = os.path.relpath(config, path.parent)
-    path.write_text(f'_base_ = {base!r}\n\ntrain_dataloader = dict(dataset=dict(noise={new!r}))\n', encoding='utf-8')
+    write_text(path, f'_base_ = {base!r}\n\ntrain_dataloader = dict(dataset=dict(noise={new!r}))\n')
     return path
 
 
@@ -211,7 +212,7 @@ def check_record(job):
         if before != told:
             raise UserError(f'{job.folder} holds a training with other options ({options}): choose another --work-dir')
     job.folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told), encoding='utf-8')
+    write_text(path, json.dumps(told))
 
 
 def finished(folder):

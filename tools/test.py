@@ -14,6 +14,7 @@ from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 
 from tcl_plugin import cli
+from tcl_plugin.atomic import beside
 from tcl_plugin.errors import UserError, explained, run_tool
 
 SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml', '.pkl', '.pickle')}
@@ -160,7 +161,8 @@ def run(cfg, args, notes):
     with cli.running():
         metrics = runner.test()
     if args.out and args.out_item == 'metrics' and is_main_process():
-        mmengine.dump(metrics, args.out)
+        with beside(args.out) as temporary:
+            mmengine.dump(metrics, temporary, file_format=Path(args.out).suffix[1:])
 
 
 def test(argv=None):

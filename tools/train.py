@@ -28,7 +28,7 @@ def parse_args(argv=None):
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from this checkpoint, or, without a path, from the last one in the work directory',
+        help='go on from this checkpoint, or, without a path, from the last whole one in the work directory',
     )
     parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision (needs a GPU)')
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
@@ -44,16 +44,26 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def set_resume(cfg, args):
-    """Say where training starts from.
+def choose_checkpoint(cfg, args):
+    """Say where training starts from, and check that it can.
 
     Args:
-        cfg (Config): The config, changed in place.
+        cfg (Config): The config, with everything else from the command line in it; changed in place.
         args (argparse.Namespace): The parsed arguments.
+
+    Returns:
+        list[str]: Warnings for the log.
+
+    Raises:
+        UserError: If the checkpoint is missing or not whole.
     """
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume not in (None, 'auto'):
+        cfg.resume, cfg.load_from = True, args.resume
+    warnings = []
+    if args.resume == 'auto' or (cfg.get('resume') and cfg.get('load_from') is None):
+        warnings = cli.resume_from_work_dir(cfg)
+    cli.check_checkpoint(cfg.get('load_from'))
+    return warnings
 
 
 def set_optimizer(cfg, args):
@@ -87,7 +97,6 @@ def merge_args(cfg, args):
     """
     cfg.launcher = args.launcher
     cli.set_work_dir(cfg, args)
-    set_resume(cfg, args)
     set_optimizer(cfg, args)
     cli.set_dataloaders(
         cfg,
@@ -103,14 +112,15 @@ def merge_args(cfg, args):
     return cli.fit_to_device(cfg)
 
 
-def run(cfg, notes):
+def run(cfg, notes, warnings):
     """Build everything and train.
 
     Args:
         cfg (Config): The finished config.
         notes (list[str]): Lines for the log.
+        warnings (list[str]): Lines for the log that nobody should miss.
     """
-    runner = cli.build_runner(cfg, notes)
+    runner = cli.build_runner(cfg, notes, warnings)
     cli.build_parts(runner, 'train_loop', 'val_loop')
     with cli.running():
         runner.train()
@@ -125,9 +135,7 @@ def train(argv=None):
     args = parse_args(argv)
     cfg = cli.load_config(args, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper', completes=True)
     notes = merge_args(cfg, args)
-    cli.check_checkpoint(cfg.get('load_from'))
-    if cfg.get('resume') and cfg.get('load_from') is None:
-        cli.check_latest_checkpoint(cfg.work_dir)
+    warnings = choose_checkpoint(cfg, args)
     # Before anything asks which process this is.
     cli.check_environment(cfg.launcher)
     if is_first_process(cfg.launcher):
@@ -136,7 +144,7 @@ def train(argv=None):
     with cli.process_group(cfg):
         notes += complete(cfg, decision, *cli.BUILDING)
         cli.fit_loaders(cfg)
-        run(cfg, notes)
+        run(cfg, notes, warnings)
 
 
 def main(argv=None):

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import yaml
 
+from tcl_plugin.atomic import write_text
 from tcl_plugin.cli import Parser
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_files
@@ -301,7 +302,7 @@ def write_metafiles(argv=None):
     ).parse_args(argv)
     with explained(explain_files):
         for path, text in make_files(ROOT).items():
-            (ROOT / path).write_text(text, encoding='utf-8')
+            write_text(ROOT / path, text)
             print(path)
 
 

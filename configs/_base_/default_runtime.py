@@ -11,8 +11,11 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=100),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # A stopped run goes on as if it had not stopped; see docs/dependable.md.
+    epoch_seed=dict(type='EpochSeedHook'),
+    resume_validation=dict(type='ResumeValidationHook'),
     # Without SyncBN each process has batch statistics of its own: average them before anything is evaluated or saved.
     sync_buffers=dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
     # How the run was made, for tools/results.py.

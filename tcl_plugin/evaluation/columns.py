@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns as CSV: fast for millions of rows, and safe to open in a spreadsheet."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from ..atomic import replacing
 
 # Spreadsheets take a cell that begins so for a formula, the full-width forms included
 # (https://owasp.org/www-community/attacks/CSV_Injection).
@@ -65,15 +66,13 @@ def write_columns(path: str | Path, columns: Mapping[str, np.ndarray | Sequence]
     # One operation for each row: csv.writer takes several times as long, and leaves a lone carriage return unquoted.
     line = ','.join('%.6g' if values.dtype.kind == 'f' else '%s' for values in columns.values()) + '\n'
     size = max(map(len, columns.values()), default=0)
-    temporary = Path(f'{path}.tmp')
     # Names of files need not be UTF-8: what is not is written as it is on disk.
-    with temporary.open('w', newline='', encoding='utf-8', errors='surrogateescape') as file:
+    with replacing(path, newline='', errors='surrogateescape') as file:
         file.write(','.join(columns) + '\n')
         for start in range(0, size, ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             cells = [_cells(values[rows]) for values in columns.values()]
             file.writelines(map(line.__mod__, zip(*cells, strict=True)))
-    os.replace(temporary, path)
 
 
 def _array(values: np.ndarray | Sequence) -> np.ndarray:

@@ -9,9 +9,11 @@ import torch
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
+from torch import Tensor
 
 from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
+from ..datasets.sidecar import digest
 from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
 from ..reports.histogram import picture_scores
 from .bad_numbers import evidence_of_pass
@@ -23,6 +25,8 @@ from .prob_export import ProbExport
 # No slash: the local backend makes it the name of a file.
 PICTURE_NAME = 'label_noise_scores'
 
+KEY = 'label_quality'
+
 
 @HOOKS.register_module()
 class LabelNoiseHook(Hook):
@@ -30,8 +34,8 @@ class LabelNoiseHook(Hook):
 
     After every ``interval`` epochs and after the last, this hook puts the training set through the
     network, in order, in evaluation mode and with the test pipeline. Where the head takes results,
-    it also does so before the first epoch of a run, a resumed one too, and at the end of the head's
-    warm-up (``warmup_epochs``). Then it
+    it also does so before the first epoch of a run, and at the end of the head's warm-up
+    (``warmup_epochs``). Then it
 
     - asks the detector for clean probabilities and prototypes,
     - hands them to the head, if it wants them (``set_label_quality``),
@@ -41,6 +45,11 @@ class LabelNoiseHook(Hook):
 
     With injected noise the scalars include AUC, precision and recall of the detection, and the
     share of wrong labels that the network has fitted.
+
+    Clean probabilities that the head has been told travel in checkpoints, beside the model's
+    ``state_dict``, under ``label_quality``: with an ``interval`` above 1 they belong to earlier
+    weights than the checkpoint's. A resumed run goes on with them; where there are none, or they
+    belong to other labels, it makes a pass first.
 
     The training set must be a :class:`NoisyLabelDataset`. Without a detector, and with any
     classifier, the hook only measures; that is how plain training is watched for memorisation.
@@ -94,14 +103,44 @@ class LabelNoiseHook(Hook):
         self.export = export
         self.plot_interval = plot_interval
         self._loader = None
-        self._told: set[str] = set()
+        self._remarked: set[str] = set()
+        self._saved: dict | None = None
+        self._told: Tensor | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep what the checkpoint knows of the labels, until they are known to be the same."""
+        self._saved = checkpoint.get(KEY)
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the parts fit, and look at the labels for the first time."""
+        """Check that the parts fit, and look at the labels for the first time, or go on with what is known."""
         self._check(runner)
         self._loader = training_pass_loader(runner, self.pipeline, self.batch_size, self.num_workers)
-        if self._hands_back(runner):
+        if self._hands_back(runner) and not self._take_over(runner):
             self.inspect(runner, epoch=runner.epoch)
+
+    def _take_over(self, runner: Runner) -> bool:
+        saved, self._saved = self._saved, None
+        if runner.iter == 0 or saved is None:
+            return False
+        if saved['given_labels'] != digest(runner.train_dataloader.dataset.given_labels):
+            runner.logger.warning(
+                'LabelNoiseHook: the given labels are not those of the checkpoint, so that clean probabilities are '
+                'found out anew'
+            )
+            return False
+        # Prototypes are among the weights.
+        self._tell(runner, saved['clean_prob'].cpu())
+        return True
+
+    def _tell(self, runner: Runner, clean_prob: Tensor, prototypes: Tensor | None = None) -> None:
+        unwrap_model(runner.model).head.set_label_quality(clean_prob, prototypes)
+        self._told = clean_prob
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Put what the head has been told beside the weights."""
+        if self._told is not None:
+            given = runner.train_dataloader.dataset.given_labels
+            checkpoint[KEY] = dict(clean_prob=self._told, given_labels=digest(given))
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the head which epoch begins."""
@@ -172,8 +211,7 @@ class LabelNoiseHook(Hook):
                 findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
         self._remark(runner, epoch, findings)
         if self._hands_back(runner):
-            head = unwrap_model(runner.model).head
-            head.set_label_quality(torch.from_numpy(findings.clean_prob), findings.prototypes)
+            self._tell(runner, torch.from_numpy(findings.clean_prob), findings.prototypes)
         scalars = _scalars(findings, dataset.given_labels, dataset.true_labels)
         _log(runner, epoch, scalars)
         if findings.clean_prob is not None and dist.is_main_process():
@@ -188,11 +226,11 @@ class LabelNoiseHook(Hook):
     def _remark(self, runner: Runner, epoch: int, findings: Findings) -> None:
         """Log each kind of thing that went otherwise than it should once in a run."""
         remarks = findings.remarks | _collapse(findings.predicted_label if epoch else None, runner)
-        for kind in remarks.keys() - self._told:
+        for kind in remarks.keys() - self._remarked:
             runner.logger.warning(
                 f'LabelNoiseHook: epoch {epoch}: {remarks[kind]} (said once; see docs/degenerate.md)'
             )
-        self._told |= remarks.keys()
+        self._remarked |= remarks.keys()
 
 
 def _collapse(predicted: np.ndarray | None, runner: Runner) -> dict[str, str]:

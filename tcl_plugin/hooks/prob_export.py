@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predictions on the whole training set as a file, for programs such as cleanlab."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import mmengine.dist as dist
 import numpy as np
 import torch
 
+from ..atomic import array_bytes, replacing
 from ..detection.row_store import RowStore
 from .ordered_pass import PassBatch
 
@@ -47,26 +47,28 @@ class ProbExport:
             given (np.ndarray): Given labels of the whole training set, int64, shape (N,).
             num_classes (int): Number of classes K.
         """
-        folder, size = Path(folder), len(given)
-        temporary = folder / f'{PROBS_NAME}.tmp'
-        table = None
-        if dist.is_main_process():
-            table = np.lib.format.open_memmap(temporary, 'w+', dtype=np.float32, shape=(size, num_classes))
-        for start, rows in self._pieces(size, num_classes):
-            dist.all_reduce(rows)
-            if table is not None:
-                table[start : start + len(rows)] = rows.numpy()
-        if table is not None:
-            table.flush()
-            os.replace(temporary, folder / PROBS_NAME)
-            np.save(folder / LABELS_NAME, given)
+        folder = Path(folder)
+        pieces = self._pieces(len(given), num_classes)
+        if not dist.is_main_process():
+            for rows in pieces:
+                dist.all_reduce(rows)
+            return
+        with replacing(folder / PROBS_NAME, 'wb') as file:
+            # Not mapped into memory: on a full disk a write to a mapped file kills the process without a word.
+            shape = (len(given), num_classes)
+            np.lib.format.write_array_header_1_0(file, dict(descr='<f4', fortran_order=False, shape=shape))
+            for rows in pieces:
+                dist.all_reduce(rows)
+                file.write(rows.numpy().astype('<f4', copy=False).tobytes())
+        with replacing(folder / LABELS_NAME, 'wb') as file:
+            file.write(array_bytes(given))
 
-    def _pieces(self, size: int, num_classes: int) -> Iterator[tuple[int, torch.Tensor]]:
-        """First row, and rows of all samples one piece after another, with zeros for samples of other processes."""
+    def _pieces(self, size: int, num_classes: int) -> Iterator[torch.Tensor]:
+        """Rows of all samples, one piece after another, with zeros for samples of other processes."""
         step = max(1, VALUES_AT_ONCE // num_classes)
         for start in range(0, size, step):
             rows = torch.zeros(min(step, size - start), num_classes)
             for index, probs in zip(self._index, self._probs, strict=True):
                 mine = (index >= start) & (index < start + len(rows))
                 rows[index[mine] - start] = probs[mine]
-            yield start, rows
+            yield rows

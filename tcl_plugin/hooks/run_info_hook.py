@@ -2,7 +2,6 @@
 """The hook that writes down how a run was made."""
 
 import json
-import os
 import shlex
 import sys
 import time
@@ -16,6 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
+from ..atomic import write_text
 from ..compat import unwrap_model
 from ..provenance import commit_of, device_name
 from ..version import __version__
@@ -63,10 +63,7 @@ class RunInfoHook(Hook):
             self._write(runner)
 
     def _write(self, runner: Runner) -> None:
-        path = Path(runner.log_dir) / FILE_NAME
-        temporary = Path(f'{path}.tmp')
-        temporary.write_text(json.dumps(self._info, indent=2) + '\n', encoding='utf-8')
-        os.replace(temporary, path)
+        write_text(Path(runner.log_dir) / FILE_NAME, json.dumps(self._info, indent=2) + '\n')
 
 
 def _shortened(argument: str) -> str:

@@ -10,6 +10,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 from torch import nn
 
+from ..atomic import array_bytes, replacing
 from ..compat import unwrap_model
 from ..detection import count_transitions, transitions_from_anchors
 from .label_noise_hook import training_pass_loader
@@ -137,4 +138,5 @@ def _hand_over(runner: Runner, matrix: np.ndarray) -> None:
         'averaged over classes'
     )
     if dist.is_main_process():
-        np.save(Path(runner.work_dir) / MATRIX_NAME, matrix, allow_pickle=False)
+        with replacing(Path(runner.work_dir) / MATRIX_NAME, 'wb') as file:
+            file.write(array_bytes(matrix))

@@ -84,7 +84,7 @@ class TrustsLabels:
         warmup_epochs (int): Number of epochs that trust the given labels; the head sets it.
         epoch (int): Number of epochs that have been trained.
         clean_prob (Tensor, optional): Clean probability of each training sample, shape (N,). A plain
-            attribute: it is a function of weights and data, and found out anew after a resume.
+            attribute: a checkpoint loads whatever N was. :class:`LabelNoiseHook` saves it beside the weights.
         detector_hint (str): Detector that the message on a missing hook proposes.
     """
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run has recorded in its work directory."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,8 +102,7 @@ def _read_piece(file: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict
     """Scalars that are logged once an epoch, and losses, by name and epoch."""
     scalars: dict[str, dict[int, float]] = {}
     losses: dict[str, dict[int, list[float]]] = {}
-    for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), 1):
-        entry = _read_entry(line, f'{file}: line {number}')
+    for entry in _entries(file):
         if 'iter' in entry:  # of one iteration, not of an epoch
             for name in filter(_is_loss, entry):
                 losses.setdefault(name, {}).setdefault(entry.get('epoch'), []).append(entry[name])
@@ -115,6 +115,23 @@ def _read_piece(file: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict
         for name, epochs in losses.items()
         if None not in epochs  # of a run that counts iterations alone
     }
+
+
+def _entries(file: Path) -> Iterator[dict[str, float]]:
+    """Read the lines of a file that may end in the middle of one, because the disk was full or the run killed."""
+    *lines, rest = file.read_text(encoding='utf-8').split('\n')
+    for number, line in enumerate(lines, 1):
+        yield _read_entry(line, f'{file}: line {number}')
+    if _is_json(rest):
+        yield _read_entry(rest, f'{file}: line {len(lines) + 1}')
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parse_json(text, nan=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_entry(line: str, where: str) -> dict[str, float]:

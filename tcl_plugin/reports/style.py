@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..atomic import beside
 from .runs import NAME, name_noise, read_config
 
 SUFFIXES = ('.png', '.svg', '.pdf')
@@ -110,7 +111,8 @@ def save(figure, path: str | Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f'{path}: pictures are written to {", ".join(SUFFIXES)} files')
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    with beside(path) as temporary:
+        figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
 
 
 def to_array(figure) -> np.ndarray:

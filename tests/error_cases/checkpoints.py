@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints that are broken, of another model, or made to run code."""
 
+import errno
 import functools
+import os
 import zipfile
 from argparse import Namespace
+from pathlib import Path
 
 import torch
 from hostile_files import Touch
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
+from test_tools.toolbox import DIGITS
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, noisy_digits
 
+from tcl_plugin.atomic import beside
 from tcl_plugin.explain import explain_checkpoint
 from tcl_plugin.saved_model import open_model
 
@@ -62,6 +67,43 @@ def empty(desk: Desk) -> str:
 def cut_short(desk: Desk) -> str:
     torch.save(dict(state_dict=weights()), 'whole.pth')
     return opened(desk, (desk.folder / 'whole.pth').read_bytes()[:-1000])
+
+
+def whole_file() -> bytes:
+    """The bytes of a checkpoint."""
+    torch.save(dict(state_dict=weights()), 'whole.pth')
+    return Path('whole.pth').read_bytes()
+
+
+@case('checkpoint-resume-cut-short')
+def resume_cut_short(desk: Desk) -> str:
+    Path('my.pth').write_bytes(whole_file()[:-1000])
+    return desk.tool('train', DIGITS, '--resume', 'my.pth')
+
+
+@case('checkpoint-resume-damaged')
+def resume_damaged(desk: Desk) -> str:
+    content = bytearray(whole_file())
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(byte ^ 1 for byte in content[middle : middle + 64])
+    Path('my.pth').write_bytes(content)
+    return desk.tool('train', DIGITS, '--resume', 'my.pth')
+
+
+@case('checkpoint-resume-none-whole')
+def resume_none_whole(desk: Desk) -> str:
+    Path('w').mkdir()
+    Path('w/epoch_1.pth').touch()
+    return desk.tool('train', DIGITS, '--resume', '--work-dir', 'w')
+
+
+@case('checkpoint-no-room')
+def no_room(desk: Desk) -> str:
+    def write() -> None:
+        with beside('epoch_2.pth'):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return desk.running(write)
 
 
 @case('checkpoint-is-a-list')

@@ -73,7 +73,8 @@ def scalars(desk: Desk, text: str) -> str:
 
 @case('record-scalars-cut-short')
 def scalars_cut_short(desk: Desk) -> str:
-    return scalars(desk, json.dumps({'accuracy/top1': 50.0, 'step': 1}) + '\n{"accuracy/top1": 5')
+    whole = json.dumps({'accuracy/top1': 50.0, 'step': 1})
+    return scalars(desk, f'{whole}\n{whole[:-9]}\n{whole}\n')
 
 
 @case('record-scalars-of-another-kind')

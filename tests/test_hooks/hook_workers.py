@@ -149,3 +149,39 @@ def diverge(rank: int, work_dir: str) -> str:
     except BadNumbersError as error:
         return str(error)
     return 'went on'
+
+
+def train_and_resume(rank: int, work_dir: str) -> list[str]:
+    """Train two epochs with and without a stop between them.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Folder for both runs.
+
+    Returns:
+        list[str]: Names of weights that differ between both runs in this process.
+    """
+
+    def build(name: str, **changes):
+        views = [dict(num_views=3, transforms=[dict(type='BatchRandomCrop', size=8, padding=1)])]
+        preprocessor = dict(type='BatchViewDataPreprocessor', views=views, mean=[127.5] * 3, std=[127.5] * 3)
+        return build_runner(
+            f'{work_dir}/{name}',
+            tcl() | dict(data_preprocessor=preprocessor),
+            noisy_digits(pipeline=PLAIN_PIPELINE),
+            hook(),
+            dict(type='EpochSeedHook'),
+            dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
+            dict(type='ResumeValidationHook'),
+            launcher='pytorch',
+            model_wrapper_cfg=DDP,
+            train_cfg=dict(by_epoch=True, max_epochs=2, val_interval=1),
+            **changes,
+        )
+
+    whole = build('whole')
+    whole.train()
+    rest = build('rest', resume=True, load_from=f'{work_dir}/whole/epoch_1.pth')
+    rest.train()
+    expected = whole.model.state_dict()
+    return [name for name, value in rest.model.state_dict().items() if not torch.equal(value, expected[name])]

@@ -159,8 +159,22 @@ def test_resumed_run_knows_what_the_stopped_one_knew(finished, tmp_path):
         tmp_path, tcl(), noisy_digits(), *hooks, max_epochs=4, resume=True, load_from=str(work_dir / 'epoch_3.pth')
     )
     witness = watch(resumed, clean_prob_of)
-    torch.testing.assert_close(witness.before, clean_prob_of(unwrap_model(runner.model)), rtol=0, atol=1e-6)
-    assert sorted(logged(tmp_path)) == [3, 4] and len(witness.iters) == 3
+    assert torch.equal(witness.before, clean_prob_of(unwrap_model(runner.model)))
+    # It makes no pass of its own.
+    assert sorted(logged(tmp_path)) == [4] and len(witness.iters) == 3
+
+
+@pytest.mark.parametrize('finished', ['plain'], indirect=True)
+def test_clean_probabilities_of_other_labels_are_found_out_anew(finished, tmp_path, capsys):
+    _, _, work_dir, _ = finished
+    others = noisy_digits()
+    others['noise']['seed'] = 1
+    resumed = build_runner(
+        tmp_path, tcl(), others, hook(), max_epochs=3, resume=True, load_from=str(work_dir / 'epoch_3.pth')
+    )
+    resumed.train()
+    assert sorted(logged(tmp_path)) == [3]
+    assert 'the given labels are not those of the checkpoint' in capsys.readouterr().out
 
 
 def test_checkpoint_loads_for_another_number_of_samples(finished, tmp_path):

@@ -67,6 +67,23 @@ def test_the_run_decides_without_a_seed(images):
     assert (torch.get_rng_state() == state).all()
 
 
+def test_views_of_a_step_are_its_own(images, monkeypatch):
+    """They depend on seed, step and process, and on nothing that was cut before."""
+
+    def seeded(preprocessor, *numbers):
+        preprocessor.seed_views(*numbers)
+        return cut(preprocessor, images)
+
+    one = build(seed=None)
+    first, other, again = (seeded(one, 0, step) for step in (0, 1, 0))
+    assert (first == again).all() and not (first == other).all()
+    assert not (seeded(one, 1, 0) == first).all()
+    # A seed of its own has precedence.
+    assert (seeded(build(seed=0), 1, 0) == first).all()
+    monkeypatch.setattr(batch_views.dist, 'get_rank', lambda: 1)
+    assert not (seeded(one, 0, 0) == first).all()
+
+
 def test_pieces_of_a_batch_make_no_difference(images, monkeypatch):
     whole = cut(build(), images)
     monkeypatch.setattr(batch_views, 'CPU_CHUNK', 7)

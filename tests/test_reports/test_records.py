@@ -30,6 +30,17 @@ def test_last_and_best(tmp_path):
         record.last('auc')
 
 
+def test_last_line_may_be_cut_short(tmp_path):
+    write_piece(tmp_path, '20260101_000000', [1, 2], {1: 50.0, 2: 70.0}.get)
+    (file,) = tmp_path.glob('*/vis_data/scalars.json')
+    whole = file.read_text()
+    file.write_text(whole[:-9])
+    assert read_record(tmp_path).series('accuracy/top1') == {1: 50.0}
+    file.write_text(f'{whole[:-9]}\n{whole}')
+    with pytest.raises(ValueError, match='is no JSON'):
+        read_record(tmp_path)
+
+
 def test_pieces_of_a_resumed_run_are_joined(tmp_path):
     write_piece(tmp_path, '20260101_000000', [1, 2, 3], lambda epoch: 10.0 + epoch)
     write_piece(tmp_path, '20260101_000001', [3, 4], lambda epoch: 20.0 + epoch)

@@ -83,14 +83,6 @@ def test_options_have_the_last_word(train_tool, toy):
     assert (cfg.work_dir, cfg.optim_wrapper.type) == ('o', 'OptimWrapper')
 
 
-@pytest.mark.parametrize(
-    ('flags', 'expected'), [([], (None, None)), (['--resume'], (True, None)), (['--resume', 'p.pth'], (True, 'p.pth'))]
-)
-def test_resume(train_tool, toy, flags, expected):
-    cfg, _ = merged(train_tool, toy, *flags)
-    assert (cfg.get('resume'), cfg.get('load_from')) == expected
-
-
 def test_training_flags(train_tool, toy):
     cfg, _ = merged(train_tool, toy, '--amp', '--auto-scale-lr', '--no-validate')
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')

@@ -2,14 +2,17 @@
 """Labels are written once with how they were made, and a dataset takes them back, if they are its own."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import full_disk
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS
 from toolbox import DIGITS, ROOT, load_file
 
+from tcl_plugin.atomic import array_bytes
 from tcl_plugin.datasets.sidecar import digest, transition_matrix
 
 
@@ -50,6 +53,20 @@ def test_writes_labels_that_a_dataset_takes_back(make_noise, workplace, capsys):
     matrix /= matrix.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(beside['measured_transition_matrix'], matrix, atol=1e-6)
     assert sorted(path.name for path in (workplace / 'made').iterdir()) == ['labels.npy', 'labels.npy.json']
+
+
+def test_full_disk_leaves_the_former_files(make_noise, workplace):
+    def write(number, room):
+        with full_disk(room):
+            given = np.full(100, number)
+            make_noise.write(workplace / 'l.npy', lambda file: file.write(array_bytes(given)), dict(number=number))
+
+    write(1, 10_000)
+    # The description has room, the labels have none.
+    with pytest.raises(OSError, match='File too large'):
+        write(2, 500)
+    assert np.load('l.npy').tolist() == [1] * 100 and json.loads(Path('l.npy.json').read_text()) == dict(number=1)
+    assert len(list(workplace.iterdir())) == 2
 
 
 def test_one_label_for_each_distinct_image(make_noise, workplace):

@@ -6,11 +6,15 @@ import torch
 from mmpretrain.registry import BATCH_AUGMENTS, MODELS
 from torch import Generator, Tensor
 
+from ...seeding import generator_for
 from ..batch_transforms import BatchTransform
 from .multi_view import MultiViewDataPreprocessor
 
 # On a CPU, so many images at once stay in the cache from transform to transform.
 CPU_CHUNK = 32
+
+# What a seed is for, among those of EpochSeedHook.
+CUTTING = 3
 
 
 @MODELS.register_module()
@@ -96,6 +100,16 @@ class BatchViewDataPreprocessor(MultiViewDataPreprocessor):
         # The parent sees to the labels. The images are finished, so that it gets none.
         rest = super().forward({**data, 'inputs': images[:0]}, training)
         return {**rest, 'inputs': list(views.chunk(self.num_views)) if self.num_views > 1 else views}
+
+    def seed_views(self, seed: int, step: int) -> None:
+        """Begin with fresh views, as a function of seed, step and process; :class:`EpochSeedHook` calls this.
+
+        Args:
+            seed (int): Seed of the run; one of its own has precedence.
+            step (int): Number of the epoch or iteration that begins.
+        """
+        seed = seed if self.seed is None else self.seed
+        self._generator = generator_for(seed, CUTTING, step, dist.get_rank())
 
     @torch.no_grad()
     def cut(self, images: Tensor) -> Tensor:

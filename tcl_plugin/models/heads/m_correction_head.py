@@ -12,8 +12,8 @@ from ..sample_rows import TrustsLabels
 class MCorrectionHead(TrustsLabels, LinearClsHead):
     """Linear classifier of :class:`MCorrection`, which keeps what :class:`LabelNoiseHook` tells.
 
-    Clean probabilities are not in checkpoints: they are a function of weights and training data, and
-    the hook finds them out anew before the first epoch of a resumed run.
+    Clean probabilities are not among the weights: the hook saves them beside the weights, and tells
+    them to a resumed run.
 
     Args:
         num_classes (int): Number of classes K.

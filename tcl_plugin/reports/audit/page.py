@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...atomic import write_text
 from .source import Audit
 from .thumbnails import Thumbnail
 
@@ -41,7 +42,7 @@ def write_page(path: str | Path, audit: Audit, summary: dict, thumbnails: Sequen
     # In one go, so that nothing in the data is taken for a place to fill.
     text = re.sub(r'\{\{(\w+)\}\}', lambda found: parts[found[1]], _template('page.html'))
     # Of a name that is not UTF-8 an escape is left, which JSON has too.
-    Path(path).write_text(text, encoding='utf-8', errors='backslashreplace')
+    write_text(path, text, errors='backslashreplace')
 
 
 def embed(data: object) -> str:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are whole at every moment: written beside their place, and put there when they are complete."""
+
+import contextlib
+import errno
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+# What file systems answer that cannot flush a folder.
+CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM}
+
+
+@contextlib.contextmanager
+def beside(path: str | Path) -> Iterator[Path]:
+    """Name a file to write, which takes the place of another when the block ends.
+
+    Until then, and for good if the block fails, the process is killed or the disk is full, the former file stays as it
+    was. The content is on the disk before the name is given to it, so that a loss of power cannot leave an empty file
+    under that name. What a killed process has left beside the file, the next writer of the same file replaces.
+
+    Args:
+        path (str | Path): The file. Where it is a link, the file that it points to is replaced; where it is no
+            file at all, such as ``/dev/stdout``, it is written to as it is.
+
+    Yields:
+        Path: ``NAME.tmp`` in the same folder.
+
+    Raises:
+        OSError: If it cannot be written. Its ``filename`` is set.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    temporary = target.with_name(f'{target.name}.tmp')
+    try:
+        yield temporary
+        with temporary.open('rb+') as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            # Writing to an open file does not tell which.
+            error.filename = str(path)
+        raise
+    _flush_folder(target.parent)
+
+
+@contextlib.contextmanager
+def replacing(
+    path: str | Path, mode: str = 'w', newline: str | None = None, errors: str | None = None
+) -> Iterator[IO]:
+    """Open a file that takes the place of another when the block ends; see :func:`beside`.
+
+    Args:
+        path (str | Path): The file.
+        mode (str): ``'w'`` for text, which is UTF-8, or ``'wb'``. Defaults to ``'w'``.
+        newline (str, optional): See :func:`open`. Defaults to None.
+        errors (str, optional): What becomes of characters that are not UTF-8; see :func:`open`. Defaults to None.
+
+    Yields:
+        IO: The open file.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    encoding = None if 'b' in mode else 'utf-8'
+    with beside(path) as temporary, temporary.open(mode, encoding=encoding, newline=newline, errors=errors) as file:
+        yield file
+
+
+def write_text(path: str | Path, text: str, errors: str | None = None) -> None:
+    """Write a text file as :func:`replacing` does.
+
+    Args:
+        path (str | Path): The file.
+        text (str): Its content.
+        errors (str, optional): See :func:`replacing`. Defaults to None.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    with replacing(path, errors=errors) as file:
+        file.write(text)
+
+
+def array_bytes(array: np.ndarray) -> bytes:
+    """Make the content of an ``.npy`` file, for a file that may not be cut short unnoticed.
+
+    ``np.save`` hands a file on to the C library, and does not look whether the last few kilobytes have reached it: on
+    a full disk it leaves part of the array, and raises nothing (seen with numpy 2.4).
+
+    Args:
+        array (np.ndarray): The array, without objects in it.
+
+    Returns:
+        bytes: The content.
+    """
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return content.getvalue()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Let the new name survive a loss of power, where the system can do so."""
+    if os.name != 'posix':
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_FLUSH:
+            raise
+    finally:
+        os.close(descriptor)

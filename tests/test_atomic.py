@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file is the former one or the new one, whatever happens while it is written."""
+
+import errno
+import json
+import os
+import stat
+
+import numpy as np
+import pytest
+import torch
+from killing import full_disk, killed_at_work
+
+from tcl_plugin.atomic import beside, replacing, write_text
+from tcl_plugin.evaluation import write_columns
+from tcl_plugin.hooks import transition_matrix_hook
+from tcl_plugin.hooks.ordered_pass import PassBatch
+from tcl_plugin.hooks.prob_export import ProbExport
+from tcl_plugin.hooks.run_info_hook import RunInfoHook
+
+
+def test_killed_writers_leave_a_whole_file(tmp_path):
+    path = tmp_path / 'file'
+
+    def write(number):
+        with replacing(path) as file:
+            for _ in range(20):
+                file.write(f'{number % 10}' * 5000)
+
+    for _ in killed_at_work(write, times=50):
+        text = path.read_text()
+        assert len(text) == 100_000 and len(set(text)) == 1
+    # At most one piece of a file is left, and the next writer makes use of it.
+    assert {entry.name for entry in tmp_path.iterdir()} <= {'file', 'file.tmp'}
+    write_text(path, 'new')
+    assert path.read_text() == 'new' and list(tmp_path.iterdir()) == [path]
+
+
+def test_failing_block_changes_nothing(tmp_path):
+    path = tmp_path / 'file'
+    write_text(path, 'old')
+    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
+        file.write('half of it')
+        raise KeyboardInterrupt
+    assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
+
+
+def test_link_stays_a_link(tmp_path):
+    (tmp_path / 'elsewhere').mkdir()
+    target, link = tmp_path / 'elsewhere' / 'file', tmp_path / 'link'
+    target.write_text('old')
+    link.symlink_to(target)
+    write_text(link, 'new')
+    assert link.is_symlink() and target.read_text() == 'new'
+
+
+def test_what_is_no_file_is_written_to(tmp_path):
+    """As with ``--out /dev/stdout``."""
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with beside(pipe) as path:
+        path.write_text('seen')
+    assert os.read(reader, 10) == b'seen' and stat.S_ISFIFO(pipe.stat().st_mode)
+    os.close(reader)
+
+
+def test_content_is_on_the_disk_before_its_name(tmp_path, monkeypatch):
+    """Otherwise a loss of power can leave the new name with nothing in it."""
+    calls, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, 'fsync', lambda number: (calls.append('flush'), fsync(number)))
+    monkeypatch.setattr(os, 'replace', lambda *paths: (calls.append('rename'), replace(*paths)))
+    write_text(tmp_path / 'file', 'text')
+    assert calls == ['flush', 'rename', 'flush']
+
+
+# Full disks
+
+
+def table(folder):
+    write_columns(folder / 'label_quality.csv', {'sample_idx': np.arange(1000)})
+
+
+def predictions(folder):
+    export, size = ProbExport(), 100
+    probs, index = torch.full((size, 10), 0.1), torch.arange(size)
+    list(export.watch([PassBatch(index, probs, probs, index)]))
+    export.write(folder, index.numpy(), 10)
+
+
+def matrix(folder):
+    class Runner:
+        work_dir = folder
+        logger = type('Logger', (), {'info': staticmethod(print)})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transition_matrix_hook, '_loss_of', lambda _: type('', (), {'set_matrix': lambda *_: None}))
+        transition_matrix_hook._hand_over(Runner, np.eye(10))
+
+
+def run_info(folder):
+    hook = RunInfoHook()
+    hook._info = dict(command='x' * 1000)
+    hook._write(type('Runner', (), {'log_dir': folder}))
+
+
+@pytest.mark.parametrize('write', [table, predictions, matrix, run_info])
+def test_full_disk_leaves_the_former_files(write, tmp_path):
+    write(tmp_path)
+    former = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert former and not any(name.endswith('.tmp') for name in former)
+    with full_disk(500), pytest.raises(OSError) as caught:
+        write(tmp_path)
+    assert caught.value.errno == errno.EFBIG and caught.value.filename.startswith(str(tmp_path))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == former
+
+
+def test_exported_predictions_are_an_array(tmp_path):
+    predictions(tmp_path)
+    probs = np.load(tmp_path / 'pred_probs.npy', allow_pickle=False)
+    assert probs.shape == (100, 10) and probs.dtype == np.float32 and (probs == np.float32(0.1)).all()
+    assert np.load(tmp_path / 'labels.npy', allow_pickle=False).tolist() == list(range(100))
+    run_info(tmp_path)
+    assert len(json.loads((tmp_path / 'run.json').read_text())['command']) == 1000

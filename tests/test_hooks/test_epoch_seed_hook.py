@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run that is stopped and resumed is, to the last bit, the run that was not stopped; or it says why not."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hook_workers import train_and_resume
+from toy_runs import EMA, PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, recorded, tcl
+
+from tcl_plugin.evaluation import TABLE_NAME
+from tcl_plugin.hooks.conditions import what_has_changed
+from tcl_plugin.hooks.epoch_seed_hook import EpochSeedHook
+
+SEEDS = dict(type='EpochSeedHook')
+EPOCHS = 2
+LAST = f'epoch_{EPOCHS}.pth'
+
+CROP = dict(type='BatchRandomCrop', size=8, padding=1)
+CUT_ON_DEVICE = dict(
+    type='BatchViewDataPreprocessor',
+    views=[dict(num_views=3, transforms=[CROP])],
+    mean=[127.5] * 3,
+    std=[127.5] * 3,
+)
+
+
+def loader(pipeline, **changes):
+    """Config of the training images."""
+    return (
+        dict(
+            batch_size=16,
+            dataset=noisy_digits(pipeline=pipeline),
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            collate_fn=dict(type='default_collate'),
+        )
+        | changes
+    )
+
+
+# Model, hooks and data loader of each kind of run. All of them mix images by torch's global generator, and validation
+# draws from it too.
+KINDS = {
+    # With interval=2 the second epoch, too, is trained by what was known of the labels before the first.
+    'device': (
+        tcl(warmup_epochs=0) | dict(data_preprocessor=CUT_ON_DEVICE),
+        [hook(interval=2), dict(type='ResidentDataHook')],
+        loader(PLAIN_PIPELINE, num_workers=0),
+    ),
+    'process': (tcl(), [hook(), EMA], loader(THREE_VIEWS, num_workers=0)),
+    'workers stay': (tcl(), [hook()], loader(THREE_VIEWS, num_workers=2, persistent_workers=True)),
+    'workers start': (tcl(), [hook()], loader(THREE_VIEWS, num_workers=1)),
+}
+
+
+def train(work_dir, kind='device', seeds=SEEDS, **changes):
+    model, hooks, images = KINDS[kind]
+    changes = dict(max_epochs=EPOCHS, train_dataloader=images) | changes
+    changes.setdefault('train_cfg', dict(by_epoch=True, max_epochs=changes['max_epochs'], val_interval=1))
+    runner = build_runner(work_dir, model, None, *hooks, *filter(None, [seeds]), **changes)
+    runner.train()
+    if runner.train_dataloader.persistent_workers:
+        # The garbage collector would wait five seconds for each.
+        runner.train_dataloader._iterator._shutdown_workers()
+    return runner
+
+
+def resume(work_dir, checkpoint, kind='device', **changes):
+    """Go on from a checkpoint: all that a run that was killed has."""
+    return train(work_dir, kind, resume=True, load_from=str(checkpoint), **changes)
+
+
+def values_of(path):
+    """All that a checkpoint holds of training, by name."""
+    checkpoint = torch.load(path, weights_only=True)
+    values = {f'weight {name}': value for name, value in checkpoint['state_dict'].items()}
+    for index, state in checkpoint['optimizer']['state'].items():
+        values |= {f'optimizer {index} {name}': value for name, value in state.items()}
+    scalars = checkpoint['message_hub']['log_scalars']
+    return values | {
+        name: torch.from_numpy(history.data[0].astype(float)) for name, history in scalars.items() if 'loss' in name
+    }
+
+
+def differing(one, other):
+    """Names of what differs between two checkpoints."""
+    one, other = values_of(one), values_of(other)
+    assert one.keys() == other.keys()
+    return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    """A function that trains without a stop, once for each kind, and returns the work directory."""
+    known = {}
+
+    def get(kind):
+        if kind not in known:
+            known[kind] = tmp_path_factory.mktemp('whole')
+            train(known[kind], kind)
+        return known[kind]
+
+    return get
+
+
+# It makes no difference, either, how many workers there are, and whether they are the same for all epochs.
+@pytest.mark.parametrize(
+    ('kind', 'later'), [('device', 'device'), ('process', 'process'), ('workers stay', 'workers start')]
+)
+def test_stopped_run_goes_on_as_if_it_had_not(kind, later, whole, tmp_path, capsys):
+    resume(tmp_path, whole(kind) / 'epoch_1.pth', later)
+    assert differing(tmp_path / LAST, whole(kind) / LAST) == []
+    assert (tmp_path / TABLE_NAME).read_bytes() == (whole(kind) / TABLE_NAME).read_bytes()
+    # To the last step, losses are those that the other run has logged.
+    assert [line for line in recorded(tmp_path) if 'loss' in line][-1] in recorded(whole(kind))
+    assert 'no longer bit for bit' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('kind', ['device', 'workers start'])
+def test_epochs_differ(kind, tmp_path):
+    """Workers that start anew with each epoch would otherwise draw the same numbers in each."""
+    model, _, images = KINDS[kind]
+    in_order = images | dict(sampler=dict(type='DefaultSampler', shuffle=False))
+    runner = build_runner(tmp_path, model, None, train_dataloader=in_order)
+    seeds = EpochSeedHook()
+    seeds.before_train(runner)
+    first, second, again = (first_batch(runner, seeds, epoch) for epoch in (0, 1, 1))
+    assert not torch.equal(first, second) and torch.equal(second, again)
+
+
+def first_batch(runner, seeds, epoch):
+    """Images of the first batch of an epoch, as the network gets them."""
+    runner.train_loop._epoch = epoch
+    seeds.before_train_epoch(runner)
+    batch = next(iter(runner.train_dataloader))
+    return runner.model.data_preprocessor(batch, True)['inputs'][0]
+
+
+def test_seed_is_that_of_the_checkpoint(whole, tmp_path, capsys):
+    """Of the run and its sampler, whatever is chosen now; without a choice each start would draw another."""
+    resume(tmp_path, whole('device') / 'epoch_1.pth', randomness=dict(seed=5))
+    assert differing(tmp_path / LAST, whole('device') / LAST) == []
+    assert 'randomness.seed=5 is left aside' in capsys.readouterr().out
+
+
+def test_loop_without_epochs(tmp_path):
+    """Views are cut on the device; what is read is not random."""
+    model = classifier(type='MixupClassifier', data_preprocessor=CUT_ON_DEVICE | dict(views=[dict(transforms=[CROP])]))
+    every = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2))
+    settings = dict(
+        train_dataloader=loader(PLAIN_PIPELINE, num_workers=0),
+        train_cfg=dict(by_epoch=False, max_iters=3),
+        default_hooks=every,
+    )
+    build_runner(tmp_path / 'whole', model, None, SEEDS, **settings).train()
+    settings |= dict(resume=True, load_from=str(tmp_path / 'whole' / 'iter_2.pth'))
+    build_runner(tmp_path / 'rest', model, None, SEEDS, **settings).train()
+    assert differing(tmp_path / 'rest' / 'iter_3.pth', tmp_path / 'whole' / 'iter_3.pth') == []
+
+
+def test_two_processes(two_processes, tmp_path):
+    assert two_processes(train_and_resume, str(tmp_path)) == [[], []]
+
+
+def forget(checkpoint):
+    """As an earlier release would have saved it."""
+    del checkpoint['conditions'], checkpoint['label_quality']
+
+
+def of_two_processes(checkpoint):
+    """As if two processes had trained."""
+    checkpoint['conditions']['processes'] = 2
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [(forget, 'written without EpochSeedHook'), (of_two_processes, 'bit for bit as it would have')],
+)
+def test_another_run_goes_on_and_says_so(change, words, whole, tmp_path, capsys):
+    checkpoint = torch.load(whole('device') / 'epoch_1.pth', weights_only=True)
+    change(checkpoint)
+    torch.save(checkpoint, tmp_path / 'changed.pth')
+    assert resume(tmp_path, tmp_path / 'changed.pth').epoch == EPOCHS
+    lines = [line for line in capsys.readouterr().out.splitlines() if 'EpochSeedHook:' in line]
+    assert len(lines) == 1 and words in lines[0]
+    assert change is forget or 'processes 2 before, 1 now' in lines[0]
+
+
+SAME = dict(processes=1, batch_size=16, workers='none', labels='a', device='cpu', torch='2')
+
+
+@pytest.mark.parametrize(
+    ('now', 'settings', 'words'),
+    [
+        ({}, {}, None),
+        (dict(batch_size=8), {}, 'batch size 16 before, 8 now'),
+        (dict(labels='b'), {}, 'given labels with SHA-256 a before, b now'),
+        (dict(workers='some', torch='3'), {}, 'workers none before, some now; torch 2 before, 3 now'),
+        ({}, dict(iter=7), 'after 1 iterations of an epoch, which begins again'),
+        ({}, dict(counts=4), 'gradients of the last 2 iterations, not applied yet'),
+    ],
+)
+def test_what_is_no_longer_exact_is_said(now, settings, words):
+    settings = dict(iter=6, counts=1) | settings
+    runner = SimpleNamespace(
+        iter=settings['iter'],
+        model=torch.nn.Linear(1, 1),
+        train_loop=None,
+        train_dataloader=range(3),
+        cfg=dict(optim_wrapper=dict(accumulative_counts=settings['counts'])),
+    )
+    reasons = '; '.join(what_has_changed(runner, SAME, SAME | now))
+    assert words in reasons if words else not reasons
