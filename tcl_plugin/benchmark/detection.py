@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from ..detection import OODDetector
 from ..hooks.findings import find
 from ..hooks.ordered_pass import PassBatch
+from .memory import peak_bytes
 
 NOISE_RATE = 0.4
 # Length of the noise around a class's centre, which has length 1: enough for right and wrong labels to overlap.
@@ -84,7 +85,7 @@ def measure_detection(
     begin = time.perf_counter()
     findings = find(samples, detector, samples.given, num_classes)
     seconds = time.perf_counter() - begin - samples.seconds
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
+    peak = peak_bytes()
     kept = num_samples * feat_dim * torch.finfo(detector.feature_dtype).bits // 8
     called_right = findings.clean_prob > 0.5
     detector.max_samples = num_samples

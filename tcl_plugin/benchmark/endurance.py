@@ -17,6 +17,7 @@ from ..detection import OODDetector
 from ..evaluation import LabelTable, write_label_table
 from ..hooks.findings import find
 from .detection import SyntheticPass
+from .memory import peak_bytes
 
 
 class ManyImages(BaseDataset):
@@ -77,7 +78,7 @@ def measure_large(folder: Path, num_samples: int, feat_dim: int, num_classes: in
         detection_seconds=detected - wrapped,
         paths_seconds=listed - detected,
         table_seconds=time.process_time() - listed,
-        peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # Linux counts KiB
+        peak_mib=peak_bytes() / 2**20,
         table_mib=(folder / 'label_quality.csv').stat().st_size / 2**20,
         accuracy=float(((found.clean_prob > 0.5) == (samples.given == dataset.true_labels)).mean()),
     )

@@ -2,7 +2,6 @@
 """Time the stages of training."""
 
 import copy
-import resource
 import statistics
 import time
 import warnings
@@ -19,6 +18,7 @@ from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..hooks import LabelNoiseHook
+from .memory import peak_bytes
 
 TRAIN_STAGES = ('waiting for data', 'transfer', 'views', 'forward', 'backward', 'optimiser')
 # Operations are counted on so few samples, since a counted step is a slow one.
@@ -183,7 +183,7 @@ class Timed:
 def _peak_memory(device: torch.device) -> int:
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
+    return peak_bytes()
 
 
 def build_timed(cfg: Config, num_test: int) -> Timed:

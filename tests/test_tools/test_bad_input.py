@@ -16,7 +16,6 @@ LABELS = np.arange(NUM_TRAIN) % NUM_CLASSES
 EARLIER = ('label_quality.csv', 'epoch_2.pth', 'last_checkpoint')
 
 LABEL_FILE = ('train_dataloader.dataset.noise=None', 'train_dataloader.dataset.label_file=labels.npy')
-ONE_GMM_PER_CLASS = 'custom_hooks.0.detector.per_class=True'
 
 
 def labels_with(index, label):
@@ -79,15 +78,6 @@ def test_label_file(complain, labels, words):
 def test_noise(complain, flag, words):
     line = complain(f'train_dataloader.dataset.noise.{flag}')
     assert all(word in line for word in words), line
-
-
-@pytest.mark.parametrize('count', [0, 1])
-def test_too_few_samples_for_a_gmm_per_class(complain, count):
-    labels = np.where(LABELS == 3, 4, LABELS)
-    labels[:count] = 3
-    np.save('labels.npy', labels)
-    line = complain(*LABEL_FILE, ONE_GMM_PER_CLASS)
-    assert f'class 3 has {count} sample' in line and 'per_class=False' in line
 
 
 # Parts that do not fit
