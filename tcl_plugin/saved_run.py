@@ -30,12 +30,14 @@ class Outputs:
         features (np.ndarray): Unit-length representations, float32, shape (N, D).
         predicted (np.ndarray): Predicted classes, int64, shape (N,).
         labels (np.ndarray): Labels that the data set gives, int64, shape (N,).
+        probs (np.ndarray, optional): Predictions, float32, shape (N, K).
     """
 
     index: np.ndarray
     features: np.ndarray
     predicted: np.ndarray
     labels: np.ndarray
+    probs: np.ndarray | None = None
 
 
 def open_run(work_dir: str | Path, device: str = 'cpu') -> tuple[Config, nn.Module]:
@@ -137,6 +139,6 @@ def collect(model: nn.Module, dataset: Dataset, batch_size: int, what: str = 'im
         Outputs: What it says.
     """
     with watched_pass(model, build_pass_loader(dataset, batch_size, num_workers=0), what) as batches:
-        rows = [(b.index, b.features, b.probs.argmax(dim=1), b.labels) for b in batches]
+        rows = [(b.index, b.features, b.probs.argmax(dim=1), b.labels, b.probs.float()) for b in batches]
     parts = zip(*rows, strict=True)
     return Outputs(*(torch.cat(part).cpu().numpy() for part in parts))

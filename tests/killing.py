@@ -47,6 +47,26 @@ def _repeat(work: Callable, beginning) -> None:
         number += 1
 
 
+def killed_in_the_middle(work: Callable, room: int) -> None:
+    """Let a process write, and let the system kill it when a file of it has a certain size.
+
+    Args:
+        work (Callable): What it does, without arguments.
+        room (int): The size in bytes.
+    """
+
+    def begin() -> None:
+        # Python asks for an error instead.
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        with full_disk(room):
+            work()
+
+    process = multiprocessing.get_context('fork').Process(target=begin)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGXFSZ, 'the process has not been killed'
+
+
 @contextlib.contextmanager
 def full_disk(room: int) -> Iterator[None]:
     """Refuse to let files grow beyond a size: writing fails half-way, as it does where no room is left.

@@ -280,7 +280,7 @@ def draw_all_in_one(args):
     first = next(iter(args.runs.values()))
     audit = read_audit(first)
     table = audit.table
-    mixture = mixture_of(detector_of(first), table.label_quality, table.given_label, len(audit.classes))
+    mixture = mixture_of(detector_of(first), table.scores, table.given_label, len(audit.classes))
     cells = doubtful_images(audit, MOST_IMAGES)
     save(draw_overview(records, table, mixture, cells, common_title(args)), args.out)
     print(args.out)

@@ -5,6 +5,7 @@ from .beta_mixture import BetaMixture, BetaMixtureDetector, fit_beta_mixture
 from .degenerate import DetectionWarning
 from .gmm import ScoreMixture, fit_clean_probability, fit_score_mixture
 from .knn import KNNDetector
+from .label_posterior import LabelPosterior, estimate_transition
 from .mixture import class_means, class_variances, posterior
 from .ood import OODDetector
 from .small_loss import SmallLossDetector
@@ -15,12 +16,14 @@ __all__ = [
     'BetaMixtureDetector',
     'DetectionWarning',
     'KNNDetector',
+    'LabelPosterior',
     'OODDetector',
     'ScoreMixture',
     'SmallLossDetector',
     'class_means',
     'class_variances',
     'count_transitions',
+    'estimate_transition',
     'fit_beta_mixture',
     'fit_clean_probability',
     'fit_score_mixture',

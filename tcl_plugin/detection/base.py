@@ -93,7 +93,7 @@ class BaseDetector(ABC):
         """
 
     def label_quality(self, scores: np.ndarray) -> np.ndarray:
-        """Bring scores to [0, 1], for people to read.
+        """Bring scores to [0, 1], for people to read in the column ``score``.
 
         Args:
             scores (np.ndarray): Score of each sample, shape (N,).

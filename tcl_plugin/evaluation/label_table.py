@@ -27,9 +27,12 @@ class LabelTable:
         img_path (np.ndarray, optional): Where images are files; empty for an image that is none.
         given_label (np.ndarray): int64, shape (N,).
         predicted_label (np.ndarray): Class predicted on the plain image, int64, shape (N,).
-        label_quality (np.ndarray): Score of the given label in [0, 1], shape (N,).
-        clean_prob (np.ndarray): Probability that the given label is right, shape (N,).
-        is_label_issue (np.ndarray): Whether it is called wrong (``clean_prob <= 0.5``), bool, shape (N,).
+        label_quality (np.ndarray): Probability that the given label is right, by
+            :class:`~tcl_plugin.detection.LabelPosterior`, shape (N,); of tables of earlier releases, the score.
+        score (np.ndarray, optional): Score of the given label by the run's detector, shape (N,).
+        clean_prob (np.ndarray): Probability that the given label is right by the detector, which is what steers
+            the training, shape (N,).
+        is_label_issue (np.ndarray): Whether it is called wrong (``label_quality < 0.5``), bool, shape (N,).
         suggested_label (np.ndarray, optional): Class that the detector finds likeliest, int64, shape
             (N,). It is there for every sample, whether or not its label is called wrong, so that
             another threshold on ``clean_prob`` can be chosen later; only for a label issue is it a
@@ -48,6 +51,7 @@ class LabelTable:
     given_label: np.ndarray
     predicted_label: np.ndarray
     label_quality: np.ndarray
+    score: np.ndarray | None = None
     clean_prob: np.ndarray
     is_label_issue: np.ndarray
     suggested_label: np.ndarray | None = None
@@ -60,6 +64,16 @@ class LabelTable:
 
     def __len__(self) -> int:
         return len(self.sample_idx)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """np.ndarray: Scores by the detector, shape (N,), also of a table of an earlier release."""
+        return self.label_quality if self.score is None else self.score
+
+    @property
+    def right_prob(self) -> np.ndarray:
+        """np.ndarray: Probability that the given label is right, by which the table calls it wrong, shape (N,)."""
+        return self.clean_prob if self.score is None else self.label_quality
 
     def columns(self) -> dict[str, np.ndarray]:
         """Get the columns that are known, by name.
@@ -118,7 +132,7 @@ _BOOLS = {'True': True, 'False': False}
 
 # How each column is read back; what is not named is whole numbers.
 _READERS = {
-    **dict.fromkeys((*_SHARES, 'label_quality'), lambda cells: list(map(float, cells))),
+    **dict.fromkeys((*_SHARES, 'label_quality', 'score'), lambda cells: list(map(float, cells))),
     'is_label_issue': lambda cells: [_BOOLS[cell] for cell in cells],
 }
 
@@ -183,7 +197,7 @@ def _read_column(name: str, cells: Sequence[str]) -> np.ndarray:
         raise ValueError(f'column {name}: {error}') from error
     if name in _SHARES:
         wrong = ~((values >= 0) & (values <= 1))  # NaN is neither
-    elif name == 'label_quality':  # detectors of others may have another scale
+    elif name in ('label_quality', 'score'):  # detectors of others may have another scale
         wrong = ~np.isfinite(values)
     else:
         # Only for an image that belongs to no class is there a label below 0.

@@ -101,8 +101,8 @@ def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.
         labels[batch.index] = label
         index.append(batch.index)
     # From all processes, so that all refuse alike: the others would wait for one that stops.
-    _refuse_broken(_add_up(broken))
-    findings = Findings(predicted_label=_add_up(labels), predicted_prob=_add_up(probs).astype(np.float64))
+    _refuse_broken(add_up(broken))
+    findings = Findings(predicted_label=add_up(labels), predicted_prob=add_up(probs).astype(np.float64))
     if detector is not None:
         local = detector.compute()
         findings.prototypes = local.prototypes
@@ -110,14 +110,14 @@ def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.
         index = torch.cat(list(index))
         scores = torch.zeros(len(given), dtype=torch.float64, device=index.device)
         scores[index] = local.scores.double()
-        findings.scores = _add_up(scores)
+        findings.scores = add_up(scores)
         _refuse('scores', np.flatnonzero(~np.isfinite(findings.scores)))
         if local.suggested_label is not None:
             label = index.new_zeros(len(given))
             label[index] = local.suggested_label
             prob = torch.zeros(len(given), device=index.device)
             prob[index] = local.suggested_prob
-            findings.suggested_label, findings.suggested_prob = _add_up(label), _add_up(prob).astype(np.float64)
+            findings.suggested_label, findings.suggested_prob = add_up(label), add_up(prob).astype(np.float64)
         with _noting(findings.remarks):
             clean_prob = detector.clean_probability(findings.scores, given, num_classes)
         _refuse('clean probabilities', np.flatnonzero(~np.isfinite(clean_prob)))
@@ -160,8 +160,15 @@ def _refuse_centres(prototypes: Tensor | None) -> None:
         raise BadNumbersError(text, 'centres', np.empty(0, dtype=np.int64))
 
 
-def _add_up(table: Tensor) -> np.ndarray:
-    """Put together tables, shape (N,), in which each process has filled the rows of its own samples."""
+def add_up(table: Tensor) -> np.ndarray:
+    """Put together tables in which each process has filled the rows of its own samples.
+
+    Args:
+        table (Tensor): This process's rows, and 0 in all others, shape (N,).
+
+    Returns:
+        np.ndarray: All rows, shape (N,).
+    """
     dist.all_reduce(table)
     return table.cpu().numpy()
 

@@ -14,11 +14,13 @@ from torch import Tensor
 from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 from ..datasets.sidecar import digest
+from ..detection.base import BaseDetector
 from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
 from ..reports.histogram import picture_scores
 from .bad_numbers import evidence_of_pass
 from .checks import refuse_batch_augments
 from .findings import Findings, build_detector, find
+from .label_judge import Judgement, LabelJudge
 from .ordered_pass import build_pass_loader, watched_pass
 from .prob_export import ProbExport
 
@@ -204,9 +206,10 @@ class LabelNoiseHook(Hook):
         """
         dataset = runner.train_dataloader.dataset
         exported = ProbExport() if self.export else None
+        judge = LabelJudge() if self.detector is not None else None
         with watched_pass(unwrap_model(runner.model), self._loader, f'labels after epoch {epoch}') as batches:
-            if exported is not None:
-                batches = exported.watch(batches)
+            for watcher in (exported, judge):
+                batches = batches if watcher is None else watcher.watch(batches)
             with evidence_of_pass(runner, dataset, epoch):
                 findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
         self._remark(runner, epoch, findings)
@@ -214,14 +217,19 @@ class LabelNoiseHook(Hook):
             self._tell(runner, torch.from_numpy(findings.clean_prob), findings.prototypes)
         scalars = _scalars(findings, dataset.given_labels, dataset.true_labels)
         _log(runner, epoch, scalars)
-        if findings.clean_prob is not None and dist.is_main_process():
-            table = _table(findings, self.detector.label_quality(findings.scores), dataset)
-            write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
-            if self.plot_interval and epoch and epoch % self.plot_interval == 0:
-                picture = picture_scores(table, self.detector, dataset.num_classes, f'epoch {epoch}')
-                runner.visualizer.add_image(PICTURE_NAME, picture, step=epoch)
+        judgement = None if judge is None else judge.judge(len(dataset))
+        if judgement is not None and dist.is_main_process():
+            self._record(runner, epoch, _table(findings, judgement, self.detector, dataset))
         if exported is not None:
             exported.write(runner.work_dir, dataset.given_labels, dataset.num_classes)
+
+    def _record(self, runner: Runner, epoch: int, table: LabelTable) -> None:
+        """Write the table, and draw it where that is due."""
+        write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
+        if self.plot_interval and epoch and epoch % self.plot_interval == 0:
+            num_classes = runner.train_dataloader.dataset.num_classes
+            picture = picture_scores(table, self.detector, num_classes, f'epoch {epoch}')
+            runner.visualizer.add_image(PICTURE_NAME, picture, step=epoch)
 
     def _remark(self, runner: Runner, epoch: int, findings: Findings) -> None:
         """Log each kind of thing that went otherwise than it should once in a run."""
@@ -332,19 +340,18 @@ def _log(runner: Runner, epoch: int, scalars: dict[str, float]) -> None:
     runner.visualizer.add_scalars({f'label_noise/{name}': value for name, value in scalars.items()}, step=epoch)
 
 
-def _table(findings: Findings, label_quality: np.ndarray, dataset) -> LabelTable:
-    suggests = findings.suggested_label is not None
+def _table(findings: Findings, judgement: Judgement, detector: BaseDetector, dataset) -> LabelTable:
     table = LabelTable(
         sample_idx=np.arange(len(dataset)),
         img_path=dataset.img_paths,
         given_label=dataset.given_labels,
         predicted_label=findings.predicted_label,
-        label_quality=label_quality,
+        label_quality=judgement.quality,
+        score=detector.label_quality(findings.scores),
         clean_prob=findings.clean_prob,
-        is_label_issue=findings.clean_prob <= 0.5,
-        # A detector without an opinion on all classes leaves it to the classifier.
-        suggested_label=findings.suggested_label if suggests else findings.predicted_label,
-        suggested_prob=findings.suggested_prob if suggests else findings.predicted_prob,
+        is_label_issue=judgement.quality < 0.5,
+        suggested_label=judgement.likely_label,
+        suggested_prob=judgement.likely_prob,
         predicted_prob=findings.predicted_prob,
         true_label=dataset.true_labels,
     )

@@ -18,7 +18,7 @@ def mixture_of(
 
     Args:
         detector (BaseDetector, optional): The detector.
-        scores (np.ndarray): ``label_quality`` of each sample, shape (N,).
+        scores (np.ndarray): Score of each sample, shape (N,).
         given (np.ndarray): Given labels, shape (N,).
         num_classes (int): Number of classes K.
 
@@ -60,9 +60,9 @@ def draw_table(table: LabelTable, detector: BaseDetector | None, num_classes: in
     Returns:
         matplotlib.figure.Figure: The picture.
     """
-    mixture = mixture_of(detector, table.label_quality, table.given_label, num_classes)
+    mixture = mixture_of(detector, table.scores, table.given_label, num_classes)
     is_wrong = None if table.true_label is None else table.given_label != table.true_label
-    return draw_histogram(table.label_quality, is_wrong, mixture, title)
+    return draw_histogram(table.scores, is_wrong, mixture, title)
 
 
 def draw_histogram(

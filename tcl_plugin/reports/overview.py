@@ -44,7 +44,7 @@ def draw_overview(
         draw_panel(axis, records, *panel)
     accuracy.legend(fontsize='small')
     is_wrong = None if table.true_label is None else table.given_label != table.true_label
-    draw_scores(scores, table.label_quality, is_wrong, mixture)
+    draw_scores(scores, table.scores, is_wrong, mixture)
     scores.set_xlabel(f'{first}: score of the given label')
     caption = caption_of(cells, int(table.is_label_issue.sum()))
     fill_gallery(below, cells, f'{first}: {caption}')

@@ -27,6 +27,7 @@ def test_round_trip(tmp_path):
     # Names as people have them: with a comma, a quotation mark, and no ASCII.
     paths = ['a,b.png', 'c "d".png', 'é/ü.png']
     suggested = dict(suggested_label=np.array([2, 1, 1]), suggested_prob=np.array([0.5, 0.75, 1.0]))
+    suggested['score'] = np.array([0.25, 1e-9, 1.0])
     table = make_table(true_label=np.array([2, -1, 1]), img_path=np.array(paths), **suggested)
     names = np.array(['cat', 'dog', 'cow'])
     table.given_class, table.predicted_class, table.suggested_class = names[[2, 0, 1]], names[[2, 1, 1]], names
@@ -57,13 +58,14 @@ def test_file_as_spreadsheets_read_it(tmp_path):
 
 def test_columns_as_cleanlab_names_them(tmp_path):
     suggested = dict(suggested_label=np.array([2, 1, 1]), suggested_prob=np.array([0.5, 0.75, 1.0]))
+    suggested['score'] = np.array([0.25, 1e-9, 1.0])
     table = make_table(img_path=['a.png', None, 'c.png'], **suggested).with_classes(['cat', 'dog', 'a, b'])
     write_label_table(tmp_path / 'table.csv', table)
     assert (tmp_path / 'table.csv').read_text().split('\n')[:3] == [
-        'sample_idx,img_path,given_label,predicted_label,label_quality,clean_prob,is_label_issue,'
+        'sample_idx,img_path,given_label,predicted_label,label_quality,score,clean_prob,is_label_issue,'
         'suggested_label,suggested_prob,given_class,predicted_class,suggested_class,predicted_prob',
-        '0,a.png,2,2,0.5,0.75,False,2,0.5,"a, b","a, b","a, b",0.9',
-        '1,,0,1,1e-09,0,True,1,0.75,cat,dog,dog,0.123457',
+        '0,a.png,2,2,0.5,0.25,0.75,False,2,0.5,"a, b","a, b","a, b",0.9',
+        '1,,0,1,1e-09,1e-09,0,True,1,0.75,cat,dog,dog,0.123457',
     ]
     assert read_label_table(tmp_path / 'table.csv').given_class.tolist() == ['a, b', 'cat', 'dog']
     assert make_table().with_classes(['x', 'y', 'z']).suggested_class is None

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from killing import full_disk, killed_at_work
+from killing import full_disk, killed_at_work, killed_in_the_middle
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, noisy_digits
@@ -57,6 +57,19 @@ def test_killed_writers_leave_a_whole_checkpoint(saving, tmp_path):
         # Not only is there one: it is the one on record.
         assert found.on_record and not found.damaged
         assert torch.load(found.path, weights_only=True)['state_dict']
+
+
+def test_killed_in_the_middle_of_the_same_checkpoint(saving, tmp_path):
+    """As where a new best accuracy is noted in it."""
+    saving(0)
+    size = (tmp_path / 'epoch_1.pth').stat().st_size
+    killed_in_the_middle(lambda: saving(0), size // 2)
+    found = find_whole_checkpoint(tmp_path)
+    assert found.on_record and not found.damaged
+    # What is left of the new one, the next writer replaces.
+    assert (tmp_path / 'epoch_1.pth.tmp').stat().st_size == size // 2
+    saving(0)
+    assert not list(tmp_path.glob('*.tmp'))
 
 
 def test_full_disk(saving, tmp_path):

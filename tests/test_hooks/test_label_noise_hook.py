@@ -28,6 +28,7 @@ from toy_runs import (
 )
 
 from tcl_plugin.compat import unwrap_model
+from tcl_plugin.detection import estimate_transition
 from tcl_plugin.evaluation import detection_metrics, fitted_share, read_label_table
 from tcl_plugin.hooks import LabelNoiseHook, prob_export
 from tcl_plugin.hooks.label_noise_hook import TABLE_NAME, pipeline_of_loader
@@ -89,7 +90,7 @@ def test_table_says_what_the_head_knows(finished):
     assert table.true_label.tolist() == dataset.true_labels.tolist()
     assert table.img_path is None
     np.testing.assert_allclose(table.clean_prob, clean_prob_of(unwrap_model(runner.model)), rtol=1e-4, atol=1e-30)
-    assert (table.is_label_issue == (table.clean_prob <= 0.5)).all() and table.is_label_issue.any()
+    assert (table.is_label_issue == (table.label_quality < 0.5)).all() and table.is_label_issue.any()
     assert table.given_class.tolist() == [str(label) for label in table.given_label]
     assert table.suggested_class.tolist() == [str(label) for label in table.suggested_label]
     assert not list(work_dir.glob('*.tmp')) and not list(work_dir.glob('*.npy'))
@@ -112,18 +113,23 @@ def test_table_says_what_the_network_sees(finished):
     posterior = (projections @ means.t() / 0.25).softmax(dim=1)
     scores = posterior[torch.arange(NUM_TRAIN), torch.tensor(dataset.given_labels)]
     # The detector keeps representations in half precision.
-    np.testing.assert_allclose(table.label_quality, scores, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(table.score, scores, rtol=0, atol=1e-3)
+    given = torch.tensor(dataset.given_labels)
+    joint = probs.t().double() @ torch.nn.functional.one_hot(given, 10).double()
+    judged = probs * estimate_transition(joint)[:, given].t().float()
+    judged /= judged.sum(dim=1, keepdim=True)
+    np.testing.assert_allclose(table.label_quality, judged[torch.arange(NUM_TRAIN), given], rtol=0, atol=1e-3)
     # Half precision may choose the other of two classes that are as likely.
-    suggested = posterior[torch.arange(NUM_TRAIN), torch.tensor(table.suggested_label)]
-    np.testing.assert_allclose(suggested, posterior.max(dim=1).values, rtol=0, atol=1e-3)
+    suggested = judged[torch.arange(NUM_TRAIN), torch.tensor(table.suggested_label)]
+    np.testing.assert_allclose(suggested, judged.max(dim=1).values, rtol=0, atol=1e-3)
     np.testing.assert_allclose(table.suggested_prob, suggested, rtol=0, atol=1e-3)
 
 
 def test_scalars_are_those_of_the_table(finished):
     _, _, work_dir, _ = finished
     table, scalars = read_label_table(work_dir / TABLE_NAME), logged(work_dir)[3]
-    expected = detection_metrics(table.clean_prob, table.label_quality, table.given_label, table.true_label)
-    expected['estimated_noise_rate'] = table.is_label_issue.mean()
+    expected = detection_metrics(table.clean_prob, table.score, table.given_label, table.true_label)
+    expected['estimated_noise_rate'] = (table.clean_prob <= 0.5).mean()
     expected['noise_rate'] = (table.given_label != table.true_label).mean()
     expected['wrong_labels_fitted'] = fitted_share(table.predicted_label, table.given_label, table.true_label)
     # The table has six digits, in which two values may be the same.
@@ -140,7 +146,7 @@ def test_images_of_no_class(tmp_path):
     wrong = table.given_label != table.true_label
     assert (table.true_label == -1).sum() == 10 and wrong[table.true_label == -1].all()
     assert scalars['noise_rate'] == runner.train_dataloader.dataset.noise_rate == wrong.mean() > 0.5
-    assert scalars['recall'] == table.is_label_issue[wrong].mean()
+    assert scalars['recall'] == (table.clean_prob <= 0.5)[wrong].mean()
     assert scalars['wrong_labels_fitted'] == (table.predicted_label == table.given_label)[wrong].mean()
 
 

@@ -49,7 +49,7 @@ def page_data(path):
 def test_ranked_list(audited, trained):
     table, issues = read_label_table(trained / 'label_quality.csv'), read_label_table(audited / 'label_issues.csv')
     assert sorted(issues.sample_idx) == np.flatnonzero(table.is_label_issue).tolist() and len(issues) > 0
-    order = list(zip(issues.clean_prob, issues.label_quality, -issues.suggested_prob, issues.sample_idx, strict=True))
+    order = list(zip(issues.label_quality, issues.score, -issues.suggested_prob, issues.sample_idx, strict=True))
     assert order == sorted(order)
     assert issues.given_label.tolist() == table.given_label[issues.sample_idx].tolist()
 

@@ -96,7 +96,7 @@ def _card(audit: Audit, row: int, picture: Thumbnail) -> dict:
         'given': int(table.given_label[row]),
         'suggested': int(table.suggested_label[row]),
         'true': None if table.true_label is None else int(table.true_label[row]),
-        'clean': float(table.clean_prob[row]),
+        'clean': float(table.right_prob[row]),
         'prob': float(table.suggested_prob[row]),
         'path': path,
         'src': picture.uri,

@@ -34,11 +34,11 @@ class Audit:
     def ranking(self) -> np.ndarray:
         """np.ndarray: Samples whose label is called wrong, the most doubtful first, int64, shape (M,).
 
-        By clean probability, then by label quality (probabilities near 0 are equal in print), then
-        by the probability of the suggested class.
+        By the probability that the label is right, then by the detector's score (probabilities near 0 are
+        equal in print), then by the probability of the suggested class.
         """
         table, issues = self.table, np.flatnonzero(self.table.is_label_issue)
-        keys = (issues, -table.suggested_prob[issues], table.label_quality[issues], table.clean_prob[issues])
+        keys = (issues, -table.suggested_prob[issues], table.scores[issues], table.right_prob[issues])
         return issues[np.lexsort(keys)]
 
     @cached_property

@@ -88,7 +88,7 @@ def _measure(audit: Audit) -> dict:
         'noise_rate': _share(table.given_label != true),
         'noise_rate_after_correction': _share(audit.corrected != true),
         'suggestions_right': _share((table.suggested_label == true)[issue]),
-        **detection_metrics(table.clean_prob, table.label_quality, table.given_label, true),
+        **detection_metrics(table.right_prob, table.scores, table.given_label, true),
     }
 
 
