@@ -27,7 +27,7 @@ def plan(tool, *argv):
     return tool.plan(tool.parse_args([str(arg) for arg in argv]))
 
 
-def test_every_config_under_every_noise_and_seed(tool):
+def test_every_config_under_every_noise_and_seed(tool, workplace):
     jobs = plan(tool, DIGITS, CE, '--noises', 'sym20', 'sym50', '--seeds', '0', '1', '--work-dir', 'w')
     names = [f'w/{method}_digits_{noise}/seed{seed}'
              for seed in (0, 1) for noise in ('sym20', 'sym50') for method in ('tcl', 'ce')]  # fmt: skip
@@ -67,7 +67,7 @@ def test_seeds_reach_all_that_is_drawn(tool):
     assert job.options == ['randomness.seed=7', f'{dataset}.noise.seed=7', f'{dataset}.open_set.seed=7']
 
 
-def test_a_second_stage_brings_its_first(tool):
+def test_a_second_stage_brings_its_first(tool, workplace):
     first, second = plan(tool, PLUS, '--seeds', '3', '--noises', 'sym50', '--work-dir', 'w')
     assert (first.config.name, str(first.folder)) == ('tcl_digits_sym50.py', 'w/tcl_digits_sym50/seed3')
     assert second.needs is first and second.options[-1] == 'load_from=w/tcl_digits_sym50/seed3/epoch_24.pth'
