@@ -17,6 +17,12 @@ GRACE_SECONDS = 10
 MAX_LENGTH = 600
 HINT_VARIABLE = 'TCL_TRACEBACK'
 
+# Said by models of this package, and for those of mmpretrain, which do not look.
+SEVERAL_VIEWS = (
+    '{model} trains on one view of each image, got {views}: take MultiView out of the pipeline (or views out of '
+    'data_preprocessor), or choose a model that trains on views, such as TCL'
+)
+
 
 class UserError(Exception):
     """Something that the caller can put right. Its message names file or value, and says what to do."""

@@ -5,7 +5,7 @@ import re
 
 import torch
 
-from .errors import local_values, one_line, raised_in
+from .errors import SEVERAL_VIEWS, local_values, one_line, raised_in
 
 
 def explain_image(error):
@@ -50,11 +50,7 @@ def explain_views(error):
         views = len(inputs) if isinstance(inputs, (list, tuple)) or getattr(inputs, 'ndim', 0) == 5 else 0
         if views:
             owners = [type(owner).__name__ for owner in local_values(error, 'self') if hasattr(owner, 'extract_feat')]
-            return (
-                f'{owners[-1] if owners else "the model"} trains on one view of each image, got {views}: take '
-                'MultiView out of the pipeline (or views out of data_preprocessor), or choose a model that trains on '
-                'views, such as TCL'
-            )
+            return SEVERAL_VIEWS.format(model=owners[-1] if owners else 'the model', views=views)
     return None
 
 

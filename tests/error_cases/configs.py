@@ -166,6 +166,7 @@ def built(kind: str) -> torch.nn.Module:
         plain=classifier(),
         tcl_with_linear_head=tcl() | dict(head=classifier()['head']),
         plain_with_tcl_head=classifier(head=tcl()['head']),
+        mixup=classifier(type='MixupClassifier'),
         narrow=classifier(head=dict(type='LinearClsHead', num_classes=10, in_channels=32)),
     )
     return MODELS.build(configs[kind])
@@ -208,6 +209,11 @@ def views_three_for_plain(desk: Desk) -> str:
 @case('views-stacked-for-plain-training')
 def views_stacked_for_plain(desk: Desk) -> str:
     return step(desk, 'plain', [IMAGES] * 3)
+
+
+@case('views-three-for-mixup')
+def views_three_for_mixup(desk: Desk) -> str:
+    return step(desk, 'mixup', [IMAGES] * 3)
 
 
 @case('views-not-packed')

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A classifier whose backbone and neck run in half precision, and which can be compiled."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -12,6 +13,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ...compat import has_bfloat16
+from ...errors import SEVERAL_VIEWS
 from ...structures import SampleBatch
 
 
@@ -74,11 +76,35 @@ class FastImageClassifier(ImageClassifier):
         return torch.autocast(device.type, dtype=torch.bfloat16) if self._autocast else nullcontext()
 
     def loss(self, inputs: Tensor, data_samples: SampleBatch | list[DataSample]) -> dict[str, Tensor]:
-        """Losses of one training step; see ``ImageClassifier.loss``."""
+        """Losses of one training step; see ``ImageClassifier.loss``.
+
+        Args:
+            inputs (Tensor): Images, shape (B, C, H, W).
+            data_samples (SampleBatch | list[DataSample]): Given label of each.
+
+        Returns:
+            dict[str, Tensor]: The losses of the head.
+
+        Raises:
+            ValueError: If the images come in several views.
+        """
+        self.check_one_view(inputs)
         if isinstance(data_samples, SampleBatch) and type(self.head)._get_loss is ClsHead._get_loss:
             # It concatenates the labels of all samples.
             data_samples = [data_samples.as_one_sample()]
         return super().loss(inputs, data_samples)
+
+    def check_one_view(self, inputs: Tensor | Sequence[Tensor]) -> None:
+        """Refuse views that are meant for an algorithm such as TCL.
+
+        Args:
+            inputs (Tensor | Sequence[Tensor]): What the data preprocessor has made.
+
+        Raises:
+            ValueError: If it is several views of each image.
+        """
+        if not isinstance(inputs, Tensor) or inputs.ndim == 5:
+            raise ValueError(SEVERAL_VIEWS.format(model=type(self).__name__, views=len(inputs)))
 
     def _choose_autocast(self, device: torch.device) -> bool:
         if self.bfloat16 and not has_bfloat16(device):

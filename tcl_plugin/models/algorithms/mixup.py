@@ -70,7 +70,11 @@ class MixupClassifier(FastImageClassifier):
 
         Returns:
             dict[str, Tensor]: The loss, and what :meth:`regularize` adds.
+
+        Raises:
+            ValueError: If the images come in several views.
         """
+        self.check_one_view(inputs)
         targets = self.targets(inputs, data_samples)
         mixing = draw_mixing(len(inputs), self.mixup_alpha, inputs.device)
         logits = self.head(self.extract_feat(mixing(inputs)))
