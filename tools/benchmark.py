@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from tcl_plugin import cli
 from tcl_plugin.atomic import write_text
@@ -37,7 +37,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--versus',
         nargs='+',
-        action=DictAction,
+        action=cli.OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='measure the config with these changes, too, alternating',

@@ -3,10 +3,12 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -177,13 +179,27 @@ def _read_literals(path: Path) -> dict:
 def _recipe(cfg: Config) -> str:
     """Digest of what makes a run, but for its seeds and where it lies."""
     content = cfg.to_dict()
+    work_dir = content.get('work_dir')
     for key in ('randomness', 'work_dir', 'resume', 'launcher'):
         content.pop(key, None)
     if content.get('load_from'):
         content['load_from'] = Path(content['load_from']).name
     for part in ('noise', 'open_set'):
         (content['train_dataloader']['dataset'].get(part) or {}).pop('seed', None)
+    if work_dir:  # in which lists of a folder's images lie
+        content = _without_folder(content, f'{Path(work_dir)}{os.sep}')
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _without_folder(value: Any, folder: str) -> Any:
+    """Take a folder, and what is above it, from the front of all paths in a config."""
+    if isinstance(value, dict):
+        return {key: _without_folder(inner, folder) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_folder(inner, folder) for inner in value]
+    if isinstance(value, str) and (value.startswith(folder) or f'{os.sep}{folder}' in value):
+        return value.rpartition(folder)[2]
+    return value
 
 
 def name_noise(cfg: Config) -> str:

@@ -140,6 +140,19 @@ def test_runs_of_other_options_are_no_seeds_of_one_another(tmp_path):
         one_row_each_method(runs)
 
 
+@pytest.mark.parametrize('relative', [False, True])
+def test_lists_in_the_work_directory_make_no_other_recipe(tmp_path, relative):
+    for seed in (0, 1):
+        folder = tmp_path / 'tcl_digits_sym80' / f'seed{seed}'
+        labels = f"{SYM80}, dataset=dict(ann_file='{folder}/lists/train.txt')"
+        write_run(tmp_path, 'tcl_digits_sym80', [50.0], seed=seed, labels=labels)
+        for path in (*folder.glob('*.py'), *folder.glob('*/vis_data/config.py')):
+            named = folder.relative_to(tmp_path) if relative else folder
+            path.write_text(f'{path.read_text()}\nwork_dir = {str(named)!r}\n')
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert cells(one_row_each_method(runs), 'seeds') == [('0 1',)]
+
+
 def test_one_row_for_each_run(runs):
     found = cells(one_row_each(runs), 'method', 'seeds', 'last (%)')
     assert found[2:] == [('tcl', '0', '76.0'), ('tcl', '1', '78.0'), ('tcl', '2', '80.0')]
