@@ -11,7 +11,6 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
-from tcl_plugin.errors import UserError
 from tcl_plugin.hooks import label_noise_hook
 
 MESSAGE = 'the roof has fallen in'
@@ -22,8 +21,8 @@ class FailingRank(Hook):
     """Lets one process fail in its second epoch.
 
     Args:
-        kind (str): ``raise``, ``refuse`` (a mistake that is told in one line), ``kill`` or ``stop``.
-        place (str): Within ``step``, within the ``pass`` that looks for wrong labels, or before a checkpoint: ``save``.
+        kind (str): ``raise``, ``kill`` or ``stop``.
+        place (str): Within ``step``, within the ``pass`` over the training set, or before a checkpoint: ``save``.
         rank (int): Which process. Defaults to 1.
     """
 
@@ -61,6 +60,4 @@ class FailingRank(Hook):
             return
         if self.kind == 'raise':
             raise ArithmeticError(MESSAGE)
-        if self.kind == 'refuse':
-            raise UserError(MESSAGE)
         os.kill(os.getpid(), {'kill': signal.SIGKILL, 'stop': signal.SIGSTOP}[self.kind])

@@ -30,7 +30,7 @@ class Ended:
     """What is left of a run.
 
     Attributes:
-        codes (list[int | None]): Exit code of each process; None for one that was still there when the others had ended.
+        codes (list[int | None]): Exit code of each process; None for one that has not ended.
         printed (list[str]): What each wrote to stderr.
         moments (list[float]): Seconds after which each had ended.
     """
@@ -82,7 +82,8 @@ def run(train_tool, workplace, monkeypatch):
 def config(**fault):
     """The config of a run in which something fails."""
     fault = dict(type='FailingRank', **fault)
-    return f'{STILL}train_dataloader.update(batch_size=2)\ncustom_hooks += [{fault}]\nenv_cfg = dict(dist_cfg=dict(timeout={TIMEOUT}))\n'
+    changes = f'custom_hooks += [{fault}]\nenv_cfg = dict(dist_cfg=dict(timeout={TIMEOUT}))\n'
+    return f'{STILL}train_dataloader.update(batch_size=2)\n{changes}'
 
 
 def outcome(ranks, stays):
