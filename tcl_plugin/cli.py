@@ -27,7 +27,6 @@ from .explain import (
     explain_files,
     explain_full_disk,
     explain_loader,
-    explain_lost_peer,
     explain_optimizer,
     explain_own_validation,
     explain_registry,
@@ -36,6 +35,7 @@ from .explain import (
     explain_weights,
 )
 from .explain_run import explain_image, explain_memory, explain_parts, explain_views
+from .lost_process import start_on_cpu, telling_losses, timeout_of
 
 BUILDING = (
     explain_registry,
@@ -45,7 +45,6 @@ BUILDING = (
     explain_samples,
     explain_files,
     explain_validation,
-    explain_lost_peer,
 )
 RUNNING = (
     explain_registry,
@@ -458,6 +457,7 @@ def process_group(cfg):
     """Hold the process group of a distributed run. The block must keep no reference to the runner.
 
     mmengine makes the group itself, but asks for a CUDA device first; on a CPU it is made here, and mmengine uses it.
+    How long processes wait for one another is ``env_cfg.dist_cfg.timeout`` in either case.
 
     Args:
         cfg (Config): The config.
@@ -466,15 +466,18 @@ def process_group(cfg):
         None: Nothing.
 
     Raises:
-        UserError: If the launcher named on the command line did not start this process.
+        UserError: If the launcher named on the command line did not start this process, the timeout is no time, or
+            another process is lost.
     """
     launcher = cfg.launcher
     check_environment(launcher)
+    timeout_of(cfg)
     if launcher != 'none' and on_cpu():
         if launcher != 'pytorch':
             raise UserError(f'--launcher {launcher} needs a GPU; on CPU use tools/dist_train.sh (--launcher pytorch)')
-        torch.distributed.init_process_group(backend='gloo')
-    yield
+        start_on_cpu(cfg)
+    with telling_losses():
+        yield
     # Not after an exception: other processes may not come, and the group would wait for them.
     if is_distributed():
         # DDP holds the group too, and the runner, full of cycles, holds DDP. Threads of a group that outlives this

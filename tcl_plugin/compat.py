@@ -39,6 +39,15 @@ def unwrap_model(model):
     return model
 
 
+def group_store():
+    """Return what the processes of a distributed run share besides collectives; torch has no public name for it.
+
+    Returns:
+        torch.distributed.Store: The store of the default group.
+    """
+    return torch.distributed.distributed_c10d._get_default_store()
+
+
 def has_bfloat16(device):
     """Tell whether a device calculates in bfloat16 itself; emulation is slower than float32.
 

@@ -28,6 +28,10 @@ class UserError(Exception):
     """Something that the caller can put right. Its message names file or value, and says what to do."""
 
 
+class LostProcessError(UserError):
+    """Another process of a distributed run has ended, or no longer answers."""
+
+
 @contextlib.contextmanager
 def explained(*explainers):
     """Turn what the explainers recognise into a :class:`UserError`; let everything else through.
@@ -57,7 +61,8 @@ def run_tool(tool, argv=None):
     """Run a command-line tool; print a :class:`UserError` as one line.
 
     In a distributed run every process fails, and the first one speaks for all: the others only speak up if it has
-    nothing to say. ``TCL_TRACEBACK=1`` in the environment shows the traceback instead.
+    nothing to say. One that has lost another stays for that time too, since the launcher takes the process that it
+    sees end first for the cause. ``TCL_TRACEBACK=1`` in the environment shows the traceback instead.
 
     Args:
         tool (Callable): The tool; takes the arguments.
@@ -75,9 +80,22 @@ def run_tool(tool, argv=None):
         if rank:
             # The launcher ends all processes as soon as one has ended: let the first one have its say.
             time.sleep(GRACE_SECONDS)
-        print(f'error: {f"rank {rank}: " if rank else ""}{one_line(error)}', file=sys.stderr)
+        print(f'error: {f"rank {rank}: " if rank else ""}{one_line(error)}', file=sys.stderr, flush=True)
+        if isinstance(error, LostProcessError) and not rank:
+            time.sleep(GRACE_SECONDS)
         return EXIT_CODE
+    except Exception as error:
+        _tell_launcher(error)
+        raise
     return 0
+
+
+def _tell_launcher(error):
+    """Hand a traceback to torchrun, which shows that of the process that failed first at the end of its report."""
+    if os.environ.get('TORCHELASTIC_ERROR_FILE'):
+        from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+        get_error_handler().record_exception(error)
 
 
 def _rank():

@@ -304,18 +304,3 @@ def explain_device(device, error):
     if isinstance(error, (RuntimeError, AssertionError)):
         return f'device {device}: {one_line(error)}'
     return None
-
-
-def explain_lost_peer(error):
-    """Explain the broken connection that a process sees when another one has failed first.
-
-    Args:
-        error (Exception): The exception.
-
-    Returns:
-        str | None: The line, or None.
-    """
-    broken = ('Connection closed by peer', 'Connection reset by peer', 'Broken pipe')
-    if isinstance(error, RuntimeError) and any(text in str(error) for text in broken):
-        return 'the connection to another process of this run was lost'
-    return None

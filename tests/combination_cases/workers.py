@@ -7,6 +7,7 @@ from unittest import mock
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmpretrain.registry import HOOKS
 from toy_runs import PLAIN_PIPELINE
 
 from tcl_plugin.compat import unwrap_model
@@ -70,8 +71,11 @@ def train_wrapped(rank: int, work_dir: str, method: str, settings: dict) -> str 
     return None
 
 
+@HOOKS.register_module()
 class FreezeNorm(Hook):
     """Batch normalisation by its running statistics: batches of processes would have statistics of their own."""
+
+    priority = 'LOW'
 
     def before_train_iter(self, runner, *args, **kwargs) -> None:
         for layer in unwrap_model(runner.model).modules():
@@ -99,7 +103,7 @@ def train_still(rank: int, work_dir: str, method: str, size: int, world_size: in
     distributed = {} if world_size == 1 else dict(launcher='pytorch', model_wrapper_cfg=DDP)
     loading = dict(batch_size=8 // world_size)
     runner = make(work_dir, 'still', AVERAGE, model=changes, size=size, loading=loading, **distributed)
-    runner.register_hook(FreezeNorm(), priority='LOW')
+    runner.register_hook(FreezeNorm())
     before = weights(runner)
     torch.manual_seed(0)
     runner.train()

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Environments that no launcher has made."""
 
-from tcl_plugin import cli
+import torch
+from mmengine.config import Config
+
+from tcl_plugin import cli, lost_process
 from tcl_plugin.errors import run_tool
 
 from .desk import Desk, case, tool
@@ -90,3 +93,42 @@ def rank_text_without_launcher(desk: Desk) -> str:
     desk.patch.setenv('RANK', 'first')
     assert run_tool(lambda argv: cli.check_checkpoint('gone.pth')) == 2
     return desk.capture.readouterr().err.strip().removeprefix('error: ')
+
+
+def timeout(desk: Desk, value: object) -> str:
+    """Form a group whose processes wait for one another for so long."""
+    return desk.told(lambda: lost_process.timeout_of(Config(dict(env_cfg=dict(dist_cfg=dict(timeout=value))))))
+
+
+@case('launch-timeout-zero')
+def timeout_zero(desk: Desk) -> str:
+    return timeout(desk, 0)
+
+
+@case('launch-timeout-text')
+def timeout_text(desk: Desk) -> str:
+    return timeout(desk, '10 min')
+
+
+def lost(desk: Desk, text: str) -> str:
+    """Be process 0 of three, of which process 2 is still there, when the backend says something."""
+    store = torch.distributed.HashStore()
+    store.set('tcl_plugin/alive/2', '')
+    for name, value in dict(ANSWER_SECONDS=0, group_store=lambda: store, get_world_size=lambda: 3).items():
+        desk.patch.setattr(lost_process, name, value)
+
+    def wait() -> None:
+        with lost_process.telling_losses():
+            raise RuntimeError(text)
+
+    return desk.told(wait)
+
+
+@case('process-lost')
+def process_lost(desk: Desk) -> str:
+    return lost(desk, '[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:34962.')
+
+
+@case('process-silent')
+def process_silent(desk: Desk) -> str:
+    return lost(desk, '[gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 20000ms for recv operation')

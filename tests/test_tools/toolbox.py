@@ -69,6 +69,25 @@ env_cfg = dict(dist_cfg=dict(backend='nccl'))
 """
 
 
+# Images as they are, statistics that stay, and no other chance: what several processes do, one does too.
+STILL = f"""
+_base_ = [{str(DIGITS)!r}]
+custom_imports = dict(imports=['tcl_plugin', 'rank_faults', 'combination_cases.workers'], allow_failed_imports=False)
+model = dict(
+    backbone=dict(base_channels={NARROW}),
+    head=dict(in_channels={8 * NARROW}, dropout=0.0, warmup_epochs=1),
+    mixup_alpha=0.0,
+)
+data_preprocessor = dict(views=[dict(num_views=3, transforms=[])])
+train_dataloader = dict(batch_size=8, num_workers=0, drop_last=False, dataset=dict(dataset=dict(indices=20)))
+val_dataloader = dict(num_workers=0, dataset=dict(indices=12))
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=2)
+default_hooks = dict(logger=dict(interval=1))
+custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector')), dict(type='FreezeNorm')]
+"""
+
+
 def load_file(path):
     """Import a Python file by its path."""
     path = Path(path)
