@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file is the former one or the new one, whatever happens while it is written."""
 
+import contextlib
 import errno
 import json
 import os
@@ -74,6 +75,22 @@ def test_content_is_on_the_disk_before_its_name(tmp_path, monkeypatch):
     assert calls == ['flush', 'rename', 'flush']
 
 
+@pytest.mark.parametrize(('number', 'fatal'), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
+def test_folders_that_cannot_be_flushed(number, fatal, tmp_path, monkeypatch):
+    """Some file systems know no such thing, which costs no run; a disk that fails is told."""
+    fsync = os.fsync
+
+    def flush(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', flush)
+    with pytest.raises(OSError, match=os.strerror(number)) if fatal else contextlib.nullcontext():
+        write_text(tmp_path / 'file', 'new')
+    assert (tmp_path / 'file').read_text() == 'new'
+
+
 # Full disks
 
 
@@ -81,11 +98,16 @@ def table(folder):
     write_columns(folder / 'label_quality.csv', {'sample_idx': np.arange(1000)})
 
 
-def predictions(folder):
+def predictions(folder, num_classes=10):
     export, size = ProbExport(), 100
-    probs, index = torch.full((size, 10), 0.1), torch.arange(size)
+    probs, index = torch.full((size, num_classes), 0.1), torch.arange(size)
     list(export.watch([PassBatch(index, probs, probs, index)]))
-    export.write(folder, index.numpy(), 10)
+    export.write(folder, index.numpy(), num_classes)
+
+
+def labels(folder):
+    """Of one class, so that the predictions are the smaller file and still have room."""
+    predictions(folder, num_classes=1)
 
 
 def matrix(folder):
@@ -104,12 +126,14 @@ def run_info(folder):
     hook._write(type('Runner', (), {'log_dir': folder}))
 
 
-@pytest.mark.parametrize('write', [table, predictions, matrix, run_info])
-def test_full_disk_leaves_the_former_files(write, tmp_path):
+@pytest.mark.parametrize(
+    ('write', 'room'), [(table, 500), (predictions, 500), (labels, 600), (matrix, 500), (run_info, 500)]
+)
+def test_full_disk_leaves_the_former_files(write, room, tmp_path):
     write(tmp_path)
     former = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert former and not any(name.endswith('.tmp') for name in former)
-    with full_disk(500), pytest.raises(OSError) as caught:
+    with full_disk(room), pytest.raises(OSError) as caught:
         write(tmp_path)
     assert caught.value.errno == errno.EFBIG and caught.value.filename.startswith(str(tmp_path))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == former

@@ -104,6 +104,27 @@ def test_texts_that_are_no_configs(text):
         parse_config(text)
 
 
+@pytest.mark.parametrize(
+    'value',
+    [
+        "__import__('pathlib').Path('trace').touch()",
+        "[dict(a=open('trace', 'w'))]",
+        "{'a': (lambda: open('trace', 'w'))()}",
+        "dict([('a', open('trace', 'w'))])",
+        "dict(**{'a': open('trace', 'w')})",
+        "{**dict(a=open('trace', 'w'))}",
+        "'{}'.format(open('trace', 'w'))",
+        "[open(name, 'w') for name in ['trace']]",
+        'print',
+    ],
+)
+def test_only_literals_are_read(value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match='line 2 holds .*, which is no literal'):
+        parse_config(f'b = 1\na = {value}')
+    assert not Path('trace').exists(), 'code has run'
+
+
 # Work directories
 
 
