@@ -77,6 +77,12 @@ def test_imports(imports):
         admit(custom_imports=dict(imports=imports))
 
 
+@pytest.mark.parametrize('imports', ['os', ['os'], dict(imports=5), dict(imports=dict(os=1))])
+def test_imports_of_another_form(imports):
+    with pytest.raises(ValueError, match=r'has custom_imports=.*, which is not dict\(imports='):
+        admit(custom_imports=imports)
+
+
 def test_registered_parts_of_unknown_homes():
     def fetch():
         pass
@@ -116,11 +122,12 @@ def test_texts_that_are_no_configs(text):
         "'{}'.format(open('trace', 'w'))",
         "[open(name, 'w') for name in ['trace']]",
         'print',
+        'tuple(a=1)',
     ],
 )
 def test_only_literals_are_read(value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match='line 2 holds .*, which is no literal'):
+    with pytest.raises(ValueError, match=r'line 2 holds .*, which is no literal'):
         parse_config(f'b = 1\na = {value}')
     assert not Path('trace').exists(), 'code has run'
 
