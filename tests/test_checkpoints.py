@@ -80,6 +80,17 @@ def test_the_one_before(work_dir):
     assert found.damaged == [f'{work_dir}/epoch_3.pth is cut short', f'{work_dir}/epoch_2.pth is empty']
 
 
+def test_the_one_before_is_found_by_its_number(work_dir):
+    """Not by its name, in which 9 comes after 10."""
+    for epoch in (9, 11):
+        save(work_dir / f'epoch_{epoch}.pth')
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_11.pth'))
+    cut(work_dir / 'epoch_11.pth')
+    assert find_whole_checkpoint(work_dir).path == work_dir / 'epoch_10.pth'
+    cut(work_dir / 'epoch_10.pth')
+    assert find_whole_checkpoint(work_dir).path == work_dir / 'epoch_9.pth'
+
+
 def test_nothing_whole(work_dir):
     for path in work_dir.glob('epoch_[123].pth'):
         cut(path)

@@ -52,6 +52,8 @@ def test_wrapped_and_scoped_parts_are_admitted():
         'mmengine.mmengine.load',
         'antigravity',
         'planted.registry.Model',
+        'planted.TCL',
+        'TCL.TCL',
     ],
 )
 def test_other_types_are_refused(name):
@@ -67,8 +69,9 @@ def test_scopes_of_other_packages(key):
 
 @pytest.mark.parametrize('name', ['a.pkl', 'b/A.PICKLE', 'c.yaml', 'http://x/d.yml'])
 def test_files_that_run_code(name):
-    with pytest.raises(ValueError, match='of a kind that can run code'):
-        admit(train_dataloader=dict(dataset=dict(ann_file=name)))
+    for value in (name, [name], (name,), {name}):
+        with pytest.raises(ValueError, match='of a kind that can run code'):
+            admit(train_dataloader=dict(dataset=dict(ann_file=value)))
 
 
 @pytest.mark.parametrize('imports', [['os'], 'tcl_plugin_evil', ['tcl_plugin', 'planted.tcl_plugin'], [None]])
@@ -160,7 +163,12 @@ def test_the_owner_of_a_run_may_trust_it(tmp_path, monkeypatch):
     run.mkdir()
     needed = 'train_cfg = dict()\ntrain_dataloader = dict()\n'
     (run / 'my.py').write_text(f"custom_imports = dict(imports=['mine'])\nmodel = dict(type='Mine')\n{needed}")
-    with pytest.raises(ValueError, match=f'would import mine, .*: {TRUST_VARIABLE}=1 in the environment lets it'):
+    for value in ('', '0'):
+        monkeypatch.setenv(TRUST_VARIABLE, value)
+        with pytest.raises(ValueError, match=f'would import mine, .*: {TRUST_VARIABLE}=1 in the environment lets it'):
+            read_config(run)
+    monkeypatch.delenv(TRUST_VARIABLE)
+    with pytest.raises(ValueError, match='would import mine'):
         read_config(run)
     assert read_config(run, to_build=False)[1].model.type == 'Mine' and 'mine' not in sys.modules
     monkeypatch.setenv(TRUST_VARIABLE, '1')

@@ -81,6 +81,9 @@ HOSTILE = [
     '\rx',
     '\nx',
     '＝1',
+    '＋1',
+    '－1',
+    '＠1',
     "'=1",
     "''-1",
     "'quoted'",
@@ -112,7 +115,7 @@ def test_names_that_look_like_formulas(tmp_path):
     assert found.img_path.tolist() == HOSTILE[::-1]
     with (tmp_path / 'table.csv').open(newline='', encoding='utf-8') as file:
         cells = [row['given_class'] for row in csv.DictReader(file)]
-    assert not [cell for cell in cells if cell[:1] in set('=+-@\t\r\n＝')]
+    assert not [cell for cell in cells if cell[:1] in set('=+-@\t\r\n＝＋－＠')]
     # Only what needs it is changed.
     assert [cell for cell, name in zip(cells, HOSTILE, strict=True) if cell == name] == [
         "'quoted'",
