@@ -2,7 +2,6 @@
 """What is kept of a run whose numbers have gone bad: NaN or infinite."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ..atomic import beside, write_text
 from ..compat import unwrap_model
 
 RECORD_NAME = 'bad_numbers.json'
@@ -75,14 +75,9 @@ def keep_evidence(runner: Runner, record: dict, before: dict | None = None) -> N
     folder = Path(runner.work_dir)
     # JSON knows no NaN: such a value is written as a text.
     text = json.dumps(record, indent=2, allow_nan=False) + '\n'
-    _replace(folder / RECORD_NAME, lambda path: path.write_text(text, encoding='utf-8'))
-    _replace(folder / STATE_NAME, lambda path: torch.save(state, path))
-
-
-def _replace(path: Path, write) -> None:
-    temporary = Path(f'{path}.tmp')
-    write(temporary)
-    os.replace(temporary, path)
+    write_text(folder / RECORD_NAME, text)
+    with beside(folder / STATE_NAME) as temporary:
+        torch.save(state, temporary)
 
 
 def number(value: float | Tensor) -> float | str:

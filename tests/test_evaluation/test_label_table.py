@@ -126,6 +126,15 @@ def test_names_that_look_like_formulas(tmp_path):
     ]
 
 
+@pytest.mark.parametrize('text', HOSTILE)
+def test_each_of_them_alone(tmp_path, text):
+    """Where nothing else in the column has to be escaped or quoted."""
+    columns.write_columns(tmp_path / 'table.csv', {'number': np.arange(2), 'name': ['plain', text]})
+    with (tmp_path / 'table.csv').open(newline='', encoding='utf-8') as file:
+        cells = [row[1] for row in csv.reader(file)]
+    assert cells == ['name', 'plain', columns.escape_cell(text)]
+
+
 def test_many_rows_are_written_and_read_in_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(columns, 'ROWS_AT_ONCE', 2)
     monkeypatch.setattr(label_table, 'ROWS_AT_ONCE', 2)
