@@ -2,17 +2,19 @@
 """A run whose numbers go bad stops, says where, and leaves what one needs to look at it; and no checkpoint."""
 
 import json
+from unittest import mock
 
 import pytest
 import torch
 from hook_workers import diverge
 from host_waits import HostWaits
+from killing import full_disk
 from mmengine.hooks import Hook
 from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, tcl
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.hooks import BadNumbersHook
-from tcl_plugin.hooks.bad_numbers import BadNumbersError
+from tcl_plugin.hooks.bad_numbers import BadNumbersError, keep_evidence
 
 SAVING = dict(
     logger=dict(type='LoggerHook', interval=3), checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)
@@ -123,6 +125,18 @@ def test_processes_stop_alike(two_processes, tmp_path):
     assert first == second and 'loss_cross NaN or infinite in epoch 1, iteration 2, samples' in first
     record = json.loads((tmp_path / 'bad_numbers.json').read_text())
     assert record['rank'] == 1 and record['iter'] == 2
+
+
+def test_a_full_disk_does_not_hide_what_was_bad(tmp_path):
+    """The log has it; what an earlier run has left stays whole."""
+    runner = mock.Mock(model=torch.nn.Linear(30, 30), work_dir=tmp_path, epoch=1, iter=2)
+    runner.optim_wrapper.state_dict.return_value = {}
+    keep_evidence(runner, dict(message='loss NaN'))
+    former = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with full_disk(1000), pytest.raises(OSError, match=r'bad_numbers\.pth'):
+        keep_evidence(runner, dict(message='loss NaN'))
+    assert [call.args for call in runner.logger.error.call_args_list] == [('loss NaN',)] * 2
+    assert len(former) == 2 and {path: path.read_bytes() for path in tmp_path.iterdir()} == former
 
 
 def test_interval():
