@@ -127,6 +127,16 @@ def test_processes_stop_alike(two_processes, tmp_path):
     assert record['rank'] == 1 and record['iter'] == 2
 
 
+def test_a_bad_loss_that_no_weight_has_felt(tmp_path):
+    """As while gradients are accumulated."""
+    runner = build_runner(tmp_path, classifier(), noisy_digits(16, PLAIN_PIPELINE))
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    watching = BadNumbersHook(interval=1)
+    watching.before_train(runner)
+    with pytest.raises(BadNumbersError, match='loss_cross NaN or infinite in epoch 1, iteration 1'):
+        watching.after_train_iter(runner, 0, {}, dict(loss=torch.tensor(2.0), loss_cross=torch.tensor(float('nan'))))
+
+
 def test_a_full_disk_does_not_hide_what_was_bad(tmp_path):
     """The log has it; what an earlier run has left stays whole."""
     runner = mock.Mock(model=torch.nn.Linear(30, 30), work_dir=tmp_path, epoch=1, iter=2)
