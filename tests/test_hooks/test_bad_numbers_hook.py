@@ -127,14 +127,31 @@ def test_processes_stop_alike(two_processes, tmp_path):
     assert record['rank'] == 1 and record['iter'] == 2
 
 
-def test_a_bad_loss_that_no_weight_has_felt(tmp_path):
-    """As while gradients are accumulated."""
-    runner = build_runner(tmp_path, classifier(), noisy_digits(16, PLAIN_PIPELINE))
+def before_step(work_dir, **settings):
+    """A runner that could train, and its hook, which looks by itself after a hundred steps."""
+    runner = build_runner(work_dir, classifier(), noisy_digits(70, PLAIN_PIPELINE), default_hooks=SAVING | settings)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    watching = BadNumbersHook(interval=1)
+    watching = BadNumbersHook(interval=100)
     watching.before_train(runner)
+    return runner, watching
+
+
+def test_a_bad_loss_that_no_weight_has_felt(tmp_path):
+    """As while gradients are accumulated. Whoever saves, it is noticed before."""
+    runner, watching = before_step(tmp_path, checkpoint=dict(type='CheckpointHook', interval=1))
+    watching.after_train_iter(runner, 0, {}, dict(loss=torch.tensor(2.0), loss_cross=torch.tensor(float('nan'))))
     with pytest.raises(BadNumbersError, match='loss_cross NaN or infinite in epoch 1, iteration 1'):
-        watching.after_train_iter(runner, 0, {}, dict(loss=torch.tensor(2.0), loss_cross=torch.tensor(float('nan'))))
+        watching.before_save_checkpoint(runner, {})
+
+
+def test_all_processes_look_before_one_of_them_saves(tmp_path):
+    """One that stopped alone would leave the others waiting."""
+    runner, watching = before_step(tmp_path)
+    watching.after_train_iter(runner, 0, {}, dict(loss=torch.tensor(2.0)))
+    assert watching.good['iter'] == 1
+    watching.good, watching.keep_good = None, False
+    watching.after_train_iter(runner, 1, {}, dict(loss=torch.tensor(2.0)))
+    assert watching.good is None
 
 
 def test_a_full_disk_does_not_hide_what_was_bad(tmp_path):

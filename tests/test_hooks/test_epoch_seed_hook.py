@@ -119,7 +119,7 @@ def test_stopped_run_goes_on_as_if_it_had_not(kind, later, whole, tmp_path, caps
     assert 'no longer bit for bit' not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('kind', ['device', 'workers start'])
+@pytest.mark.parametrize('kind', ['device', 'process', 'workers start'])
 def test_epochs_differ(kind, tmp_path):
     """Workers that start anew with each epoch would otherwise draw the same numbers in each."""
     model, _, images = KINDS[kind]
