@@ -126,6 +126,7 @@ def test_texts_that_are_no_configs(text):
         "[open(name, 'w') for name in ['trace']]",
         'print',
         'tuple(a=1)',
+        "dict(**{'b': 1})",
     ],
 )
 def test_only_literals_are_read(value, tmp_path, monkeypatch):

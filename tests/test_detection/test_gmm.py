@@ -95,6 +95,12 @@ def test_labels_that_nothing_speaks_against_are_trusted(scores, labels, reason):
     assert mixture is None if labels is None else mixture.means.shape == (2, 1)
 
 
+def test_scores_that_are_equal_where_the_fit_looks():
+    """Of 501 scores it sees two, and not the one that differs."""
+    with pytest.warns(DetectionWarning, match=r'all samples \(501, all but a few equal\)'):
+        assert (fit_clean_probability(np.append(np.zeros(500), 1.0), max_samples=2) == 1).all()
+
+
 def test_components_with_the_same_mean(scores, monkeypatch):
     fit = GaussianMixture.fit
 
