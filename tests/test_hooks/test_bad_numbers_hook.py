@@ -4,6 +4,7 @@
 import json
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from hook_workers import diverge
@@ -14,7 +15,7 @@ from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.hooks import BadNumbersHook
-from tcl_plugin.hooks.bad_numbers import BadNumbersError, keep_evidence
+from tcl_plugin.hooks.bad_numbers import BadNumbersError, evidence_of_pass, keep_evidence
 
 SAVING = dict(
     logger=dict(type='LoggerHook', interval=3), checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)
@@ -164,6 +165,20 @@ def test_a_full_disk_does_not_hide_what_was_bad(tmp_path):
         keep_evidence(runner, dict(message='loss NaN'))
     assert [call.args for call in runner.logger.error.call_args_list] == [('loss NaN',)] * 2
     assert len(former) == 2 and {path: path.read_bytes() for path in tmp_path.iterdir()} == former
+
+
+def test_a_bad_pass_has_the_weights_that_were_good(tmp_path):
+    """Of the last look, where a hook looks at the steps."""
+    watching = BadNumbersHook()
+    watching.good = dict(iter=5, state_dict={})
+    runner = mock.Mock(model=torch.nn.Linear(2, 2), work_dir=tmp_path, epoch=1, iter=7, hooks=[Hook(), watching])
+    runner.optim_wrapper.state_dict.return_value = {}
+    dataset = mock.Mock(given_labels=np.array([3, 4, 5]))
+    with pytest.raises(BadNumbersError, match='iteration 7: scores'), evidence_of_pass(runner, dataset, 1):
+        raise BadNumbersError('scores', 'scores', np.array([1]))
+    record = json.loads((tmp_path / 'bad_numbers.json').read_text())
+    assert record['good_iter'] == 5 and record['given_label'] == [4]
+    assert torch.load(tmp_path / 'bad_numbers.pth', weights_only=True)['before'] == watching.good
 
 
 def test_interval():
