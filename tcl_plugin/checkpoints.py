@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mmengine.runner import CheckpointLoader
 
-from .compat import weights_only
 from .errors import one_line
 from .explain import explain_checkpoint, explain_files
 from .safe_files import check_torch_archive
@@ -79,8 +78,8 @@ def damage_of(path: str | Path) -> str | None:
     try:
         damage = archive_damage(path)
         if damage is None:
-            with weights_only():
-                CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
+            # Guarded by compat.py, as all of mmengine's loaders are.
+            CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
     except Exception as error:
         return f'cannot be read ({explain_files(error) or explain_checkpoint(error) or one_line(error)})'
     return damage

@@ -80,6 +80,17 @@ def test_the_one_before(work_dir):
     assert found.damaged == [f'{work_dir}/epoch_3.pth is cut short', f'{work_dir}/epoch_2.pth is empty']
 
 
+def test_the_one_before_is_found_by_its_number(work_dir):
+    """Not by its name, in which 9 comes after 10."""
+    for epoch in (9, 11):
+        save(work_dir / f'epoch_{epoch}.pth')
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_11.pth'))
+    cut(work_dir / 'epoch_11.pth')
+    assert find_whole_checkpoint(work_dir).path == work_dir / 'epoch_10.pth'
+    cut(work_dir / 'epoch_10.pth')
+    assert find_whole_checkpoint(work_dir).path == work_dir / 'epoch_9.pth'
+
+
 def test_nothing_whole(work_dir):
     for path in work_dir.glob('epoch_[123].pth'):
         cut(path)
@@ -96,8 +107,19 @@ def test_no_record(content, work_dir):
         record.write_text(content)
     os.utime(work_dir / 'epoch_10.pth', (0, 0))
     os.utime(work_dir / 'epoch_2.pth', (2**31, 2**31))
+    # Made of another metric than the run goes by, or no checkpoint to go on from.
+    for name in ('best_accuracy_epoch_2.pth', 'bad_numbers.pth'):
+        save(work_dir / name)
+        os.utime(work_dir / name, (2**31 + 1, 2**31 + 1))
     assert find_whole_checkpoint(work_dir).path == work_dir / 'epoch_2.pth'
     assert find_whole_checkpoint(work_dir / 'none').path is None
+
+
+def test_checkpoints_in_another_folder(work_dir, tmp_path_factory):
+    """As ``out_dir`` of the hook says."""
+    record = tmp_path_factory.mktemp('run')
+    (record / 'last_checkpoint').write_text(str(cut(work_dir / 'epoch_3.pth')))
+    assert find_whole_checkpoint(record).path == work_dir / 'epoch_2.pth'
 
 
 def test_moved_work_directory(work_dir):

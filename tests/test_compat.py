@@ -5,6 +5,7 @@ import builtins
 import os
 import pathlib
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -46,6 +47,34 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         load_checkpoint(nn.Linear(2, 2), str(path))
     assert not trace.exists()
+
+
+def test_loaders_that_ask_for_code_do_not_get_it(tmp_path, monkeypatch):
+    """As the OneDL fork does where safe loading fails, and torch before 2.6 unless asked."""
+    path, trace = tmp_path / 'evil.pth', tmp_path / 'trace'
+    torch.save({'extra': Payload(pathlib.Path.touch, trace)}, path)
+    monkeypatch.delenv(compat.FORCE_UNSAFE, raising=False)
+    trusting = compat._guarded(lambda filename: torch.load(filename, weights_only=False))
+    with pytest.raises(pickle.UnpicklingError):
+        trusting(str(path))
+    assert not trace.exists()
+    assert all(loader.guarded for loader in CheckpointLoader._schemes.values())
+
+
+def test_compressed_checkpoints_are_refused_wherever_they_are_loaded(tmp_path):
+    torch.save({'state_dict': {'a': torch.zeros(10_000)}}, tmp_path / 'whole.pth')
+    with zipfile.ZipFile(tmp_path / 'whole.pth') as old, zipfile.ZipFile(tmp_path / 'bomb.pth', 'w', 8) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(ValueError, match='would unpack to'):
+        load(tmp_path / 'bomb.pth')
+
+
+@pytest.mark.parametrize('array', [np.array([{}], dtype=object), np.array(['text']), np.array([b'bytes'])])
+def test_arrays_in_checkpoints_hold_numbers(array, tmp_path):
+    torch.save({'a': array}, tmp_path / 'k.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        load(tmp_path / 'k.pth')
 
 
 def test_stand_in_for_getattr_only_knows_histories():

@@ -52,6 +52,8 @@ def test_wrapped_and_scoped_parts_are_admitted():
         'mmengine.mmengine.load',
         'antigravity',
         'planted.registry.Model',
+        'planted.TCL',
+        'TCL.TCL',
     ],
 )
 def test_other_types_are_refused(name):
@@ -67,14 +69,21 @@ def test_scopes_of_other_packages(key):
 
 @pytest.mark.parametrize('name', ['a.pkl', 'b/A.PICKLE', 'c.yaml', 'http://x/d.yml'])
 def test_files_that_run_code(name):
-    with pytest.raises(ValueError, match='of a kind that can run code'):
-        admit(train_dataloader=dict(dataset=dict(ann_file=name)))
+    for value in (name, [name], (name,), {name}):
+        with pytest.raises(ValueError, match='of a kind that can run code'):
+            admit(train_dataloader=dict(dataset=dict(ann_file=value)))
 
 
 @pytest.mark.parametrize('imports', [['os'], 'tcl_plugin_evil', ['tcl_plugin', 'planted.tcl_plugin'], [None]])
 def test_imports(imports):
     with pytest.raises(ValueError, match='would import'):
         admit(custom_imports=dict(imports=imports))
+
+
+@pytest.mark.parametrize('imports', ['os', ['os'], dict(imports=5), dict(imports=dict(os=1))])
+def test_imports_of_another_form(imports):
+    with pytest.raises(ValueError, match=r'has custom_imports=.*, which is not dict\(imports='):
+        admit(custom_imports=imports)
 
 
 def test_registered_parts_of_unknown_homes():
@@ -102,6 +111,29 @@ def test_a_part_that_a_stranger_has_registered(tmp_path, monkeypatch):
 def test_texts_that_are_no_configs(text):
     with pytest.raises((ValueError, SyntaxError)):
         parse_config(text)
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        "__import__('pathlib').Path('trace').touch()",
+        "[dict(a=open('trace', 'w'))]",
+        "{'a': (lambda: open('trace', 'w'))()}",
+        "dict([('a', open('trace', 'w'))])",
+        "dict(**{'a': open('trace', 'w')})",
+        "{**dict(a=open('trace', 'w'))}",
+        "'{}'.format(open('trace', 'w'))",
+        "[open(name, 'w') for name in ['trace']]",
+        'print',
+        'tuple(a=1)',
+        "dict(**{'b': 1})",
+    ],
+)
+def test_only_literals_are_read(value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r'line 2 holds .*, which is no literal'):
+        parse_config(f'b = 1\na = {value}')
+    assert not Path('trace').exists(), 'code has run'
 
 
 # Work directories
@@ -132,7 +164,12 @@ def test_the_owner_of_a_run_may_trust_it(tmp_path, monkeypatch):
     run.mkdir()
     needed = 'train_cfg = dict()\ntrain_dataloader = dict()\n'
     (run / 'my.py').write_text(f"custom_imports = dict(imports=['mine'])\nmodel = dict(type='Mine')\n{needed}")
-    with pytest.raises(ValueError, match=f'would import mine, .*: {TRUST_VARIABLE}=1 in the environment lets it'):
+    for value in ('', '0'):
+        monkeypatch.setenv(TRUST_VARIABLE, value)
+        with pytest.raises(ValueError, match=f'would import mine, .*: {TRUST_VARIABLE}=1 in the environment lets it'):
+            read_config(run)
+    monkeypatch.delenv(TRUST_VARIABLE)
+    with pytest.raises(ValueError, match='would import mine'):
         read_config(run)
     assert read_config(run, to_build=False)[1].model.type == 'Mine' and 'mine' not in sys.modules
     monkeypatch.setenv(TRUST_VARIABLE, '1')

@@ -86,6 +86,47 @@ def test_archive_whose_member_is_no_array(tmp_path):
         read_npz(tmp_path / 'a.npz', {'a'}, most=1000)
 
 
+def patched(path, offset, value):
+    """Change an entry of the table of contents of an archive, or what it begins with."""
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b'PK\x01\x02') + offset
+    content[place : place + len(value)] = value
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ('offset', 'value', 'message'),
+    [
+        (8, b'\x01', 'encrypted'),
+        (10, b'\x63', 'compression method'),
+        (20, b'\x05', 'ended|EOF|incomplete|CRC'),
+        (0, b'KP', 'central directory'),
+    ],
+)
+def test_members_that_cannot_be_read(tmp_path, offset, value, message):
+    path = patched(write_npz(tmp_path / 'a.npz', a=npy_header(2) + bytes(16)), offset, value)
+    with pytest.raises(ValueError, match=message):
+        read_npz(path, {'a'}, most=2)
+
+
+def test_compressed_bytes_that_are_none(tmp_path):
+    path = write_npz(tmp_path / 'a.npz', a=npy_header(2) + bytes(16))
+    content = bytearray(path.read_bytes())
+    start = 30 + len('a.npy')
+    content[start : start + 8] = b'\xff' * 8
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='decompressing'):
+        read_npz(path, {'a'}, most=2)
+
+
+@pytest.mark.parametrize(('offset', 'value'), [(0, b'KP'), (6, b'\xff')], ids=['no table', 'of a later version'])
+def test_checkpoints_whose_table_of_contents_is_damaged(tmp_path, offset, value):
+    torch.save({'a': torch.zeros(2)}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='it is damaged'):
+        check_torch_archive(patched(tmp_path / 'a.pth', offset, value))
+
+
 def test_pickles_in_arrays_are_not_loaded(tmp_path):
     objects = np.array([Touch(tmp_path / 'trace')], dtype=object)
     np.save(tmp_path / 'a.npy', objects, allow_pickle=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints bring their config, and nothing of it is run; weights that do not fit are refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from mmengine.config import Config
 from toy_runs import classifier
 
+from tcl_plugin import compat
 from tcl_plugin.saved_model import (
     build_model,
     config_of,
@@ -67,6 +69,15 @@ def test_weights_must_fit(tmp_path):
     weights.pop('head.fc.bias')
     with pytest.raises(ValueError, match=r'(?s)checkpoint y.pth does not fit the config.*head.fc.bias'):
         build_model(cfg, dict(state_dict=weights), path='y.pth')
+
+
+def test_parts_of_a_model_load_their_own_weights_safely(monkeypatch):
+    """Those that ask torch itself, and not mmengine."""
+    seen = []
+    monkeypatch.delenv(compat.FORCE_SAFE, raising=False)
+    monkeypatch.setattr('tcl_plugin.saved_model.get_model', lambda *args, **kwargs: seen.append(os.environ.copy()))
+    new_model(Config(dict(model=classifier())))
+    assert seen[0][compat.FORCE_SAFE] == '1' and compat.FORCE_SAFE not in os.environ
 
 
 def test_order_of_channels():

@@ -2,10 +2,12 @@
 """Seeds of different things have nothing to do with each other."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
+from tcl_plugin.hooks import worker_seeds
 from tcl_plugin.hooks.worker_seeds import WorkerSeeds
 from tcl_plugin.seeding import derive_seeds, generator_for, seed_everything
 
@@ -42,3 +44,24 @@ def test_worker_draws_by_epoch_and_batch():
     # Not by what it has read before.
     assert worker._read(drawn, (1, 2)) == draws[1, (1, 2)]
     assert WorkerSeeds(None, seed=4)._read(drawn, (1, 2)) != WorkerSeeds(None, seed=3)._read(drawn, (1, 2))
+
+
+class Batches(torch.utils.data.Dataset):
+    """A data set that reads a batch at once."""
+
+    def __len__(self):
+        return 2
+
+    def __getitems__(self, indices):
+        return ['at once', *indices]
+
+
+def test_a_worker_does_what_it_would_do_otherwise(monkeypatch):
+    """Its loader's own preparation; reading in the data set's own way. A second training wraps nothing twice."""
+    prepared = []
+    loader = torch.utils.data.DataLoader(Batches(), worker_init_fn=prepared.append)
+    worker = WorkerSeeds.of(loader, 3)
+    assert WorkerSeeds.of(loader, 3) is loader.worker_init_fn is worker
+    monkeypatch.setattr(worker_seeds, 'get_worker_info', lambda: SimpleNamespace(dataset=loader.dataset))
+    worker(5)
+    assert prepared == [5] and loader.dataset.__getitems__([1, 0]) == ['at once', 1, 0]

@@ -95,6 +95,7 @@ class LabelPosterior:
 
     @staticmethod
     def _posterior(probs: Tensor, likelihood: Tensor) -> Tensor:
-        # Half precision has no probabilities below 6e-8: those of a sure prediction must not add up to 0.
-        joint = probs.clamp_min(torch.finfo(torch.float16).smallest_normal) * likelihood.clamp_min(1e-12)
+        # Half precision has no probabilities below 6e-8: no label is out of the question for that. The sum is above 0,
+        # as the likeliest class of a sample has had a part in the likelihood of its label.
+        joint = probs.clamp_min(torch.finfo(torch.float16).smallest_normal) * likelihood
         return joint / joint.sum(dim=1, keepdim=True)

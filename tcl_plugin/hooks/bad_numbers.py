@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is kept of a run whose numbers have gone bad: NaN or infinite."""
 
+import io
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ..atomic import replacing, write_text
 from ..compat import unwrap_model
 
 RECORD_NAME = 'bad_numbers.json'
@@ -59,11 +60,13 @@ def keep_evidence(runner: Runner, record: dict, before: dict | None = None) -> N
 
     Args:
         runner (Runner): The runner.
-        record (dict): What is known; plain numbers, texts, lists.
+        record (dict): What is known; plain numbers, texts, lists. Its ``message`` goes to the log.
         before (dict, optional): ``iter`` and ``state_dict`` of a good state.
     """
     if not dist.is_main_process():
         return
+    # First, since a full disk would have the last word.
+    runner.logger.error(record['message'])
     model = unwrap_model(runner.model)
     record = record | dict(bad_tensors=bad_tensors(model), good_iter=before and before['iter'])
     state = dict(
@@ -75,14 +78,12 @@ def keep_evidence(runner: Runner, record: dict, before: dict | None = None) -> N
     folder = Path(runner.work_dir)
     # JSON knows no NaN: such a value is written as a text.
     text = json.dumps(record, indent=2, allow_nan=False) + '\n'
-    _replace(folder / RECORD_NAME, lambda path: path.write_text(text, encoding='utf-8'))
-    _replace(folder / STATE_NAME, lambda path: torch.save(state, path))
-
-
-def _replace(path: Path, write) -> None:
-    temporary = Path(f'{path}.tmp')
-    write(temporary)
-    os.replace(temporary, path)
+    write_text(folder / RECORD_NAME, text)
+    # As mmengine does: on a full disk torch itself says where it was in the file, and not that there is no room.
+    content = io.BytesIO()
+    torch.save(state, content)
+    with replacing(folder / STATE_NAME, 'wb') as file:
+        file.write(content.getbuffer())
 
 
 def number(value: float | Tensor) -> float | str:

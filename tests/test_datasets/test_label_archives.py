@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from mmpretrain.registry import DATASETS
 
 from tcl_plugin.datasets import read_label_file
+from tcl_plugin.datasets.label_files import read_open_noise
 
 GOOD = [3, 0, 2, 1, 1]
 TRUE = [3, 0, 2, 2, 1]
@@ -125,6 +127,25 @@ def test_damaged_archives(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
     refused(path, ValueError, 'not a readable')
+
+
+def test_a_view_that_pretends_to_be_large(tmp_path):
+    """A file of one pair, of which a copy would take memory without end."""
+    pairs = torch.zeros(1, 2, dtype=torch.long).expand(2_000_000, 2)
+    torch.save(dict(labels=torch.tensor(GOOD), open_noise=pairs), tmp_path / 'a.pt')
+    assert (tmp_path / 'a.pt').stat().st_size < 10_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match='open_noise replaces image 0 more than once'):
+            read_open_noise(tmp_path / 'a.pt', 5, 5)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_labels_of_another_layout(tmp_path):
+    torch.save(dict(labels=torch.tensor(GOOD).to_sparse()), tmp_path / 'a.pt')
+    refused(tmp_path / 'a.pt', TypeError, "'labels' labels are torch.int64, torch.sparse_coo, not integers")
 
 
 def test_a_pt_file_of_something_else(tmp_path):

@@ -54,6 +54,13 @@ def test_read(tmp_path, name, content):
         assert labels.tolist() == GOOD
 
 
+def test_numbers_without_end_are_not_read(tmp_path):
+    """Nor shown; the longest that are read are too large for a label."""
+    path = write(tmp_path / 'a.csv', f'0,{"9" * 41}\n')
+    check_refused(path, TypeError, f'{"9" * 40}...', 'in line 1 is no integer')
+    check_refused(write(path, f'0,{"9" * 40}\n'), ValueError, 'a label is too large')
+
+
 def test_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     write(tmp_path / 'a.json', GOOD)

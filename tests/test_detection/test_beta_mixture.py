@@ -69,6 +69,9 @@ def test_losses_at_the_ends(losses):
     found = fit_beta_mixture(np.array([0.0, 0.0, 0.5, 1.0, 1.0, *losses]))
     assert all(np.isfinite(values).all() for values in (found.alpha, found.beta, found.weight))
     assert np.isfinite(found.posterior(np.array([0.0, 1.0]))).all()
+    for end in (0.0, 1.0):
+        found = fit_beta_mixture(np.full(4, end))
+        assert np.isfinite([found.alpha, found.beta, found.weight]).all()
 
 
 def test_the_highest_losses_are_noisy():

@@ -91,8 +91,17 @@ def test_labels_that_nothing_speaks_against_are_trusted(scores, labels, reason):
     else:
         assert (clean_prob[labels == 0] == 1).all()
         assert ((clean_prob[labels == 1] > 0.5) == [False, False, True, True]).all()
-    mixture = fit_score_mixture(np.array(scores), labels, num_classes=2)
+    with warnings.catch_warnings():
+        # Whoever draws it has been told.
+        warnings.simplefilter('error')
+        mixture = fit_score_mixture(np.array(scores), labels, num_classes=2)
     assert mixture is None if labels is None else mixture.means.shape == (2, 1)
+
+
+def test_scores_that_are_equal_where_the_fit_looks():
+    """Of 501 scores it sees two, and not the one that differs."""
+    with pytest.warns(DetectionWarning, match=r'all samples \(501, all but a few equal\)'):
+        assert (fit_clean_probability(np.append(np.zeros(500), 1.0), max_samples=2) == 1).all()
 
 
 def test_components_with_the_same_mean(scores, monkeypatch):
@@ -105,6 +114,21 @@ def test_components_with_the_same_mean(scores, monkeypatch):
     monkeypatch.setattr(GaussianMixture, 'fit', same)
     with pytest.warns(DetectionWarning, match=r'all samples \(80, components with the same mean\)'):
         assert (fit_clean_probability(scores) == 1).all()
+
+
+def test_components_of_the_same_width(scores, monkeypatch):
+    """Whose log-odds are a line, and turn nowhere."""
+    fit = GaussianMixture.fit
+
+    def same(gmm, column):
+        fit(gmm, column).covariances_[:] = 0.01
+        return gmm
+
+    expected = fit_clean_probability(scores)
+    monkeypatch.setattr(GaussianMixture, 'fit', same)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        np.testing.assert_allclose(fit_clean_probability(scores), expected)
 
 
 def test_a_class_without_samples_is_no_matter(scores):
@@ -141,14 +165,19 @@ def test_the_wide_component_does_not_take_the_far_end(flip):
     assert (np.diff(found[scores.argsort()]) >= -1e-9).all()
 
 
-def test_other_mixtures_keep_every_digit():
+@pytest.mark.parametrize('flip', [False, True], ids=['lowest', 'highest'])
+def test_other_mixtures_keep_every_digit(flip):
     """The far end rises, as it does in ordinary runs, but does not pass one half."""
     rng = np.random.default_rng(0)
     scores = np.concatenate([rng.normal(0.08, 0.027, 1000), rng.normal(0.49, 0.186, 400)]).clip(0.02)
+    scores = -scores if flip else scores
     scaled = (scores - scores.min())[:, None] / np.ptp(scores)
     gmm = GaussianMixture(2, random_state=0).fit(scaled)
     plain = gmm.predict_proba(scaled)[:, gmm.means_.argmax()]
-    assert plain.min() < plain[scores.argmin()] < 0.5
+    if flip:
+        assert plain.max() > plain[scores.argmax()] > 0.5
+    else:
+        assert plain.min() < plain[scores.argmin()] < 0.5
     np.testing.assert_array_equal(fit_clean_probability(scores), plain)
 
 

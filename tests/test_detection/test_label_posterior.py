@@ -58,7 +58,7 @@ def test_sure_predictions_leave_numbers():
     """Also against the label, and where a probability underflows in half precision."""
     found = judge(torch.tensor([[1.0, 0, 0], [0, 1, 0], [1, 0, 0], [1 - 1e-9, 1e-9, 0]]), torch.tensor([0, 1, 2, 1]))
     assert found.scores.isfinite().all() and found.suggested_prob.isfinite().all()
-    assert (found.scores[:2] > 0.5).all()
+    assert (found.scores[:2] > 0.5).all() and (found.scores > 0).all()
 
 
 def test_no_samples():

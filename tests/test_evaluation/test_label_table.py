@@ -81,6 +81,9 @@ HOSTILE = [
     '\rx',
     '\nx',
     '＝1',
+    '＋1',
+    '－1',
+    '＠1',
     "'=1",
     "''-1",
     "'quoted'",
@@ -112,7 +115,7 @@ def test_names_that_look_like_formulas(tmp_path):
     assert found.img_path.tolist() == HOSTILE[::-1]
     with (tmp_path / 'table.csv').open(newline='', encoding='utf-8') as file:
         cells = [row['given_class'] for row in csv.DictReader(file)]
-    assert not [cell for cell in cells if cell[:1] in set('=+-@\t\r\n＝')]
+    assert not [cell for cell in cells if cell[:1] in set('=+-@\t\r\n＝＋－＠')]
     # Only what needs it is changed.
     assert [cell for cell, name in zip(cells, HOSTILE, strict=True) if cell == name] == [
         "'quoted'",
@@ -121,6 +124,15 @@ def test_names_that_look_like_formulas(tmp_path):
         'a\rb',
         'é',
     ]
+
+
+@pytest.mark.parametrize('text', HOSTILE)
+def test_each_of_them_alone(tmp_path, text):
+    """Where nothing else in the column has to be escaped or quoted."""
+    columns.write_columns(tmp_path / 'table.csv', {'number': np.arange(2), 'name': ['plain', text]})
+    with (tmp_path / 'table.csv').open(newline='', encoding='utf-8') as file:
+        cells = [row[1] for row in csv.reader(file)]
+    assert cells == ['name', 'plain', columns.escape_cell(text)]
 
 
 def test_many_rows_are_written_and_read_in_pieces(tmp_path, monkeypatch):

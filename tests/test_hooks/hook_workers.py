@@ -141,7 +141,10 @@ def diverge(rank: int, work_dir: str) -> str:
     def poisoned(*args, **kwargs):
         calls.append(None)
         losses = loss(*args, **kwargs)
-        return losses | dict(loss_cross=losses['loss_cross'] * (float('nan') if rank and len(calls) == 2 else 1))
+        if rank and len(calls) == 2:
+            # Without a gradient, which would spread it among the weights of all.
+            losses['loss_cross'] = losses['loss_cross'].detach() * float('nan')
+        return losses
 
     head.loss = poisoned
     try:

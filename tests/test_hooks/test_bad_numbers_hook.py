@@ -2,17 +2,20 @@
 """A run whose numbers go bad stops, says where, and leaves what one needs to look at it; and no checkpoint."""
 
 import json
+from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from hook_workers import diverge
 from host_waits import HostWaits
+from killing import full_disk
 from mmengine.hooks import Hook
 from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, tcl
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.hooks import BadNumbersHook
-from tcl_plugin.hooks.bad_numbers import BadNumbersError
+from tcl_plugin.hooks.bad_numbers import BadNumbersError, evidence_of_pass, keep_evidence
 
 SAVING = dict(
     logger=dict(type='LoggerHook', interval=3), checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)
@@ -123,6 +126,59 @@ def test_processes_stop_alike(two_processes, tmp_path):
     assert first == second and 'loss_cross NaN or infinite in epoch 1, iteration 2, samples' in first
     record = json.loads((tmp_path / 'bad_numbers.json').read_text())
     assert record['rank'] == 1 and record['iter'] == 2
+
+
+def before_step(work_dir, **settings):
+    """A runner that could train, and its hook, which looks by itself after a hundred steps."""
+    runner = build_runner(work_dir, classifier(), noisy_digits(70, PLAIN_PIPELINE), default_hooks=SAVING | settings)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    watching = BadNumbersHook(interval=100)
+    watching.before_train(runner)
+    return runner, watching
+
+
+def test_a_bad_loss_that_no_weight_has_felt(tmp_path):
+    """As while gradients are accumulated. Whoever saves, it is noticed before."""
+    runner, watching = before_step(tmp_path, checkpoint=dict(type='CheckpointHook', interval=1))
+    watching.after_train_iter(runner, 0, {}, dict(loss=torch.tensor(2.0), loss_cross=torch.tensor(float('nan'))))
+    with pytest.raises(BadNumbersError, match='loss_cross NaN or infinite in epoch 1, iteration 1'):
+        watching.before_save_checkpoint(runner, {})
+
+
+def test_all_processes_look_before_one_of_them_saves(tmp_path):
+    """One that stopped alone would leave the others waiting."""
+    runner, watching = before_step(tmp_path)
+    watching.after_train_iter(runner, 0, {}, dict(loss=torch.tensor(2.0)))
+    assert watching.good['iter'] == 1
+    watching.good, watching.keep_good = None, False
+    watching.after_train_iter(runner, 1, {}, dict(loss=torch.tensor(2.0)))
+    assert watching.good is None
+
+
+def test_a_full_disk_does_not_hide_what_was_bad(tmp_path):
+    """The log has it; what an earlier run has left stays whole."""
+    runner = mock.Mock(model=torch.nn.Linear(30, 30), work_dir=tmp_path, epoch=1, iter=2)
+    runner.optim_wrapper.state_dict.return_value = {}
+    keep_evidence(runner, dict(message='loss NaN'))
+    former = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with full_disk(1000), pytest.raises(OSError, match=r'bad_numbers\.pth'):
+        keep_evidence(runner, dict(message='loss NaN'))
+    assert [call.args for call in runner.logger.error.call_args_list] == [('loss NaN',)] * 2
+    assert len(former) == 2 and {path: path.read_bytes() for path in tmp_path.iterdir()} == former
+
+
+def test_a_bad_pass_has_the_weights_that_were_good(tmp_path):
+    """Of the last look, where a hook looks at the steps."""
+    watching = BadNumbersHook()
+    watching.good = dict(iter=5, state_dict={})
+    runner = mock.Mock(model=torch.nn.Linear(2, 2), work_dir=tmp_path, epoch=1, iter=7, hooks=[Hook(), watching])
+    runner.optim_wrapper.state_dict.return_value = {}
+    dataset = mock.Mock(given_labels=np.array([3, 4, 5]))
+    with pytest.raises(BadNumbersError, match='iteration 7: scores'), evidence_of_pass(runner, dataset, 1):
+        raise BadNumbersError('scores', 'scores', np.array([1]))
+    record = json.loads((tmp_path / 'bad_numbers.json').read_text())
+    assert record['good_iter'] == 5 and record['given_label'] == [4]
+    assert torch.load(tmp_path / 'bad_numbers.pth', weights_only=True)['before'] == watching.good
 
 
 def test_interval():

@@ -2,8 +2,10 @@
 """A run goes on where detection finds nothing out, and says so once."""
 
 import logging
+import warnings
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -13,6 +15,8 @@ from toy_runs import build_runner, clean_prob_of, hook, noisy_digits, tcl, watch
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import OODDetector
 from tcl_plugin.hooks.bad_numbers import BadNumbersError
+from tcl_plugin.hooks.findings import find
+from tcl_plugin.hooks.ordered_pass import PassBatch
 
 
 class Collapse(Hook):
@@ -67,6 +71,29 @@ def test_warnings_of_scikit_learn_are_said_once(tmp_path):
     with mock.patch.object(OODDetector, 'clean_probability', warning):
         lines, _ = warned(build_runner(tmp_path, tcl(), noisy_digits(), hook(), max_epochs=2))
     assert sum('did not converge' in line for line in lines) == 1
+
+
+def test_other_warnings_and_bad_probabilities_are_let_through(monkeypatch):
+    """Of whatever a detector of others may do."""
+    probs, given = torch.full((3, 2), 0.5), torch.tensor([0, 1, 1])
+    batch, clean_prob = PassBatch(torch.arange(3), torch.eye(3), probs, given), np.ones(3)
+
+    def unsure(*args):
+        warnings.warn('something else', RuntimeWarning, stacklevel=1)
+        return clean_prob
+
+    monkeypatch.setattr(OODDetector, 'clean_probability', unsure)
+    with pytest.warns(RuntimeWarning, match='something else'):
+        assert not find([batch], OODDetector(), given.numpy(), 2).remarks
+    clean_prob[1] = np.nan
+    with (
+        pytest.raises(BadNumbersError, match=r'clean probabilities of 1 .* of sample 1'),
+        pytest.warns(RuntimeWarning),
+    ):
+        find([batch], OODDetector(), given.numpy(), 2)
+    batch.probs = torch.tensor([[0.5, 0.5], [0.5, 0.5], [np.nan, 0.5]])
+    with pytest.raises(BadNumbersError, match=r'predictions of 1 .* of sample 2'):
+        find([batch], None, given.numpy(), 2)
 
 
 @pytest.mark.parametrize(('where', 'said'), [('scores', 'scores of 41'), ('prototypes', 'centres of 1 classes')])

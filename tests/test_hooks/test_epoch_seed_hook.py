@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 from hook_workers import train_and_resume
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import DATASETS
 from toy_runs import EMA, PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, recorded, tcl
 
+from tcl_plugin.datasets.sidecar import digest
 from tcl_plugin.evaluation import TABLE_NAME
 from tcl_plugin.hooks.conditions import what_has_changed
 from tcl_plugin.hooks.epoch_seed_hook import EpochSeedHook
@@ -116,7 +119,7 @@ def test_stopped_run_goes_on_as_if_it_had_not(kind, later, whole, tmp_path, caps
     assert 'no longer bit for bit' not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('kind', ['device', 'workers start'])
+@pytest.mark.parametrize('kind', ['device', 'process', 'workers start'])
 def test_epochs_differ(kind, tmp_path):
     """Workers that start anew with each epoch would otherwise draw the same numbers in each."""
     model, _, images = KINDS[kind]
@@ -140,10 +143,27 @@ def test_seed_is_that_of_the_checkpoint(whole, tmp_path, capsys):
     """Of the run and its sampler, whatever is chosen now; without a choice each start would draw another."""
     resume(tmp_path, whole('device') / 'epoch_1.pth', randomness=dict(seed=5))
     assert differing(tmp_path / LAST, whole('device') / LAST) == []
+    # For a second stop, too.
+    assert conditions_in(tmp_path / LAST) == conditions_in(whole('device') / LAST)
     assert 'randomness.seed=5 is left aside' in capsys.readouterr().out
 
 
-def test_loop_without_epochs(tmp_path):
+def conditions_in(path):
+    return torch.load(path, weights_only=True)['conditions']
+
+
+@pytest.mark.parametrize(('kind', 'workers'), [('device', 'none'), ('workers stay', 'some')])
+def test_conditions_are_those_of_the_run(kind, workers, whole):
+    """With which a resumed run is compared."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        given = DATASETS.build(noisy_digits(pipeline=PLAIN_PIPELINE)).given_labels
+    found = conditions_in(whole(kind) / 'epoch_1.pth')
+    assert isinstance(found.pop('sampler_seed'), int) and found.pop('device')
+    expected = dict(processes=1, batch_size=16, workers=workers, labels=digest(given), torch=torch.__version__)
+    assert found == expected
+
+
+def test_loop_without_epochs(tmp_path, capsys):
     """Views are cut on the device; what is read is not random."""
     model = classifier(type='MixupClassifier', data_preprocessor=CUT_ON_DEVICE | dict(views=[dict(transforms=[CROP])]))
     every = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2))
@@ -156,6 +176,7 @@ def test_loop_without_epochs(tmp_path):
     settings |= dict(resume=True, load_from=str(tmp_path / 'whole' / 'iter_2.pth'))
     build_runner(tmp_path / 'rest', model, None, SEEDS, **settings).train()
     assert differing(tmp_path / 'rest' / 'iter_3.pth', tmp_path / 'whole' / 'iter_3.pth') == []
+    assert 'no longer bit for bit' not in capsys.readouterr().out
 
 
 def test_two_processes(two_processes, tmp_path):
@@ -194,6 +215,7 @@ SAME = dict(processes=1, batch_size=16, workers='none', labels='a', device='cpu'
     [
         ({}, {}, None),
         (dict(batch_size=8), {}, 'batch size 16 before, 8 now'),
+        (dict(processes=2, device='gpu'), {}, 'processes 1 before, 2 now; device cpu before, gpu now'),
         (dict(labels='b'), {}, 'given labels with SHA-256 a before, b now'),
         (dict(workers='some', torch='3'), {}, 'workers none before, some now; torch 2 before, 3 now'),
         ({}, dict(iter=7), 'after 1 iterations of an epoch, which begins again'),
@@ -211,3 +233,18 @@ def test_what_is_no_longer_exact_is_said(now, settings, words):
     )
     reasons = '; '.join(what_has_changed(runner, SAME, SAME | now))
     assert words in reasons if words else not reasons
+
+
+@pytest.mark.parametrize('deterministic', [False, True])
+def test_a_gpu_is_exact_by_deterministic_algorithms_alone(deterministic, monkeypatch):
+    monkeypatch.setattr(torch, 'are_deterministic_algorithms_enabled', lambda: deterministic)
+    weight = SimpleNamespace(device=torch.device('cuda'))
+    runner = SimpleNamespace(
+        iter=6,
+        model=SimpleNamespace(parameters=lambda: iter([weight])),
+        train_loop=None,
+        train_dataloader=range(3),
+        cfg={},
+    )
+    reasons = what_has_changed(runner, SAME, SAME)
+    assert not reasons if deterministic else 'kernels of the GPU may sum in another order' in reasons[0]

@@ -183,11 +183,13 @@ def test_clean_probabilities_of_other_labels_are_found_out_anew(finished, tmp_pa
     assert 'the given labels are not those of the checkpoint' in capsys.readouterr().out
 
 
-def test_checkpoint_loads_for_another_number_of_samples(finished, tmp_path):
+@pytest.mark.parametrize('size', [30, NUM_TRAIN])
+def test_weights_alone_load_for_any_number_of_samples(finished, tmp_path, size):
+    """A run that begins with them finds out for itself what it knows of the labels, be they the same."""
     _, _, work_dir, _ = finished
-    other = build_runner(tmp_path, tcl(), noisy_digits(30), hook(), load_from=str(work_dir / 'epoch_3.pth'))
+    other = build_runner(tmp_path, tcl(), noisy_digits(size), hook(), load_from=str(work_dir / 'epoch_3.pth'))
     witness = watch(other, clean_prob_of)
-    assert witness.before.shape == (30,) and sorted(logged(tmp_path)) == [0, 1]
+    assert witness.before.shape == (size,) and sorted(logged(tmp_path)) == [0, 1]
 
 
 @pytest.mark.parametrize('detector', [None, OOD], ids=['none', 'ood'])

@@ -9,6 +9,8 @@ from mmpretrain.registry import DATASETS, MODELS, TASK_UTILS
 from mmpretrain.structures import DataSample
 from toy_runs import NUM_TRAIN, PLAIN_PIPELINE, build_runner, classifier, hook, noisy_digits, tcl
 
+from tcl_plugin.hooks.bad_numbers import BadNumbersError
+
 DATA = noisy_digits(pipeline=PLAIN_PIPELINE)
 NORM = classifier()['data_preprocessor']
 # Sharp, as the toy's representations hardly differ.
@@ -121,6 +123,32 @@ def test_refusals(arguments, message, first_stage, tmp_path):
         arguments = dict(arguments, load_from=first_stage)
     with pytest.raises(ValueError, match=message):
         build(tmp_path, max_epochs=2, **arguments).train()
+
+
+@pytest.mark.parametrize('value', [float('nan'), 0.0])
+def test_weights_that_tell_nothing(value, first_stage, tmp_path, capsys):
+    """Bad numbers stop the run, with what is needed to look at it; scores that are all equal are said."""
+    checkpoint = torch.load(first_stage, weights_only=True)
+    for tensor in checkpoint['state_dict'].values():
+        tensor.fill_(value) if tensor.is_floating_point() else None
+    torch.save(checkpoint, tmp_path / 'first.pth')
+    runner = build(tmp_path, load_from=str(tmp_path / 'first.pth'))
+    if value:
+        with pytest.raises(BadNumbersError, match='after epoch 0, iteration 0: features of 41 training samples'):
+            runner.train()
+    else:
+        runner.train()
+        assert 'RelabelHook: right and wrong labels cannot be told apart' in capsys.readouterr().out
+    assert (tmp_path / 'bad_numbers.json').exists() is bool(value)
+
+
+def test_labels_of_another_training_set(finished, tmp_path):
+    work_dir, _ = finished
+    checkpoint = torch.load(work_dir / 'epoch_1.pth', weights_only=True)
+    checkpoint['corrected_labels'] = checkpoint['corrected_labels'][:30]
+    torch.save(checkpoint, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='corrected labels of 41 samples: the checkpoint has those of 30 samples'):
+        build(tmp_path, max_epochs=2, resume=True, load_from=str(tmp_path / 'other.pth')).train()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """No accuracy is missing from the record of a run that was stopped between checkpoint and validation."""
 
+import json
+from unittest import mock
+
 import pytest
 from mmengine.hooks import Hook
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, noisy_digits, recorded
+
+from tcl_plugin.hooks import ResumeValidationHook
 
 CATCH_UP = dict(type='ResumeValidationHook')
 
@@ -38,3 +43,28 @@ def test_validation_is_made_up_for_once(tmp_path):
     # Another work directory has no record yet.
     build(tmp_path / 'other', resume=True, load_from=str(tmp_path / 'epoch_1.pth')).train()
     assert accuracies(tmp_path / 'other') == [1]
+
+
+@pytest.mark.parametrize(
+    ('iteration', 'epoch', 'recorded', 'expected'),
+    [
+        (0, 0, None, False),
+        (3, 1, None, False),
+        (6, 2, None, True),
+        (6, 2, 'label_noise/auc', True),
+        (6, 2, 'accuracy/top1', False),
+        (9, 3, None, False),
+        (15, 5, None, True),
+    ],
+    ids=['start', 'not due', 'due', 'a pass is none', 'recorded', 'not due again', 'last'],
+)
+def test_only_what_is_due_and_missing(iteration, epoch, recorded, expected, tmp_path):
+    """Of five epochs, of which the second, the fourth and the last are validated."""
+    if recorded:
+        folder = tmp_path / '20260101_000000' / 'vis_data'
+        folder.mkdir(parents=True)
+        (folder / 'scalars.json').write_text(json.dumps({recorded: 0.5, 'step': epoch}) + '\n')
+    runner = mock.Mock(iter=iteration, epoch=epoch, max_epochs=5, work_dir=tmp_path)
+    runner.train_loop.val_begin, runner.train_loop.val_interval = 0, 2
+    ResumeValidationHook().before_train(runner)
+    assert runner.val_loop.run.called is expected

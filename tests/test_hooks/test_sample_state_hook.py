@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a head remembers of samples survives a stop, stays out of the weights, and is the same on all processes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hook_workers import train_elr
 from toy_runs import EMA, NUM_TRAIN, PLAIN_PIPELINE, build_runner, classifier, elr, noisy_digits
 
 from tcl_plugin.compat import unwrap_model
+from tcl_plugin.hooks import SampleStateHook
 
 STATE = dict(type='SampleStateHook')
 DATA = noisy_digits(pipeline=PLAIN_PIPELINE)
@@ -48,6 +51,14 @@ def test_table_is_beside_the_weights(stopped):
     torch.testing.assert_close(table.sum(dim=1), torch.full((NUM_TRAIN,), 0.3))
     for key in ('state_dict', 'ema_state_dict'):
         assert not [name for name, value in checkpoint.get(key, {}).items() if NUM_TRAIN in value.shape]
+
+
+def test_a_checkpoint_has_a_table_of_its_own():
+    """It may be written while training goes on."""
+    head, checkpoint = SimpleNamespace(sample_state=torch.zeros(3, 2)), {}
+    SampleStateHook().before_save_checkpoint(SimpleNamespace(model=SimpleNamespace(head=head)), checkpoint)
+    head.sample_state.fill_(1)
+    assert not checkpoint['sample_state'].any()
 
 
 def test_weights_alone_load_for_another_number_of_samples(stopped, tmp_path):

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tcl_plugin.reports import doubtful_images
 from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lists
 from tcl_plugin.reports.audit.label_lists import images_root, label_numbers
 from tcl_plugin.reports.audit.page import embed, page_data
+from tcl_plugin.reports.audit.source import _check_same
 from tcl_plugin.reports.audit.thumbnails import LARGE, encode
 
 
@@ -186,3 +188,15 @@ def test_data_of_the_page_is_bounded_by_top(tmp_path):
     data = page_data(audit, summarise(audit), make_thumbnails(dataset, audit.ranking[:1]))
     assert data['pairs'] == [[1, 0, 1], [2, 1, 1]] and len(data['cards']) == 1
     assert audit_of(dataset, np.zeros(12, int)).ranking.tolist() == list(range(4, 12))
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [([0, 1], 'has 3 rows, but .* has 2 samples'), ([0, 2, 2], r'label of sample 1 is 1, .* it is 2 \(1 such')],
+)
+def test_table_of_other_images_or_labels(given, message):
+    columns = dict(sample_idx=np.arange(3), given_label=np.array([0, 1, 2]))
+    table = type('Table', (), dict(columns, __len__=lambda self: 3))()
+    dataset = type('Data', (), dict(given_labels=np.array(given), __len__=lambda self: len(given)))()
+    with pytest.raises(ValueError, match=message):
+        _check_same(table, dataset, Path('label_quality.csv'))

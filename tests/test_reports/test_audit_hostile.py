@@ -2,6 +2,7 @@
 """Names of classes and files are text on the page of an audit, whatever is in them; deep images keep their grey."""
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -20,6 +21,8 @@ from tcl_plugin.reports.audit.page import embed
 from tcl_plugin.reports.audit.summary import to_json
 
 CLASSES = ['</script><script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "<!--' \u2028 & ]]>"]
+# The page is a text with places such as this one to fill.
+RUN = '<b>{{script}}</b>'
 NAME = "\"><svg onload=alert(1)> '=1+1'.png"
 
 
@@ -53,7 +56,7 @@ def audit(tmp_path_factory):
         (folder / 'class_0' / '001.png').rename(folder / 'class_0' / os.fsdecode(b'caf\xe9.png'))
         dataset = folder_dataset(folder, CLASSES, per_class=0)
     given = dataset.given_labels
-    return audit_of(dataset, (given + 1) % 3, np.full(len(given), True), name='<b>run</b>')
+    return audit_of(dataset, (given + 1) % 3, np.full(len(given), True), name=RUN)
 
 
 def test_page(audit, tmp_path):
@@ -63,11 +66,23 @@ def test_page(audit, tmp_path):
     assert tags.count('script') == 2 and tags.count('img') == 1  # the data, the program, and the template of a card
     assert 'svg' not in tags and 'b' not in tags
     assert not [name for _, attrs in page.elements for name in attrs if name.startswith('on')]
-    assert ''.join(page.titles) == 'Doubtful labels of <b>run</b>'
+    assert ''.join(page.titles) == f'Doubtful labels of {RUN}'
     data = json.loads(page.scripts[0])
-    assert data['classes'] == CLASSES and data['run'] == '<b>run</b>'
+    assert data['classes'] == CLASSES and data['run'] == RUN
     paths = [card['path'].rsplit('/', 1)[1] for card in data['cards']]
     assert NAME in paths and 'caf\udce9.png' in paths
+
+
+def test_policy_lets_nothing_else_run_and_loads_nothing(audit, tmp_path):
+    text = page_of(audit, tmp_path / 'index.html').read_text(encoding='utf-8')
+    (rules,) = [attrs['content'] for _, attrs in Page(text).elements if 'http-equiv' in attrs]
+    policy = dict(rule.split(' ', 1) for rule in rules.split('; '))
+    for name in ('script', 'style'):
+        content = text.rpartition(f'<{name}>')[2].partition(f'</{name}>')[0]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert policy.pop(f'{name}-src') == f"'sha256-{digest}'"
+    nothing = dict.fromkeys(('default-src', 'base-uri', 'form-action'), "'none'")
+    assert policy == nothing | {'img-src': 'data:'}
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ def images(infos, workplace):
     return workplace / 'images'
 
 
+def test_links_to_folders_are_not_followed(predict_tool, images):
+    """They could lead anywhere, or round in a circle; those to images are followed."""
+    (images / 'round').symlink_to(images)
+    (images / 'link.png').symlink_to(images / '00.PNG')
+    found = predict_tool.find_images('images')
+    assert len(found) == NUM_IMAGES + 1 and not [path for path in found if 'round' in path.parts]
+
+
 def read_table(path):
     with path.open(newline='') as file:
         return list(csv.DictReader(file))
