@@ -12,7 +12,8 @@ from toy_runs import PLAIN_PIPELINE, build_runner, classifier, elr, hook, noisy_
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import transitions_from_anchors
 from tcl_plugin.hooks.bad_numbers import BadNumbersError
-from tcl_plugin.hooks.ordered_pass import run_pass
+from tcl_plugin.hooks.findings import find
+from tcl_plugin.hooks.ordered_pass import PassBatch, run_pass
 
 DDP = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 
@@ -188,3 +189,22 @@ def train_and_resume(rank: int, work_dir: str) -> list[str]:
     rest.train()
     expected = whole.model.state_dict()
     return [name for name, value in rest.model.state_dict().items() if not torch.equal(value, expected[name])]
+
+
+def refuse_outputs(rank: int) -> str | None:
+    """Go through outputs of which one prediction of the second process is bad.
+
+    Args:
+        rank (int): Rank of this process.
+
+    Returns:
+        str, optional: How they are refused.
+    """
+    probs = torch.full((2, 2), 0.5)
+    if rank == 1:
+        probs[1] = float('nan')
+    labels = torch.zeros(2, dtype=torch.int64)
+    try:
+        find([PassBatch(torch.tensor([rank, rank + 2]), torch.ones(2, 3), probs, labels)], None, np.zeros(4), 2)
+    except BadNumbersError as error:
+        return str(error)

@@ -7,7 +7,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from hook_workers import diverge
+from hook_workers import diverge, refuse_outputs
 from host_waits import HostWaits
 from killing import full_disk
 from mmengine.hooks import Hook
@@ -126,6 +126,12 @@ def test_processes_stop_alike(two_processes, tmp_path):
     assert first == second and 'loss_cross NaN or infinite in epoch 1, iteration 2, samples' in first
     record = json.loads((tmp_path / 'bad_numbers.json').read_text())
     assert record['rank'] == 1 and record['iter'] == 2
+
+
+def test_processes_refuse_outputs_alike(two_processes):
+    first, second = two_processes(refuse_outputs)
+    assert first == second
+    assert first.startswith('predictions of 1 training samples are NaN or infinite, the first of sample 3')
 
 
 def before_step(work_dir, **settings):
