@@ -19,7 +19,7 @@ REQUIREMENTS := $(addprefix requirements/,runtime.txt mminstall.txt tests.txt op
 # Every method on the digits.
 DIGITS := configs/tcl_digits_sym80.py configs/ce_digits_sym80.py $(wildcard configs/variants/*_digits_sym80.py configs/peers/*_digits_sym80.py)
 
-.PHONY: help venv demo sweep test test-onedl lint format docs clean
+.PHONY: help venv demo sweep test test-onedl lint types format docs clean
 
 help:
 	@echo 'make venv        create $(VENV) and install everything from requirements/'
@@ -28,6 +28,7 @@ help:
 	@echo 'make test        run the tests'
 	@echo 'make test-onedl  run the smoke test against the OneDL forks'
 	@echo 'make lint        ruff check and format check;  make format  rewrite the files'
+	@echo 'make types       mypy over package and tools'
 	@echo 'make docs        build the pages into build/site; a warning is an error'
 	@echo 'make clean       remove caches and build products (not $(VENV), data or work_dirs)'
 
@@ -63,6 +64,9 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+types: venv
+	$(BIN)/python -m mypy
+
 format: venv
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -74,5 +78,5 @@ docs: venv
 	@echo build/site/index.html
 
 clean:
-	rm -rf build dist *.egg-info .onedl .pytest_cache .ruff_cache
+	rm -rf build dist *.egg-info .onedl .mypy_cache .pytest_cache .ruff_cache
 	find tcl_plugin tools tests configs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,9 +3,10 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mmengine.dist as dist
 import numpy as np
@@ -79,7 +80,7 @@ def keep_evidence(runner: Runner, record: dict, before: dict | None = None) -> N
     _replace(folder / STATE_NAME, lambda path: torch.save(state, path))
 
 
-def _replace(path: Path, write) -> None:
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
     temporary = Path(f'{path}.tmp')
     write(temporary)
     os.replace(temporary, path)
@@ -99,7 +100,7 @@ def number(value: float | Tensor) -> float | str:
 
 
 @contextmanager
-def evidence_of_pass(runner: Runner, dataset, epoch: int) -> Iterator[None]:
+def evidence_of_pass(runner: Runner, dataset: Any, epoch: int) -> Iterator[None]:
     """Keep evidence, and say when, if numbers of a pass over the training set are bad.
 
     Args:

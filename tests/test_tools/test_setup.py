@@ -69,7 +69,7 @@ def test_templates_are_installed(setup_file, monkeypatch, tmp_path):
     distribution = Distribution(
         dict(
             script_name='setup.py',
-            packages=['tcl_plugin.reports.audit'],
+            packages=['tcl_plugin', 'tcl_plugin.reports.audit'],
             package_data=captured_arguments(setup_file, monkeypatch)['package_data'],
         )
     )
@@ -79,6 +79,8 @@ def test_templates_are_installed(setup_file, monkeypatch, tmp_path):
     command.run()
     folder = tmp_path / 'tcl_plugin' / 'reports' / 'audit'
     assert {'page.html', 'page.css', 'page.js'} <= {path.name for path in folder.iterdir()}
+    # Without it no program that uses the package would look at its types (PEP 561).
+    assert (tmp_path / 'tcl_plugin' / 'py.typed').is_file()
 
 
 def build_mim(setup_file, folder, editable=False):
@@ -131,6 +133,7 @@ def test_what_goes_into_a_wheel_is_in_a_source_distribution(setup_file, monkeypa
     for line in (ROOT / 'MANIFEST.in').read_text().splitlines():
         files.process_template_line(line)
     assert {str(path) for path in setup_file.mim_files()} <= set(files.files)
+    assert 'tcl_plugin/py.typed' in files.files
     assert not [path for path in files.files if '.mim' in path]
 
 
