@@ -19,7 +19,7 @@ REQUIREMENTS := $(addprefix requirements/,runtime.txt mminstall.txt tests.txt op
 # Every method on the digits.
 DIGITS := configs/tcl_digits_sym80.py configs/ce_digits_sym80.py $(wildcard configs/variants/*_digits_sym80.py configs/peers/*_digits_sym80.py)
 
-.PHONY: help venv demo sweep test test-onedl lint types format docs clean
+.PHONY: help venv demo sweep test test-onedl test-dist lint types format docs dist clean
 
 help:
 	@echo 'make venv        create $(VENV) and install everything from requirements/'
@@ -27,9 +27,11 @@ help:
 	@echo 'make sweep       train every variant and peer on the digits, three seeds each, and print a table'
 	@echo 'make test        run the tests'
 	@echo 'make test-onedl  run the smoke test against the OneDL forks'
+	@echo 'make test-dist   build wheel and source distribution, and try the package as it is installed from them'
 	@echo 'make lint        ruff check and format check;  make format  rewrite the files'
 	@echo 'make types       mypy over package and tools'
 	@echo 'make docs        build the pages into build/site; a warning is an error'
+	@echo 'make dist        wheel and source distribution, into dist/'
 	@echo 'make clean       remove caches and build products (not $(VENV), data or work_dirs)'
 
 venv: $(VENV)/.installed
@@ -60,6 +62,9 @@ $(ONEDL)/.installed: requirements/onedl.txt | venv
 test-onedl: venv $(ONEDL)/.installed
 	ONEDL_DIR=$(ONEDL) PYTHONPATH=$(ONEDL) $(BIN)/python -m pytest -m smoke
 
+test-dist: venv
+	$(BIN)/python -m pytest tests/check_dist.py
+
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -76,6 +81,11 @@ docs: venv
 	rm -rf build/site
 	$(BIN)/python -m sphinx -E -n -W --keep-going -q -d build/doctrees docs build/site
 	@echo build/site/index.html
+
+# The wheel is made of the source distribution, in a folder of its own: nothing of an earlier build gets into it.
+dist: venv
+	rm -rf dist
+	$(BIN)/python -m build
 
 clean:
 	rm -rf build dist *.egg-info .onedl .mypy_cache .pytest_cache .ruff_cache
