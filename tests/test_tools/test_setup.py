@@ -7,6 +7,7 @@ from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 from setuptools import Distribution
 from setuptools.command.build_py import build_py
 from setuptools.command.egg_info import FileList
@@ -54,6 +55,21 @@ def test_pins_admit_what_is_installed(setup_file):
         for line in setup_file.parse_requirements(name):
             requirement = Requirement(line)
             assert requirement.specifier.contains(metadata.version(requirement.name), prereleases=True), line
+
+
+def test_the_oldest_releases_are_those_of_the_bounds(setup_file):
+    """What ``make test-oldest`` tries must be what the requirements admit, and nothing later."""
+    pinned = {}
+    for line in map(Requirement, setup_file.parse_requirements('oldest')):
+        (pin,) = line.specifier
+        assert pin.operator == '==', line
+        pinned[line.name] = Version(pin.version)
+    bounds = {}
+    for name in set(NAMES) - {'onedl'}:
+        for line in map(Requirement, setup_file.parse_requirements(name)):
+            (lowest,) = [part.version for part in line.specifier if part.operator == '>=']
+            bounds[line.name] = Version(lowest)
+    assert pinned == bounds
 
 
 def test_version(setup_file):
