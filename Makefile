@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ONEDL := $(CURDIR)/.onedl
 OLDEST := .oldest
+AUDIT := .audit
 
 # The first interpreter found that is neither too old nor too new; `make PYTHON=...` overrides it.
 PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.10 python; do \
@@ -24,7 +25,7 @@ REQUIREMENTS := $(addprefix requirements/,runtime.txt mminstall.txt tests.txt op
 # Every method on the digits.
 DIGITS := configs/tcl_digits_sym80.py configs/ce_digits_sym80.py $(wildcard configs/variants/*_digits_sym80.py configs/peers/*_digits_sym80.py)
 
-.PHONY: help venv demo sweep test test-onedl test-oldest test-dist lint types format docs dist clean
+.PHONY: help venv demo sweep test test-onedl test-oldest test-dist lint types audit format docs dist clean
 
 help:
 	@echo 'make venv        create $(VENV) and install everything from requirements/'
@@ -36,6 +37,7 @@ help:
 	@echo 'make test-dist   build wheel and source distribution, and try the package as it is installed from them'
 	@echo 'make lint        ruff check and format check;  make format  rewrite the files'
 	@echo 'make types       mypy over package and tools'
+	@echo 'make audit       ask PyPI for known vulnerabilities of all that is installed in $(VENV)'
 	@echo 'make docs        build the pages into build/site; a warning is an error'
 	@echo 'make dist        wheel and source distribution, into dist/'
 	@echo 'make clean       remove caches and build products (not $(VENV), data or work_dirs)'
@@ -92,6 +94,18 @@ lint: venv
 types: venv
 	$(BIN)/python -m mypy
 
+$(AUDIT)/.installed: | venv
+	$(BIN)/python -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --disable-pip-version-check 'pip-audit>=2.9,<3'
+	touch $@
+
+# Not in .ci/run: it fails for what others publish, and where nobody answers. Strict, because a package that PyPI has
+# no answer for, such as every one behind a mirror without vulnerabilities, would count as one without any.
+audit: venv $(AUDIT)/.installed
+	mkdir -p build
+	$(BIN)/python -m pip freeze --disable-pip-version-check --all --exclude-editable > build/audit.txt
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps -r build/audit.txt
+
 format: venv
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -108,5 +122,5 @@ dist: venv
 	$(BIN)/python -m build
 
 clean:
-	rm -rf build dist *.egg-info .oldest .onedl .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist *.egg-info .audit .oldest .onedl .mypy_cache .pytest_cache .ruff_cache
 	find tcl_plugin tools tests configs -name __pycache__ -type d -prune -exec rm -rf {} +
