@@ -4,11 +4,17 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ONEDL := $(CURDIR)/.onedl
+OLDEST := .oldest
+AUDIT := .audit
 
 # The first interpreter found that is neither too old nor too new; `make PYTHON=...` overrides it.
 PYTHON ?= $(shell for name in python3 python3.12 python3.11 python3.10 python; do \
 	$$name -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1 \
 	&& { echo $$name; break; }; done)
+
+# The oldest one that there is, for the oldest releases of everything else.
+OLDEST_PYTHON ?= $(shell for name in python3.10 python3.11 python3.12; do \
+	$$name -c '' >/dev/null 2>&1 && { echo $$name; break; }; done)
 
 # Processes that share the tests; more of them only where there are more cores.
 TEST_JOBS ?= 2
@@ -19,7 +25,7 @@ REQUIREMENTS := $(addprefix requirements/,runtime.txt mminstall.txt tests.txt op
 # Every method on the digits.
 DIGITS := configs/tcl_digits_sym80.py configs/ce_digits_sym80.py $(wildcard configs/variants/*_digits_sym80.py configs/peers/*_digits_sym80.py)
 
-.PHONY: help venv demo sweep test test-onedl lint format docs clean
+.PHONY: help venv demo sweep test test-onedl test-oldest test-dist lint types audit format docs dist clean
 
 help:
 	@echo 'make venv        create $(VENV) and install everything from requirements/'
@@ -27,8 +33,13 @@ help:
 	@echo 'make sweep       train every variant and peer on the digits, three seeds each, and print a table'
 	@echo 'make test        run the tests'
 	@echo 'make test-onedl  run the smoke test against the OneDL forks'
+	@echo 'make test-oldest run smoke test, mathematics and detectors with the lowest releases that requirements/ admits'
+	@echo 'make test-dist   build wheel and source distribution, and try the package as it is installed from them'
 	@echo 'make lint        ruff check and format check;  make format  rewrite the files'
+	@echo 'make types       mypy over package and tools'
+	@echo 'make audit       ask PyPI for known vulnerabilities of all that is installed in $(VENV)'
 	@echo 'make docs        build the pages into build/site; a warning is an error'
+	@echo 'make dist        wheel and source distribution, into dist/'
 	@echo 'make clean       remove caches and build products (not $(VENV), data or work_dirs)'
 
 venv: $(VENV)/.installed
@@ -59,9 +70,41 @@ $(ONEDL)/.installed: requirements/onedl.txt | venv
 test-onedl: venv $(ONEDL)/.installed
 	ONEDL_DIR=$(ONEDL) PYTHONPATH=$(ONEDL) $(BIN)/python -m pytest -m smoke
 
+# Without the linters and what makes the site, which do their work with the newest releases.
+$(OLDEST)/.installed: requirements/oldest.txt $(addprefix requirements/,runtime.txt mminstall.txt)
+	@test -n '$(OLDEST_PYTHON)' || \
+		{ echo 'error: no python3.10, python3.11 or python3.12 found; name one: make OLDEST_PYTHON=...' >&2; exit 2; }
+	rm -rf $(OLDEST)
+	$(OLDEST_PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --disable-pip-version-check -c requirements/oldest.txt \
+		-r requirements/runtime.txt -r requirements/mminstall.txt hypothesis matplotlib pytest pytest-xdist
+	touch $@
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile tests/test_tools/test_smoke.py tests/test_compat.py \
+		tests/test_checkpoints.py tests/test_detection tests/test_models
+
+test-dist: venv
+	$(BIN)/python -m pytest tests/check_dist.py
+
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: venv
+	$(BIN)/python -m mypy
+
+$(AUDIT)/.installed: | venv
+	$(BIN)/python -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --disable-pip-version-check 'pip-audit>=2.9,<3'
+	touch $@
+
+# Not in .ci/run: it fails for what others publish, and where nobody answers. Strict, because a package that PyPI has
+# no answer for, such as every one behind a mirror without vulnerabilities, would count as one without any.
+audit: venv $(AUDIT)/.installed
+	mkdir -p build
+	$(BIN)/python -m pip freeze --disable-pip-version-check --all --exclude-editable > build/audit.txt
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps -r build/audit.txt
 
 format: venv
 	$(BIN)/ruff check --fix .
@@ -73,6 +116,11 @@ docs: venv
 	$(BIN)/python -m sphinx -E -n -W --keep-going -q -d build/doctrees docs build/site
 	@echo build/site/index.html
 
+# The wheel is made of the source distribution, in a folder of its own: nothing of an earlier build gets into it.
+dist: venv
+	rm -rf dist
+	$(BIN)/python -m build
+
 clean:
-	rm -rf build dist *.egg-info .onedl .pytest_cache .ruff_cache
+	rm -rf build dist *.egg-info .audit .oldest .onedl .mypy_cache .pytest_cache .ruff_cache
 	find tcl_plugin tools tests configs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -140,7 +140,7 @@ if __name__ == '__main__':
         keywords='computer vision, image classification, noisy labels, contrastive learning',
         packages=find_packages(include=['tcl_plugin', 'tcl_plugin.*']),
         include_package_data=True,
-        package_data={'tcl_plugin.reports.audit': ['*.html', '*.css', '*.js']},
+        package_data={'tcl_plugin': ['py.typed'], 'tcl_plugin.reports.audit': ['*.html', '*.css', '*.js']},
         cmdclass={'build_py': BuildWithMim},
         python_requires='>=3.10,<3.13',
         install_requires=parse_requirements('runtime'),

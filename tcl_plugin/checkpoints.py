@@ -121,10 +121,12 @@ def _candidates(work_dir: Path, recorded: str) -> list[Path]:
 
 def _earlier_than(name: str, folder: Path) -> list[Path]:
     """Checkpoints in a folder whose names are those of earlier epochs, the latest first."""
-    head, number, tail = re.fullmatch(r'(.*?)(\d*)(\D*)', name).groups()
+    parts = re.fullmatch(r'(.*?)(\d*)(\D*)', name)
+    assert parts is not None  # each part may be empty
+    head, number, tail = parts.groups()
     if not number:
         return []
     pattern = re.compile(f'{re.escape(head)}(\\d+){re.escape(tail)}')
     found = {path: pattern.fullmatch(path.name) for path in folder.iterdir()}
     numbers = {path: int(match[1]) for path, match in found.items() if match and int(match[1]) < int(number)}
-    return sorted(numbers, key=numbers.get, reverse=True)
+    return sorted(numbers, key=numbers.__getitem__, reverse=True)

@@ -8,7 +8,9 @@ import gc
 import os
 import re
 import socket
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import torch
 from mmengine.config import Config, ConfigDict, DictAction
@@ -75,7 +77,7 @@ TEXTS = {'pytorch': ('MASTER_ADDR',), 'slurm': ('SLURM_NODELIST',), 'mpi': ('MAS
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line, like every other error of the tools."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         """Refuse the command line.
 
         Args:
@@ -86,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         """
         raise UserError(f'{message} (see {self.prog} --help)')
 
-    def parse_args(self, args=None, namespace=None):
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the command line.
 
         Args:
@@ -113,7 +115,13 @@ class Parser(argparse.ArgumentParser):
 class OptionsAction(DictAction):
     """mmengine's ``KEY=VALUE``, which drops all spaces from values, but for those within a name or a path."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         """Parse the values.
 
         Args:
@@ -129,7 +137,7 @@ class OptionsAction(DictAction):
         setattr(namespace, self.dest, _with_spaces(getattr(namespace, self.dest)))
 
 
-def _with_spaces(value):
+def _with_spaces(value: Any) -> Any:
     """Put spaces in the place of zeros."""
     if isinstance(value, dict):
         return {key: _with_spaces(inner) for key, inner in value.items()}
@@ -138,7 +146,7 @@ def _with_spaces(value):
     return value.replace('\0', ' ') if isinstance(value, str) else value
 
 
-def number(least, most=None, kind=int):
+def number(least: float, most: float | None = None, kind: type[int] | type[float] = int) -> Callable[[str], float]:
     """Make a type for an argument that is a number in a range.
 
     Args:
@@ -150,7 +158,7 @@ def number(least, most=None, kind=int):
         Callable: For ``type`` of ``add_argument``; its name is argparse's word for what is expected.
     """
 
-    def read(text):
+    def read(text: str) -> float:
         value = kind(text)
         if not (value >= least and (most is None or value <= most)):  # NaN is neither
             raise ValueError(text)
@@ -165,7 +173,7 @@ def number(least, most=None, kind=int):
 SEED = number(0, 2**32 - 1)
 
 
-def add_config_options(parser):
+def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options``, which :func:`load_config` heeds.
 
     Args:
@@ -180,7 +188,7 @@ def add_config_options(parser):
     )
 
 
-def add_common_arguments(parser):
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that training and testing have in common.
 
     Args:
@@ -202,7 +210,7 @@ def add_common_arguments(parser):
 # Config
 
 
-def load_config(args, *required, completes=False):
+def load_config(args: argparse.Namespace, *required: str, completes: bool = False) -> Config:
     """Read the config that was named on the command line and merge ``--cfg-options`` into it.
 
     Args:
@@ -220,7 +228,7 @@ def load_config(args, *required, completes=False):
     if not path.is_file():
         raise UserError(f'config {path} does not exist' if not path.exists() else f'config {path} is not a file')
 
-    def explain(error):
+    def explain(error: Exception) -> str | None:
         line = explain_config(error) or explain_files(error)
         return line if line is None or str(path) in line else f'config {path}: {line}'
 
@@ -238,7 +246,7 @@ def load_config(args, *required, completes=False):
     return cfg
 
 
-def merge_options(cfg, args):
+def merge_options(cfg: Config, args: argparse.Namespace) -> None:
     """Merge ``--cfg-options`` into a config.
 
     The tools do so twice: before anything is derived from the config, and again after the other flags, over which the
@@ -259,7 +267,7 @@ def merge_options(cfg, args):
         raise UserError(f'--cfg-options does not fit config {args.config}: {error}') from error
 
 
-def set_work_dir(cfg, args):
+def set_work_dir(cfg: Config, args: argparse.Namespace) -> None:
     """Choose the work directory: the flag, the config's own, or one named after the config.
 
     Args:
@@ -272,7 +280,7 @@ def set_work_dir(cfg, args):
         cfg.work_dir = os.path.join('.', 'work_dirs', Path(args.config).stem)
 
 
-def set_dataloaders(cfg, *names, pin_memory=True, persistent_workers=True):
+def set_dataloaders(cfg: Config, *names: str, pin_memory: bool = True, persistent_workers: bool = True) -> None:
     """Give dataloaders the defaults of mmpretrain's tools.
 
     Args:
@@ -291,7 +299,7 @@ def set_dataloaders(cfg, *names, pin_memory=True, persistent_workers=True):
         cfg[name] = loader
 
 
-def check_checkpoint(path):
+def check_checkpoint(path: str | None) -> None:
     """Refuse a checkpoint that is not there, or not whole, before anything is built or written.
 
     Args:
@@ -311,7 +319,7 @@ def check_checkpoint(path):
         raise UserError(f'checkpoint {path} {damage}: name another one')
 
 
-def resume_from_work_dir(cfg):
+def resume_from_work_dir(cfg: Config) -> list[str]:
     """Let a run go on from the last whole checkpoint in its work directory, or begin where there is none.
 
     Args:
@@ -337,7 +345,7 @@ def resume_from_work_dir(cfg):
     return [f'checkpoint {line}: going on from {found.path}' for line in found.damaged]
 
 
-def fetch_weights(cfg):
+def fetch_weights(cfg: Config) -> None:
     """Load once the weights that a network starts from, which mmengine does in the middle of ``train()``.
 
     What is downloaded lies in torch's cache afterwards.
@@ -352,7 +360,7 @@ def fetch_weights(cfg):
         _fetch_weights(cfg.model, 'model')
 
 
-def _fetch_weights(part, key):
+def _fetch_weights(part: dict, key: str) -> None:
     """Do so for a part of the model; ``key`` is where it stands in the config."""
     if str(part.get('type')) == 'Pretrained' and part.get('checkpoint'):
         with explained(explain_weights(key), explain_checkpoint):
@@ -365,7 +373,7 @@ def _fetch_weights(part, key):
 # Device and processes
 
 
-def fit_loaders(cfg):
+def fit_loaders(cfg: Config) -> None:
     """Take out of the dataloaders what torch warns of or refuses; doing so again changes nothing.
 
     Args:
@@ -378,7 +386,7 @@ def fit_loaders(cfg):
                 cfg[name].persistent_workers = False
 
 
-def fit_to_device(cfg):
+def fit_to_device(cfg: Config) -> list[str]:
     """Take out of a config what the machine at hand cannot do.
 
     torch warns of pinned memory without CUDA and refuses persistent workers where there are no workers. Without an
@@ -405,7 +413,7 @@ def fit_to_device(cfg):
     return notes
 
 
-def on_cpu():
+def on_cpu() -> bool:
     """Tell whether distributed runs have to do without an accelerator.
 
     Returns:
@@ -414,7 +422,7 @@ def on_cpu():
     return get_device() in {'cpu', 'mps'}
 
 
-def check_environment(launcher):
+def check_environment(launcher: str) -> None:
     """Refuse to begin a distributed run without knowing this process's place in it.
 
     torch would wait half an hour for others that never come.
@@ -444,7 +452,7 @@ def check_environment(launcher):
             raise UserError(f'--launcher pytorch: MASTER_PORT={values["MASTER_PORT"]} is no port, 0 to 65535')
 
 
-def _number_from(name, where):
+def _number_from(name: str, where: str) -> int:
     """Read a whole number from the environment."""
     text = os.environ[name]
     if not (text.isascii() and text.isdecimal()):
@@ -453,7 +461,7 @@ def _number_from(name, where):
 
 
 @contextlib.contextmanager
-def process_group(cfg):
+def process_group(cfg: Config) -> Iterator[None]:
     """Hold the process group of a distributed run. The block must keep no reference to the runner.
 
     mmengine makes the group itself, but asks for a CUDA device first; on a CPU it is made here, and mmengine uses it.
@@ -489,7 +497,7 @@ def process_group(cfg):
 # Runner
 
 
-def build_runner(cfg, notes=(), warnings=()):
+def build_runner(cfg: Config, notes: Sequence[str] = (), warnings: Sequence[str] = ()) -> Runner:
     """Build the runner, and with it model and hooks.
 
     Args:
@@ -513,26 +521,26 @@ def build_runner(cfg, notes=(), warnings=()):
     return runner
 
 
-def _explain_loading(runner):
+def _explain_loading(runner: Runner) -> None:
     """Let a checkpoint that does not load be told in one line, in the middle of ``train()`` or ``test()``."""
     load_or_resume, load_checkpoint = runner.load_or_resume, runner.load_checkpoint
 
-    def name(filename, *args, **kwargs):
-        def prefixed(error):
+    def name(filename: str, *args: Any, **kwargs: Any) -> dict:
+        def prefixed(error: Exception) -> str | None:
             line = explain_files(error) or explain_checkpoint(error)
             return f'checkpoint {filename}: {line}' if line else None
 
         with explained(prefixed):
             return load_checkpoint(filename, *args, **kwargs)
 
-    def load(*args, **kwargs):
+    def load(*args: Any, **kwargs: Any) -> None:
         with explained(explain_checkpoint):
             return load_or_resume(*args, **kwargs)
 
     runner.load_checkpoint, runner.load_or_resume = name, load
 
 
-def build_parts(runner, *names):
+def build_parts(runner: Runner, *names: str) -> None:
     """Build what a runner leaves for later, data sets above all.
 
     Done apart from the run, so that an error in the config is told apart from a bug.
@@ -554,7 +562,7 @@ def build_parts(runner, *names):
             _check_classes(runner, name)
 
 
-def _check_length(loop):
+def _check_length(loop: Any) -> None:
     """Refuse a training without a step, which mmengine would finish without a word."""
     epochs = getattr(loop, 'max_epochs', None)
     if epochs is not None and epochs < 1:
@@ -567,7 +575,7 @@ def _check_length(loop):
         )
 
 
-def _check_classes(runner, name):
+def _check_classes(runner: Runner, name: str) -> None:
     """Refuse labels that the head has no class for: on a GPU they would end the run without a reason."""
     loop = getattr(runner, name)
     number = getattr(getattr(unwrap_model(runner.model), 'head', None), 'num_classes', None)
@@ -581,7 +589,7 @@ def _check_classes(runner, name):
 
 
 @contextlib.contextmanager
-def _impatience():
+def _impatience() -> Iterator[None]:
     """Give up on a server that does not answer: by default Python waits as long as the system does, or for ever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_SECONDS)
@@ -591,7 +599,7 @@ def _impatience():
         socket.setdefaulttimeout(before)
 
 
-def running():
+def running() -> contextlib.AbstractContextManager[None]:
     """Explain what this package refuses during a run; anything else is a bug and keeps its traceback.
 
     Returns:

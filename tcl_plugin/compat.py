@@ -4,10 +4,13 @@
 import codecs
 import contextlib
 import functools
+import importlib
 import os
 import pickle
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +28,7 @@ FORCE_SAFE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 FORCE_UNSAFE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 
 
-def unwrap_model(model):
+def unwrap_model(model: Any) -> Any:
     """Return the model inside DDP or any other wrapper that mmengine knows.
 
     Args:
@@ -39,7 +42,7 @@ def unwrap_model(model):
     return model
 
 
-def group_store():
+def group_store() -> torch.distributed.Store:
     """Return what the processes of a distributed run share besides collectives; torch has no public name for it.
 
     Returns:
@@ -48,7 +51,7 @@ def group_store():
     return torch.distributed.distributed_c10d._get_default_store()
 
 
-def has_bfloat16(device):
+def has_bfloat16(device: torch.device) -> bool:
     """Tell whether a device calculates in bfloat16 itself; emulation is slower than float32.
 
     Args:
@@ -66,7 +69,7 @@ def has_bfloat16(device):
     return not {'avx512_bf16', 'amx_bf16', 'bf16'}.isdisjoint(cpuinfo.read_text().split())
 
 
-def _history_method(owner, name):
+def _history_method(owner: object, name: str) -> Callable:
     """Look up a method of ``HistoryBuffer``, and nothing else.
 
     A history refers to its own methods, and pickle spells that ``getattr(HistoryBuffer, 'mean')``. The real
@@ -81,18 +84,18 @@ def _history_method(owner, name):
 _history_method.__module__, _history_method.__name__, _history_method.__qualname__ = 'builtins', 'getattr', 'getattr'
 
 
-def _former_name(function):
+def _former_name(function: Callable) -> Callable:
     """Give a function of numpy the name by which numpy 1 pickled it: ``numpy.core`` has become ``numpy._core``."""
 
     @functools.wraps(function)
-    def former(*args):
+    def former(*args: Any) -> Any:
         return function(*args)
 
     former.__module__ = 'numpy.core.multiarray'
     return former
 
 
-def history_classes():
+def history_classes() -> list:
     """List what mmengine's checkpoints hold besides tensors and plain containers.
 
     The log history in a checkpoint is a ``HistoryBuffer`` of numpy arrays. Everything named here only holds numbers:
@@ -101,7 +104,7 @@ def history_classes():
     Returns:
         list: Classes and functions that ``torch.load(weights_only=True)`` may meet.
     """
-    multiarray = np._core.multiarray
+    multiarray: Any = importlib.import_module('numpy._core.multiarray')
     numbers = 'biuf'
     kinds = {type(np.dtype(code)) for code in np.typecodes['All'] if np.dtype(code).kind in numbers}
     return [
@@ -119,7 +122,7 @@ def history_classes():
 
 
 @contextlib.contextmanager
-def weights_only():
+def weights_only() -> Iterator[None]:
     """Make every ``torch.load`` inside the block refuse to run pickled code.
 
     torch offers an environment variable for this, which also binds callers that ask for the opposite: the OneDL fork
@@ -143,21 +146,21 @@ def weights_only():
             os.environ[FORCE_SAFE] = before
 
 
-def _guarded(loader):
+def _guarded(loader: Callable) -> Callable:
     """Wrap one of mmengine's checkpoint loaders in :func:`weights_only`; refuse compressed files."""
 
     @functools.wraps(loader)
-    def load(filename, *args, **kwargs):
+    def load(filename: str, *args: Any, **kwargs: Any) -> Any:
         if os.path.isfile(os.path.expanduser(filename)):
             check_torch_archive(os.path.expanduser(filename))
         with weights_only():
             return loader(filename, *args, **kwargs)
 
-    load.guarded = True
+    load.guarded = True  # type: ignore[attr-defined]  # functions have no such attribute until they are given it
     return load
 
 
-def make_checkpoints_safe():
+def make_checkpoints_safe() -> None:
     """Let mmengine load its own checkpoints under ``weights_only=True``, and nothing else.
 
     PyPI's mmengine 0.10.7 cannot resume under torch >= 2.6 without the first part. Calling it again changes nothing.
@@ -168,7 +171,7 @@ def make_checkpoints_safe():
             CheckpointLoader.register_scheme(prefix, _guarded(loader), force=True)
 
 
-def before_model_lookup(register):
+def before_model_lookup(register: Callable[[], object]) -> None:
     """Call a function once, before mmpretrain first looks for a model by name.
 
     mmpretrain registers its own models as late as this, by a method that ``get_model`` and ``list_models`` both call
@@ -183,7 +186,7 @@ def before_model_lookup(register):
         return
     waiting = [register]
 
-    def register_all():
+    def register_all() -> None:
         register_own()
         while waiting:
             waiting[0]()

@@ -9,6 +9,9 @@ import dis
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any
 
 from mmengine.dist import get_rank
 
@@ -23,6 +26,9 @@ SEVERAL_VIEWS = (
     'data_preprocessor), or choose a model that trains on views, such as TCL'
 )
 
+#: Takes an exception and returns a line about it, or None.
+Explainer = Callable[[Exception], str | None]
+
 
 class UserError(Exception):
     """Something that the caller can put right. Its message names file or value, and says what to do."""
@@ -33,11 +39,11 @@ class LostProcessError(UserError):
 
 
 @contextlib.contextmanager
-def explained(*explainers):
+def explained(*explainers: Explainer) -> Iterator[None]:
     """Turn what the explainers recognise into a :class:`UserError`; let everything else through.
 
     Args:
-        *explainers (Callable): Each takes the exception and returns a line or None.
+        *explainers (Explainer): Each takes the exception and returns a line or None.
 
     Yields:
         None: Nothing.
@@ -57,7 +63,7 @@ def explained(*explainers):
         raise
 
 
-def run_tool(tool, argv=None):
+def run_tool(tool: Callable[[list[str] | None], Any], argv: list[str] | None = None) -> int:
     """Run a command-line tool; print a :class:`UserError` as one line.
 
     In a distributed run every process fails, and the first one speaks for all: the others only speak up if it has
@@ -90,7 +96,7 @@ def run_tool(tool, argv=None):
     return 0
 
 
-def _tell_launcher(error):
+def _tell_launcher(error: BaseException) -> None:
     """Hand a traceback to torchrun, which shows that of the process that failed first at the end of its report."""
     if os.environ.get('TORCHELASTIC_ERROR_FILE'):
         from torch.distributed.elastic.multiprocessing.errors import get_error_handler
@@ -98,13 +104,13 @@ def _tell_launcher(error):
         get_error_handler().record_exception(error)
 
 
-def _rank():
+def _rank() -> int:
     """Number of this process in a distributed run, even where the run has come to nothing."""
     text = os.environ.get('RANK', '')
     return int(text) if text.isdecimal() else get_rank()
 
 
-def one_line(error):
+def one_line(error: BaseException | str) -> str:
     """Return the message of an exception in one line of bearable length.
 
     Args:
@@ -122,7 +128,7 @@ def one_line(error):
 # Where an exception comes from
 
 
-def frames(error):
+def frames(error: BaseException) -> Iterator[TracebackType]:
     """Yield the entries of an exception's traceback, from the outermost call to the innermost.
 
     Args:
@@ -137,7 +143,7 @@ def frames(error):
         entry = entry.tb_next
 
 
-def raised_in(error, *packages):
+def raised_in(error: BaseException, *packages: str) -> bool:
     """Tell whether the innermost frame belongs to one of the packages.
 
     Args:
@@ -152,7 +158,7 @@ def raised_in(error, *packages):
     return any(name == package or name.startswith(f'{package}.') for package in packages)
 
 
-def local_values(error, name):
+def local_values(error: BaseException, name: str) -> list:
     """Find local variables of a name, the innermost first.
 
     Some exceptions do not say which file or address they are about; the functions that they passed through knew.
@@ -168,7 +174,7 @@ def local_values(error, name):
     return [entry.tb_frame.f_locals[name] for entry in entries if name in entry.tb_frame.f_locals]
 
 
-def local_text(error, name, default):
+def local_text(error: BaseException, name: str, default: str | None) -> str | None:
     """Find the innermost local variable of a name that holds a text.
 
     Args:
@@ -183,7 +189,7 @@ def local_text(error, name, default):
     return next(texts, default)
 
 
-def deliberate(error, *packages):
+def deliberate(error: BaseException, *packages: str) -> bool:
     """Tell whether the exception was raised by a ``raise`` or ``assert`` statement of one of the packages.
 
     That is how a library says that an argument is wrong. A bug is raised by the interpreter or by compiled code.

@@ -11,8 +11,9 @@ import os
 import pickle
 import re
 import urllib.error
+from typing import Any
 
-from .errors import deliberate, frames, local_text, local_values, one_line, raised_in
+from .errors import Explainer, deliberate, frames, local_text, local_values, one_line, raised_in
 
 # No room on the disk, none left for this user, and a file larger than a limit allows.
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -21,7 +22,7 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FRAMEWORK = ('tcl_plugin', 'mmengine', 'mmcv', 'mmpretrain')
 
 
-def explain_registry(error):
+def explain_registry(error: Exception) -> str | None:
     """Explain a type that no registry knows.
 
     Args:
@@ -41,7 +42,7 @@ def explain_registry(error):
     return None
 
 
-def explain_arguments(error):
+def explain_arguments(error: Exception) -> str | None:
     """Explain a config that gives a class an argument it does not have, or leaves one out.
 
     Args:
@@ -62,7 +63,7 @@ def explain_arguments(error):
     return None
 
 
-def explain_optimizer(error):
+def explain_optimizer(error: Exception) -> str | None:
     """Explain an optimizer that does not exist, which mmengine does not check, or that refuses its arguments.
 
     Args:
@@ -80,7 +81,7 @@ def explain_optimizer(error):
     return None
 
 
-def explain_loader(error):
+def explain_loader(error: Exception) -> str | None:
     """Explain numbers of a dataloader, or a seed, that torch and numpy refuse.
 
     Args:
@@ -98,7 +99,7 @@ def explain_loader(error):
     return None
 
 
-def explain_samples(error):
+def explain_samples(error: Exception) -> str | None:
     """Explain indices that a data set does not have, a data set without samples, and a list that cannot be read.
 
     Args:
@@ -111,7 +112,7 @@ def explain_samples(error):
         return None
     *_, last = frames(error)
     code, found = last.tb_frame.f_code.co_name, last.tb_frame.f_locals
-    owner = found.get('self')
+    owner: Any = found.get('self')
     if raised_in(error, 'mmengine.dataset'):
         if isinstance(error, IndexError) and code.endswith('_subset'):
             return f'{type(owner).__name__}: indices={found.get("indices")} names a sample that is not there'
@@ -123,7 +124,7 @@ def explain_samples(error):
     return None
 
 
-def explain_files(error):
+def explain_files(error: Exception) -> str | None:
     """Explain a file that is missing or unreadable, and a download that failed.
 
     Args:
@@ -141,7 +142,7 @@ def explain_files(error):
     return one_line(error)
 
 
-def explain_full_disk(error):
+def explain_full_disk(error: Exception) -> str | None:
     """Explain that a file could not be written for want of space.
 
     Args:
@@ -156,7 +157,7 @@ def explain_full_disk(error):
     return f'{name} cannot be written: {error.strerror}; make room, and go on with --resume'
 
 
-def _stopped_download(error):
+def _stopped_download(error: Exception) -> bool:
     """Tell whether a download did not begin, broke off, or brought something else."""
     if isinstance(error, urllib.error.URLError):
         return True
@@ -166,7 +167,7 @@ def _stopped_download(error):
     return isinstance(error, kinds) and any(name.startswith('download_url') for name in names)
 
 
-def _explain_download(error):
+def _explain_download(error: Exception) -> str:
     """Name address and folder of a failed download, which the exception itself does not tell."""
     url = local_text(error, 'url', None)
     what = f'cannot download {url or "a file"}: {one_line(getattr(error, "reason", error))}'
@@ -177,17 +178,17 @@ def _explain_download(error):
     return f'{what}; put {file} into {os.path.normpath(root)}, or set data_root to a folder that holds the data set'
 
 
-def explain_weights(key):
+def explain_weights(key: str) -> Explainer:
     """Make an explainer of weights to start from that are missing.
 
     Args:
         key (str): Where the config names them, such as ``'model.backbone.init_cfg'``.
 
     Returns:
-        Callable: The explainer.
+        Explainer: The explainer.
     """
 
-    def explain(error):
+    def explain(error: Exception) -> str | None:
         line = explain_files(error)
         return line and (
             f'{key}: {line} (--cfg-options {key}.checkpoint=FILE), or start from random weights, which need many more '
@@ -197,7 +198,7 @@ def explain_weights(key):
     return explain
 
 
-def explain_validation(error):
+def explain_validation(error: Exception) -> str | None:
     """Explain an argument that the framework or this package checked and refused.
 
     Args:
@@ -213,7 +214,7 @@ def explain_validation(error):
     return None
 
 
-def explain_own_validation(error):
+def explain_own_validation(error: Exception) -> str | None:
     """Explain what this package refuses while a run is going on, such as a class without samples.
 
     Args:
@@ -227,7 +228,7 @@ def explain_own_validation(error):
     return None
 
 
-def explain_config(error):
+def explain_config(error: Exception) -> str | None:
     """Explain an exception that a config's own lines, or the reading of them, brought up.
 
     Args:
@@ -256,14 +257,14 @@ def explain_config(error):
     return None
 
 
-def _first_cause(error):
+def _first_cause(error: BaseException) -> BaseException:
     """Return the exception at the start of a chain."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
+    while earlier := error.__cause__ or error.__context__:
+        error = earlier
     return error
 
 
-def explain_checkpoint(error):
+def explain_checkpoint(error: Exception) -> str | None:
     """Explain a checkpoint that is missing, broken, of another model, or not of this kind.
 
     Args:
@@ -291,7 +292,7 @@ def explain_checkpoint(error):
     return explain_own_validation(error)
 
 
-def explain_device(device, error):
+def explain_device(device: str, error: Exception) -> str | None:
     """Explain a device that is not there. For use around the move to it alone.
 
     Args:

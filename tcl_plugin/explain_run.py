@@ -8,7 +8,7 @@ import torch
 from .errors import SEVERAL_VIEWS, local_values, one_line, raised_in
 
 
-def explain_image(error):
+def explain_image(error: Exception) -> str | None:
     """Explain an image file that cannot be read, in this process or in one that reads for it.
 
     Args:
@@ -33,7 +33,7 @@ def explain_image(error):
     return None
 
 
-def explain_views(error):
+def explain_views(error: Exception) -> str | None:
     """Explain views that reach a network which trains on one image each, and samples that nobody has packed.
 
     Args:
@@ -54,7 +54,7 @@ def explain_views(error):
     return None
 
 
-def explain_parts(error):
+def explain_parts(error: Exception) -> str | None:
     """Explain a head that does not suit its model, or not the features or labels that it gets.
 
     Args:
@@ -78,7 +78,7 @@ def explain_parts(error):
     return None
 
 
-def explain_memory(error):
+def explain_memory(error: Exception) -> str | None:
     """Explain that the memory of the GPU is not enough.
 
     Args:

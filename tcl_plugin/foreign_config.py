@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import mmengine.registry
 import mmpretrain.registry
@@ -59,23 +60,23 @@ def parse_config(text: str) -> dict:
     return values
 
 
-def _value_of(node: ast.expr):
+def _value_of(node: ast.expr) -> Any:
     """The value of a literal, of ``dict(...)``, or of any nesting of both."""
     if isinstance(node, ast.Dict) and None not in node.keys:
-        return {_value_of(key): _value_of(value) for key, value in zip(node.keys, node.values, strict=True)}
+        return {_value_of(key): _value_of(value) for key, value in zip(node.keys, node.values, strict=True) if key}
     if isinstance(node, (ast.List, ast.Tuple)):
         kind = list if isinstance(node, ast.List) else tuple
         return kind(_value_of(item) for item in node.elts)
     if _is_dict_call(node):
         positional = [_value_of(item) for item in node.args]
-        return dict(*positional, **{word.arg: _value_of(word.value) for word in node.keywords})
+        return dict(*positional, **{word.arg: _value_of(word.value) for word in node.keywords if word.arg})
     try:
         return ast.literal_eval(node)
     except ValueError:
         raise ValueError(f'line {node.lineno} holds {ast.unparse(node)[:60]!r}, which is no literal') from None
 
 
-def _is_dict_call(node: ast.expr) -> bool:
+def _is_dict_call(node: ast.expr) -> TypeGuard[ast.Call]:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != 'dict':
         return False
     return len(node.args) <= 1 and all(word.arg is not None for word in node.keywords)
@@ -161,7 +162,8 @@ def _bare_name(name: str) -> str:
 
 def _known_parts() -> set[str]:
     """Names that the registries know, of parts that are safe to build with any arguments."""
-    found, seen = set(), set()
+    found: set[str] = set()
+    seen: set[int] = set()
     todo = [
         value
         for module in (mmengine.registry, mmpretrain.registry)

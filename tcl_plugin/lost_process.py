@@ -103,5 +103,4 @@ def start_on_cpu(cfg: Config) -> None:
     Args:
         cfg (Config): The config.
     """
-    timeout = timeout_of(cfg)
-    distributed.init_process_group(backend='gloo', **({} if timeout is None else {'timeout': timeout}))
+    distributed.init_process_group(backend='gloo', timeout=timeout_of(cfg))

@@ -18,6 +18,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -116,7 +117,7 @@ class _Line:
     def __init__(self, what: str, total: int | None, patience: float) -> None:
         name = TextColumn('{task.description}', markup=False)
         if total is None:
-            columns = (SpinnerColumn(), name, TimeElapsedColumn())
+            columns: tuple[ProgressColumn, ...] = (SpinnerColumn(), name, TimeElapsedColumn())
         else:
             bar = BarColumn(bar_width=20)
             columns = (name, bar, MofNCompleteColumn(), TimeRemainingColumn(), TextColumn('left'))

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -111,7 +111,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> 
         return npy.read_array(file, allow_pickle=False)
 
 
-def _check_header(file: BinaryIO, size: int) -> tuple[int, ...]:
+def _check_header(file: IO[bytes], size: int) -> tuple[int, ...]:
     """Refuse an array of objects, and a header that claims more than ``size`` bytes; return the shape.
 
     numpy makes room for what the header claims before it reads on.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model and its config from a checkpoint, without running code that comes with it."""
 
+import argparse
 import copy
 from functools import partial
 from pathlib import Path
@@ -155,7 +156,7 @@ def _check_classes(meta: object, model: BaseModel, path: str | Path) -> None:
         raise ValueError(f'checkpoint {path}: its dataset_meta does not name the {number} classes of the model')
 
 
-def open_model(args, plain: bool = False) -> tuple[Config, BaseModel]:
+def open_model(args: argparse.Namespace, plain: bool = False) -> tuple[Config, BaseModel]:
     """Build the model of a checkpoint as a command line says.
 
     Args:

@@ -4,6 +4,7 @@
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -118,7 +119,7 @@ def training_outputs(
     Returns:
         Outputs: What it says.
     """
-    view: Dataset = dataset.with_pipeline([with_sample_idx(step) for step in find_pipeline(cfg)])
+    view: Any = dataset.with_pipeline([with_sample_idx(step) for step in find_pipeline(cfg)])
     if len(view) > most:
         chosen = np.random.default_rng(seed).choice(len(view), most, replace=False)
         view = Subset(view, np.sort(chosen).tolist())

@@ -77,6 +77,16 @@ def test_arrays_in_checkpoints_hold_numbers(array, tmp_path):
         load(tmp_path / 'k.pth')
 
 
+def test_torchscript_in_the_place_of_a_checkpoint_does_not_run(tmp_path, monkeypatch):
+    """torch before 2.6 hands such a file to torch.jit.load, weights_only=True or not."""
+    path, loaded = tmp_path / 'script.pth', []
+    torch.jit.script(nn.Identity()).save(str(path))
+    monkeypatch.setattr(torch.jit, 'load', lambda *args, **kwargs: loaded.append(args))
+    with pytest.raises(RuntimeError, match='TorchScript'):
+        load(path)
+    assert not loaded
+
+
 def test_stand_in_for_getattr_only_knows_histories():
     assert compat._history_method(HistoryBuffer, 'mean') is HistoryBuffer.mean
     for owner, name in (

@@ -126,7 +126,7 @@ def benchmark(argv=None):
         ways['kornia'] = kornia_way
     ways = {name: way(device) for name, way in ways.items()}
     images = torch.randint(256, (args.batch_size, 3, 32, 32), dtype=torch.uint8)
-    times = {name: [] for name in ways}
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(args.rounds + 1):
         for name, way in ways.items():
             start = time.perf_counter()

@@ -68,10 +68,12 @@ def train(method, seed, work_dir, options):
     config = TOOLS.parent / 'configs' / f'{METHODS[method]}.py'
     seeds = [f'randomness.seed={seed}', f'train_dataloader.dataset.noise.seed={seed}']
     command = [sys.executable, str(TOOLS / 'train.py'), str(config), '--work-dir', str(work_dir)]
-    start, last_lines = time.monotonic(), deque(maxlen=20)
+    start = time.monotonic()
+    last_lines: deque[str] = deque(maxlen=20)
     with subprocess.Popen(
         [*command, '--cfg-options', *seeds, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
+        assert process.stdout is not None  # a pipe
         for line in process.stdout:
             last_lines.append(line)
             found = EPOCH.search(line)

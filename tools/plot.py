@@ -198,7 +198,9 @@ def draw_tsne(run):
     shown = Points(test.features, test.predicted, f'{len(test.index)} test images, by predicted class')
     dataset = training_set(cfg)
     train = training_outputs(cfg, model, dataset, MOST_POINTS)
-    return draw_embeddings([shown, training_points(run, train, dataset.true_labels)], *run.classes, run.title)
+    num_classes, names = run.classes
+    panels = [shown, training_points(run, train, dataset.true_labels)]
+    return draw_embeddings(panels, num_classes, names, run.title)
 
 
 def training_points(run, train, true):

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 # Work from a checkout, whether or not the package is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -109,7 +110,7 @@ def plan(args):
     Raises:
         UserError: If a config is missing or does not fit, or two would share a work directory.
     """
-    jobs = {}
+    jobs: dict[Path, Job] = {}
     for seed in args.seeds:
         for noise in args.noises or [None]:
             for config in args.configs:
@@ -143,7 +144,9 @@ def with_noise(config, noise, work_dir):
     name = IN_NAME.sub(noise, config.stem)
     if config.with_name(f'{name}.py').is_file():
         return config.with_name(f'{name}.py')
-    kind, rate = NOISE.fullmatch(noise).groups()
+    parts = NOISE.fullmatch(noise)
+    assert parts is not None  # parse_args has looked at it
+    kind, rate = parts.groups()
     new = dict(_delete_=True, type='SymmetricNoise', rate=int(rate) / 100, seed=0)
     if kind == 'asym':
         if dataset.dataset.type not in MAPPINGS:
@@ -205,7 +208,7 @@ def check_record(job):
     told = dict(config=job.config.name, options=job.options)
     if path.exists():
         try:
-            before = read_json(path)
+            before: Any = read_json(path)
             options = ' '.join(before['options'])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f'{path} is not as sweep.py writes it ({error}): choose another --work-dir') from error

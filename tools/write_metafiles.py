@@ -9,6 +9,7 @@ files, not code, or the entries would not be files at all. A test compares them 
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 # Work from a checkout, whether or not the package is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -182,7 +183,7 @@ def read_results(page):
     Raises:
         UserError: If a section has no table of them, so that a page of another form is noticed.
     """
-    results = {}
+    results: dict[str, dict[str, float]] = {}
     sections = dict(re.findall(r'^## (.+?)\n(.*?)(?=^## |\Z)', page, re.MULTILINE | re.DOTALL))
     for title, pattern in MEASURED.items():
         found = dict(_read_section(sections.get(title, ''), pattern))
@@ -226,7 +227,7 @@ def to_collection(method):
         dict: The entry under ``Collections``.
     """
     name, paper, code = METHODS[method]
-    entry = {'Name': name}
+    entry: dict[str, Any] = {'Name': name}
     if paper:
         entry['Paper'] = dict(zip(('Title', 'URL'), paper, strict=True))
     return entry | {'Code': f'tcl_plugin/models/{code}'}
@@ -269,7 +270,7 @@ def make_files(root):
     """
     paths = find_configs(root)
     results = read_results((root / 'docs' / 'results.md').read_text(encoding='utf-8'))
-    by_folder = {}
+    by_folder: dict[Path, list[Path]] = {}
     for path in paths:
         by_folder.setdefault(path.parent, []).append(path)
     files = {folder / 'metafile.yml': _metafile(inside, results) for folder, inside in by_folder.items()}

@@ -120,7 +120,8 @@ def fit_image_size(facts: Facts, epochs: int, max_hours: float) -> int:
     """The largest of :data:`IMAGE_SIZES` at which training does not take too long, or else the smallest."""
     if facts.seconds is None:
         return IMAGE_SIZES[0]
-    return next((size for size in IMAGE_SIZES if facts.hours(epochs, size) <= max_hours), IMAGE_SIZES[-1])
+    hours = {size: facts.hours(epochs, size) or 0.0 for size in IMAGE_SIZES}
+    return next((size for size in IMAGE_SIZES if hours[size] <= max_hours), IMAGE_SIZES[-1])
 
 
 def fit_batch_size(facts: Facts, size: int) -> int:

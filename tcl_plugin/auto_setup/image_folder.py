@@ -164,7 +164,7 @@ class ImageFolderSetup:
             WRONG_TOO,
         ]
 
-    def _choose(self, cfg: Config, fixed: Mapping[str, Any], values: Mapping[str, Any], num_train: int) -> Choice:
+    def _choose(self, cfg: Config, fixed: Mapping[str, Any], values: dict[str, Any], num_train: int) -> Choice:
         """Make a trial, and choose by it."""
         device = torch.device(get_device())
         facts = Facts(num_train, device.type, usable_cores(), num_processes(cfg.get('launcher', 'none')))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values that a config leaves open, written ``'auto:NAME'`` wherever the value of that name is to stand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -43,7 +43,7 @@ def open_values(cfg: Config) -> dict[str, list[Path]]:
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Everything that is no container, with the keys that lead to it."""
     if isinstance(value, Mapping):
-        items = value.items()
+        items: Iterable[tuple[Any, Any]] = value.items()
     elif isinstance(value, (list, tuple)):
         items = enumerate(value)
     else:

@@ -82,16 +82,16 @@ def complete(cfg: Config, decision: Decision | None, *explainers: Callable) -> l
     if cfg.get('launcher', 'none') != 'none' and not is_distributed():
         # The runner would do the same, and finds it done.
         init_dist(cfg.launcher, **cfg.get('env_cfg', {}).get('dist_cfg', {}))
-    told = [decision]
+    told: list[Any] = [decision]
     broadcast_object_list(told)
-    (decision,) = told
-    if decision.complaint:
-        raise UserError(decision.complaint)
+    settled: Decision = told[0]
+    if settled.complaint:
+        raise UserError(settled.complaint)
     with explained(*explainers):
-        fill(cfg, decision.values)
-    cfg.merge_from_dict(decision.own)
+        fill(cfg, settled.values)
+    cfg.merge_from_dict(settled.own)
     kind, cfg.auto_setup = cfg.auto_setup.type, None
-    return [f'{kind}: {note}' for note in decision.notes]
+    return [f'{kind}: {note}' for note in settled.notes]
 
 
 def _decide(cfg: Config) -> Decision:
@@ -100,7 +100,8 @@ def _decide(cfg: Config) -> Decision:
     own = {setup.homes[name]: value for name, value in chosen.items()}
     checkpoint = resumed_checkpoint(cfg)
     if checkpoint is None:
-        return Decision(*setup(cfg), own)
+        values, notes = setup(cfg)
+        return Decision(values, notes, own)
     values = remembered(cfg, config_of(read_checkpoint(checkpoint), checkpoint), checkpoint) | chosen
     return Decision(values, [f'nothing is chosen anew: data and settings are those of {checkpoint}'], own)
 

@@ -4,6 +4,7 @@
 import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -59,7 +60,7 @@ def try_step(cfg: Config, device: torch.device) -> Trial:
 
 
 @contextlib.contextmanager
-def _silence():
+def _silence() -> Iterator[None]:
     """Leave out of the log what is said again when the training itself is built."""
     before = logging.root.manager.disable
     logging.disable(max(before, logging.INFO))

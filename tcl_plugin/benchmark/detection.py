@@ -87,6 +87,7 @@ def measure_detection(
     seconds = time.perf_counter() - begin - samples.seconds
     peak = peak_bytes()
     kept = num_samples * feat_dim * torch.finfo(detector.feature_dtype).bits // 8
+    assert findings.scores is not None and findings.clean_prob is not None  # there is a detector
     called_right = findings.clean_prob > 0.5
     detector.max_samples = num_samples
     full = detector.clean_probability(findings.scores, samples.given, num_classes)

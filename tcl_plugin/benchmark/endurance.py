@@ -57,6 +57,7 @@ def measure_large(folder: Path, num_samples: int, feat_dim: int, num_classes: in
     samples.given = dataset.given_labels.copy()
     wrapped = time.process_time()
     found = find(samples, OODDetector(), samples.given, num_classes)
+    assert found.scores is not None and found.clean_prob is not None  # there is a detector
     detected = time.process_time()
     table = LabelTable(
         sample_idx=np.arange(num_samples),

@@ -2,9 +2,10 @@
 """Images out of a random generator, in place of a data set that one need not have to measure speed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
@@ -45,7 +46,7 @@ class GeneratedImages(BaseDataset):
         **kwargs: Arguments of mmpretrain's ``BaseDataset``.
     """
 
-    def __init__(self, size: int, length: int, num_classes: int, **kwargs) -> None:
+    def __init__(self, size: int, length: int, num_classes: int, **kwargs: Any) -> None:
         self.size = size
         self.length = length
         classes = tuple(str(k) for k in range(num_classes))
@@ -101,7 +102,7 @@ def use_generated_data(cfg: Config, size: int, num_train: int, num_test: int) ->
         )
 
 
-def _innermost(dataset: dict) -> dict:
+def _innermost(dataset: ConfigDict) -> ConfigDict:
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     return dataset

@@ -2,7 +2,7 @@
 """ANIMAL-10N: five pairs of animals that are easily confused, labelled in haste."""
 
 import os
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmpretrain.registry import DATASETS
 
@@ -36,7 +36,7 @@ class Animal10N(ListedDataset):
 
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'test')
 
-    def __init__(self, data_root: str, split: str = 'train', **kwargs) -> None:
+    def __init__(self, data_root: str, split: str = 'train', **kwargs: Any) -> None:
         super().__init__(data_root, split, **kwargs)
 
     def load_data_list(self) -> list[dict]:

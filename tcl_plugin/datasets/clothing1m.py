@@ -4,7 +4,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmpretrain.registry import DATASETS
 
@@ -52,7 +52,7 @@ class Clothing1M(ListedDataset):
 
     SPLITS: ClassVar[tuple[str, ...]] = tuple(_LISTS)
 
-    def __init__(self, data_root: str, split: str = 'train', **kwargs) -> None:
+    def __init__(self, data_root: str, split: str = 'train', **kwargs: Any) -> None:
         super().__init__(data_root, split, **kwargs)
 
     def load_data_list(self) -> list[dict]:

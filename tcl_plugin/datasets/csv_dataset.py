@@ -5,6 +5,7 @@ import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
@@ -64,7 +65,7 @@ class CSVDataset(BaseDataset):
         data_root: str = '',
         check_files: int | None = PROBED,
         allow_outside: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         self.check_files = check_files
         self.allow_outside = allow_outside
@@ -126,7 +127,7 @@ def _to_labels(
     found = {label for _, _, label in rows}
     numbers = all(label.isascii() and label.isdecimal() for label in found)
     named = classes is not None
-    if not named:
+    if classes is None:
         classes = [str(i) for i in range(_num_classes(found, table))] if numbers else sorted(found)
     index = {name: i for i, name in enumerate(classes)}
     if numbers and not (named and found & index.keys()):

@@ -53,6 +53,7 @@ class FashionMNISTRGB(FashionMNIST):
         dist.barrier()
         (image_file, _), (label_file, _) = self._split_files()
         image_path, label_path = self._find(image_file), self._find(label_file)
+        assert image_path is not None and label_path is not None  # _fetch has seen to that
         images, labels = _read_idx(image_path, _IMAGES), _read_idx(label_path, _LABELS)
         if len(images) != len(labels):
             raise ValueError(f'{image_path} has {len(images)} images, but {label_path} {len(labels)} labels')

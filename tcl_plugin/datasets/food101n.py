@@ -4,7 +4,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmpretrain.datasets.categories import FOOD101_CATEGORIES
 from mmpretrain.registry import DATASETS
@@ -39,7 +39,7 @@ class Food101N(ListedDataset):
     METAINFO: ClassVar[dict] = {'classes': FOOD101_CATEGORIES}
     SPLITS: ClassVar[tuple[str, ...]] = ('train',)
 
-    def __init__(self, data_root: str, **kwargs) -> None:
+    def __init__(self, data_root: str, **kwargs: Any) -> None:
         super().__init__(data_root, 'train', **kwargs)
 
     def load_data_list(self) -> list[dict]:

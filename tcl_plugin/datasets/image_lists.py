@@ -36,7 +36,7 @@ class ListedDataset(BaseDataset):
 
     SPLITS: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, data_root: str, split: str, allow_outside: bool = False, **kwargs) -> None:
+    def __init__(self, data_root: str, split: str, allow_outside: bool = False, **kwargs: Any) -> None:
         self.allow_outside = allow_outside
         if split not in self.SPLITS:
             raise ValueError(f'{type(self).__name__}: split must be one of {list(self.SPLITS)}, got {split!r}')

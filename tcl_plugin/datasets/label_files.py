@@ -5,6 +5,7 @@ import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -143,12 +144,12 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
     return pairs.astype(np.int64)
 
 
-def _open_pairs(content: dict) -> object:
+def _open_pairs(content: dict) -> Any:
     """What a file has under the name of pairs; empty where it has none."""
     pairs = content.get(OPEN_KEY)
     if pairs is None:
         return []
-    return pairs if isinstance(pairs, (list, tuple)) or getattr(pairs, 'ndim', 0) else [pairs]
+    return pairs if isinstance(pairs, (list, tuple)) or getattr(pairs, 'ndim', 0) > 0 else [pairs]
 
 
 def _read(path: str | Path, num_samples: int, key: str | None = None) -> tuple[Path, np.ndarray | dict]:
@@ -205,7 +206,8 @@ def _read_npy(path: Path, num_samples: int, key: str | None) -> np.ndarray:
 
 def _read_npz(path: Path, num_samples: int, key: str | None) -> dict[str, np.ndarray | None]:
     # Room for pairs, and for a wrong number of labels, of which there is more to say than that it is large.
-    return read_npz(path, {*LABEL_KEYS, TRUE_KEY, OPEN_KEY, key}, most=4 * num_samples + 100_000)
+    wanted = {*LABEL_KEYS, TRUE_KEY, OPEN_KEY, *([] if key is None else [key])}
+    return read_npz(path, wanted, most=4 * num_samples + 100_000)
 
 
 def _read_pt(path: Path, num_samples: int, key: str | None) -> dict[str, object]:

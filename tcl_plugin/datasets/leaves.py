@@ -74,7 +74,8 @@ def _take(table: LeafTable, rows: np.ndarray) -> LeafTable:
 
 def _join(tables: list[LeafTable]) -> LeafTable:
     """Put tables one below the other; a leaf that occurs in several is kept once."""
-    leaves, leaf = [], []
+    leaves: list[Any] = []
+    leaf = []
     for table in tables:
         positions = []
         for candidate in table.leaves:

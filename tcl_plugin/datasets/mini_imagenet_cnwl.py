@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmpretrain.registry import DATASETS
 
@@ -61,7 +61,7 @@ class MiniImageNetCNWL(ListedDataset):
         colour: str = 'red',
         rate: float = 0.4,
         size: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if colour not in ('red', 'blue'):
             raise ValueError(f"MiniImageNetCNWL: colour must be 'red' or 'blue', got {colour!r}")

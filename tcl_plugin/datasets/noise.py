@@ -8,7 +8,7 @@ on every machine, in every process of a distributed run and after a resume.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -122,7 +122,8 @@ class LabelNoise(ABC):
             return self._corrupt(labels, num_classes, rng)
         if images is None:
             raise ValueError(f'{type(self).__name__} depends on the images: call it with images, too')
-        return self._corrupt(labels, num_classes, rng, images)
+        corrupt: Callable[..., np.ndarray] = self._corrupt
+        return corrupt(labels, num_classes, rng, images)
 
     @abstractmethod
     def _corrupt(self, labels: np.ndarray, num_classes: int, rng: np.random.RandomState) -> np.ndarray:
@@ -152,6 +153,8 @@ class RatedNoise(LabelNoise):
         TypeError: ``rate`` is not a number.
         ValueError: ``rate`` is outside its range.
     """
+
+    rate: float
 
     def __init__(self, rate: float, seed: int = 0) -> None:
         super().__init__(seed)
@@ -257,7 +260,7 @@ class AsymmetricNoise(RatedNoise):
     def __init__(self, rate: float, mapping: str | Mapping | Iterable, seed: int = 0) -> None:
         super().__init__(rate, seed)
         self.mapping_name = mapping if isinstance(mapping, str) else None
-        self.mapping = named_mapping(mapping)[0] if self.mapping_name else parse_mapping(mapping)
+        self.mapping = named_mapping(self.mapping_name)[0] if self.mapping_name else parse_mapping(mapping)
 
     def _corrupt(self, labels: np.ndarray, num_classes: int, rng: np.random.RandomState) -> np.ndarray:
         destination = self._destination(num_classes)

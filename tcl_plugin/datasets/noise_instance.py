@@ -68,6 +68,9 @@ class InstanceDependentNoise(LabelNoise):
     """
 
     needs_images: ClassVar[bool] = True
+    rate: float
+    std: float
+    size: tuple[int, int] | None
 
     def __init__(
         self, rate: float, seed: int = 0, std: float = 0.1, size: int | tuple[int, int] | None = None
@@ -81,7 +84,7 @@ class InstanceDependentNoise(LabelNoise):
         self.std = float(std)
         self.size = _check_size(size)
 
-    def _corrupt(
+    def _corrupt(  # type: ignore[override]  # needs_images: the base calls it with the images
         self, labels: np.ndarray, num_classes: int, rng: np.random.RandomState, images: Iterable[np.ndarray]
     ) -> np.ndarray:
         if num_classes < 2:

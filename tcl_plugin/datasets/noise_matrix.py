@@ -65,6 +65,8 @@ class PairFlipNoise(ClassConditionalNoise):
         array([1, 1, 1, 1, 0, 1, 0, 1])
     """
 
+    rate: float
+
     def __init__(self, rate: float, seed: int = 0) -> None:
         super().__init__(seed)
         self.rate = check_rate(rate)
@@ -145,7 +147,7 @@ def _check_matrix(entries: object, source: str) -> np.ndarray:
             f'{source}: entry {matrix[row, column]} in row {row}, column {column} is no probability in [0, 1]'
         )
     sums = matrix.sum(axis=1)
-    wrong = np.flatnonzero(np.abs(sums - 1) > 1e-6)
-    if len(wrong):
-        raise ValueError(f'{source}: row {wrong[0]} sums to {sums[wrong[0]]:.6f}, not to 1')
+    wrong_rows = np.flatnonzero(np.abs(sums - 1) > 1e-6)
+    if len(wrong_rows):
+        raise ValueError(f'{source}: row {wrong_rows[0]} sums to {sums[wrong_rows[0]]:.6f}, not to 1')
     return matrix

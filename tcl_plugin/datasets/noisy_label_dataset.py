@@ -97,20 +97,20 @@ class NoisyLabelDataset:
             )
         if num_classes is not None and (isinstance(num_classes, bool) or not isinstance(num_classes, Integral)):
             raise TypeError(f'num_classes must be an integer, got {num_classes!r}')
-        self.noise = TASK_UTILS.build(noise) if isinstance(noise, dict) else noise
+        self.noise: Any = TASK_UTILS.build(noise) if isinstance(noise, dict) else noise
         if self.noise is not None and not callable(self.noise):
             name = noise if isinstance(noise, str) else type(self.noise).__name__
             raise TypeError(
                 f"noise must be the config of a generator, such as dict(type='SymmetricNoise'), got {name!r}"
             )
-        self.open_set = TASK_UTILS.build(open_set) if isinstance(open_set, dict) else open_set
+        self.open_set: Any = TASK_UTILS.build(open_set) if isinstance(open_set, dict) else open_set
         if not isinstance(self.open_set, (OpenSetNoise, type(None))):
             raise TypeError(
                 f"open_set must be dict(type='OpenSetNoise', dataset=...), got {type(self.open_set).__name__}"
             )
         self.label_file = label_file
         self.label_key = label_key
-        self._num_classes = num_classes
+        self._num_classes: Any = num_classes  # a number after full_init
         self._metainfo = self.dataset.metainfo
         self._own_pipeline: Compose | None = None
         self._img_paths: list | None = None
@@ -158,8 +158,8 @@ class NoisyLabelDataset:
         parts = []
         for leaf in self._table.leaves:
             name = f'labels of {type(leaf).__name__}'
-            labels = [_single_label(leaf.get_data_info(i), i, name) for i in track(range(len(leaf)), name)]
-            labels = np.array(labels, dtype=np.int64)
+            found = [_single_label(leaf.get_data_info(i), i, name) for i in track(range(len(leaf)), name)]
+            labels = np.array(found, dtype=np.int64)
             parts.append(check_labels(labels, self._num_classes, name))
         return np.concatenate(parts)
 
@@ -201,7 +201,8 @@ class NoisyLabelDataset:
     @property
     def class_to_idx(self) -> dict[str, int]:
         """dict: Index of each class name."""
-        return {name: index for index, name in enumerate(self.CLASSES)}
+        names: Any = self.CLASSES
+        return {name: index for index, name in enumerate(names)}
 
     @property
     @force_full_init
@@ -235,7 +236,8 @@ class NoisyLabelDataset:
     def image_labels(self) -> tuple[np.ndarray, np.ndarray]:
         """tuple: The dataset's own labels and the given ones of the distinct images, in the order of
         a label file; int64, shape (M,), M <= N, read-only."""
-        return tuple(map(_read_only, self._image_labels))
+        own, given = self._image_labels
+        return _read_only(own), _read_only(given)
 
     @property
     @force_full_init

@@ -98,6 +98,7 @@ class OpenSetNoise:
         return self._draw(own, given)
 
     def _draw(self, own: np.ndarray, given: np.ndarray) -> np.ndarray:
+        assert self.rate is not None  # replacements has seen to that
         number, right = share_of(self.rate, len(own)), np.flatnonzero(given == own)
         if number > len(right):
             raise ValueError(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of a whole dataset in the memory of the device."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.dataset import default_collate
@@ -32,13 +33,13 @@ class ResidentDataset(Dataset):
         sample_idx (Tensor): What its samples call themselves, int64, shape (N,), on the CPU.
     """
 
-    def __init__(self, dataset: Dataset, images: Tensor, labels: Tensor, sample_idx: Tensor) -> None:
+    def __init__(self, dataset: Any, images: Tensor, labels: Tensor, sample_idx: Tensor) -> None:
         self.dataset = dataset
         self.images = images
         self.labels = labels
         self.sample_idx = sample_idx
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         if name == 'dataset':  # while it is copied or unpickled
             raise AttributeError(name)
         return getattr(self.dataset, name)
@@ -90,7 +91,7 @@ class ResidentLoader(DataLoader):
         super().__init__(dataset, batch_sampler=loader.batch_sampler, collate_fn=_as_it_is, generator=loader.generator)
         self._seeds_once = loader.persistent_workers
 
-    def __iter__(self) -> Iterator[dict]:
+    def __iter__(self) -> Any:
         """Iterate over the batches of an epoch."""
         iterator = super().__iter__()
         if self._seeds_once:
@@ -99,12 +100,12 @@ class ResidentLoader(DataLoader):
         return iterator
 
 
-def _as_it_is(batch: dict) -> dict:
+def _as_it_is(batch: Any) -> Any:
     """Collate a batch that is one already."""
     return batch
 
 
-def pipeline_of(dataset: Dataset) -> list | None:
+def pipeline_of(dataset: Any) -> list | None:
     """The transforms of a dataset under any number of wrappers, or None where there are several."""
     while getattr(dataset, 'pipeline', None) is None:
         if not hasattr(dataset, 'dataset'):
@@ -113,7 +114,7 @@ def pipeline_of(dataset: Dataset) -> list | None:
     return list(dataset.pipeline.transforms)
 
 
-def changing_transforms(dataset: Dataset) -> list[str]:
+def changing_transforms(dataset: Any) -> list[str]:
     """Names of transforms that may make another image of a sample each time.
 
     Args:
@@ -142,7 +143,7 @@ def _signature(pipeline: list | None) -> list[str] | None:
     return [type(t).__name__ if type(t).__name__ == 'PackInputs' else repr(t) for t in pipeline]
 
 
-def read_all(dataset: Dataset, device: torch.device, num_workers: int = 0) -> ResidentDataset:
+def read_all(dataset: Any, device: torch.device, num_workers: int = 0) -> ResidentDataset:
     """Read a dataset into the memory of the device.
 
     Args:
@@ -174,11 +175,12 @@ def read_all(dataset: Dataset, device: torch.device, num_workers: int = 0) -> Re
         labels.append(labels_of(batch['data_samples'], torch.device('cpu')))
         indices.append(indices_of(batch['data_samples']))
     sample_idx = torch.cat(indices)
+    assert images is not None
     _check_indices(dataset, sample_idx)
     return ResidentDataset(dataset, images, torch.cat(labels).to(device), sample_idx)
 
 
-def _check_indices(dataset: Dataset, sample_idx: Tensor) -> None:
+def _check_indices(dataset: Any, sample_idx: Tensor) -> None:
     """Refuse a set in which another sample has come in place of one that cannot be read."""
     if torch.equal(sample_idx, torch.arange(len(dataset))):
         return

@@ -3,6 +3,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,8 @@ def check_sidecar(path: Path, true_labels: np.ndarray) -> None:
     if not sidecar.is_file():
         return
     try:
-        made_for = read_json(sidecar)['true_labels_sha256']
+        content: Any = read_json(sidecar)
+        made_for = content['true_labels_sha256']
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f'{sidecar} beside the label file cannot be read: {error!r}; tools/make_noise.py writes it anew'

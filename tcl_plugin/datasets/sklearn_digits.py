@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handwritten digits that ship with scikit-learn: real images without a download."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
@@ -33,7 +33,7 @@ class SklearnDigits(BaseDataset):
 
     METAINFO: ClassVar[dict] = {'classes': tuple('0123456789')}
 
-    def __init__(self, split: str = 'train', **kwargs) -> None:
+    def __init__(self, split: str = 'train', **kwargs: Any) -> None:
         if split not in ('train', 'test'):
             raise ValueError(f"split must be 'train' or 'test', got {split!r}")
         self.split = split

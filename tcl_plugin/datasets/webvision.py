@@ -4,7 +4,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmpretrain.registry import DATASETS
 
@@ -50,7 +50,7 @@ class WebVision(ListedDataset):
 
     SPLITS: ClassVar[tuple[str, ...]] = ('train', 'val')
 
-    def __init__(self, data_root: str, split: str = 'train', num_classes: int = 50, **kwargs) -> None:
+    def __init__(self, data_root: str, split: str = 'train', num_classes: int = 50, **kwargs: Any) -> None:
         self.num_classes = num_classes
         super().__init__(data_root, split, **kwargs)
 
@@ -97,7 +97,7 @@ class ILSVRC12(ListedDataset):
 
     SPLITS: ClassVar[tuple[str, ...]] = ('val',)
 
-    def __init__(self, data_root: str, synsets: str, num_classes: int = 50, **kwargs) -> None:
+    def __init__(self, data_root: str, synsets: str, num_classes: int = 50, **kwargs: Any) -> None:
         self.num_classes = num_classes
         self.synsets = Path(synsets).expanduser()
         super().__init__(data_root, 'val', **kwargs)

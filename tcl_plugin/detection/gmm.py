@@ -154,7 +154,9 @@ def _fit_each(
     Those without two components are not yielded; one warning of each kind names all of them, with ``tell``.
     """
     trusted, unfinished = {}, []
-    names = ['all samples'] if labels is None else [f'class {k}' for k in range(num_classes)]
+    if labels is not None and num_classes is None:
+        raise TypeError('labels need num_classes')
+    names = ['all samples'] if num_classes is None or labels is None else [f'class {k}' for k in range(num_classes)]
     for k, name in enumerate(names):
         members = slice(None) if labels is None else np.flatnonzero(labels == k)
         own = scores[members]

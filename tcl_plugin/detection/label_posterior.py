@@ -33,7 +33,7 @@ def estimate_transition(joint: Tensor, shrinkage: float = SHRINKAGE) -> Tensor:
     totals = joint.sum(dim=1, keepdim=True)
     # Of a class that nothing is predicted to be, nothing is known: its labels count as right.
     rates = torch.where(totals > 0, joint / totals.clamp_min(torch.finfo(joint.dtype).tiny), torch.eye(size).to(joint))
-    kept = rates.diagonal().mean()
+    kept = float(rates.diagonal().mean())
     uniform = torch.full_like(rates, (1 - kept) / max(1, size - 1))
     uniform.fill_diagonal_(kept)
     return (1 - shrinkage) * rates + shrinkage * uniform

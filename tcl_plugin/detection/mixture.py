@@ -90,7 +90,7 @@ class ClassSums:
             features (Tensor): Unit-length representations, shape (B, D).
             probs (Tensor): Predictions of the classifier, shape (B, K).
         """
-        if self.sums is None:
+        if self.sums is None or self.weights is None:
             self.sums = features.new_zeros(probs.size(1), features.size(1), dtype=torch.float64)
             self.weights = features.new_zeros(probs.size(1), dtype=torch.float64)
         self.sums += probs.double().t() @ features.double()

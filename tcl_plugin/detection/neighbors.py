@@ -37,6 +37,7 @@ def nearest_neighbors(features: RowStore, k: int) -> tuple[Tensor, Tensor]:
         found = [_nearest_in(queries, piece, start - first - row, k, start) for row, queries in _queries(features)]
         best = found if best is None else [_merge(old, new, k) for old, new in zip(best, found, strict=True)]
         start += len(piece)
+    assert best is not None  # with k >= 1 there is a piece
     similarity, position = (torch.cat(parts) for parts in zip(*best, strict=True))
     return similarity, position
 

@@ -2,6 +2,7 @@
 """Wrong labels as out-of-distribution samples of their class."""
 
 from mmpretrain.registry import TASK_UTILS
+from torch import Tensor
 
 from .base import LocalScores, score_given_labels
 from .gmm_detector import FeatureDetector
@@ -60,9 +61,14 @@ class OODDetector(FeatureDetector):
         Raises:
             ValueError: If this process has not taken in any sample.
         """
-        means, sigma = self._classes.reduce(), self.sigma
-        if sigma == 'estimated':
-            sigma = class_variances(self._classes.sums, self._classes.weights, means).float()
+        means = self._classes.reduce()
+        sums, weights = self._classes.sums, self._classes.weights
+        sigma: float | Tensor
+        if isinstance(self.sigma, str):
+            assert sums is not None and weights is not None
+            sigma = class_variances(sums, weights, means).float()
+        else:
+            sigma = self.sigma
         means = means.float()
         pieces = zip(self._features, self._labels, strict=True)
         return score_given_labels(

@@ -62,16 +62,16 @@ def write_columns(path: str | Path, columns: Mapping[str, np.ndarray | Sequence]
     Raises:
         ValueError: If columns differ in length.
     """
-    columns = {name: _array(values) for name, values in columns.items()}
+    arrays = {name: _array(values) for name, values in columns.items()}
     # One operation for each row: csv.writer takes several times as long, and leaves a lone carriage return unquoted.
-    line = ','.join('%.6g' if values.dtype.kind == 'f' else '%s' for values in columns.values()) + '\n'
-    size = max(map(len, columns.values()), default=0)
+    line = ','.join('%.6g' if values.dtype.kind == 'f' else '%s' for values in arrays.values()) + '\n'
+    size = max(map(len, arrays.values()), default=0)
     # Names of files need not be UTF-8: what is not is written as it is on disk.
     with replacing(path, newline='', errors='surrogateescape') as file:
-        file.write(','.join(columns) + '\n')
+        file.write(','.join(arrays) + '\n')
         for start in range(0, size, ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            cells = [_cells(values[rows]) for values in columns.values()]
+            cells = [_cells(values[rows]) for values in arrays.values()]
             file.writelines(map(line.__mod__, zip(*cells, strict=True)))
 
 

@@ -75,6 +75,17 @@ class LabelTable:
         """np.ndarray: Probability that the given label is right, by which the table calls it wrong, shape (N,)."""
         return self.clean_prob if self.score is None else self.label_quality
 
+    @property
+    def suggestions(self) -> tuple[np.ndarray, np.ndarray]:
+        """tuple[np.ndarray, np.ndarray]: Suggested labels and their probabilities, shape (N,) each.
+
+        Raises:
+            ValueError: The table has none.
+        """
+        if self.suggested_label is None or self.suggested_prob is None:
+            raise ValueError('the table of label quality has no suggested labels')
+        return self.suggested_label, self.suggested_prob
+
     def columns(self) -> dict[str, np.ndarray]:
         """Get the columns that are known, by name.
 

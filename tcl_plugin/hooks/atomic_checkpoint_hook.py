@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
@@ -48,6 +49,9 @@ class AtomicCheckpointHook(CheckpointHook):
 
     Checkpoints on other storage than local files are written as mmengine's backend writes them.
     """
+
+    backend_args: dict | None
+    file_backend: Any
 
     def before_train(self, runner: Runner) -> None:
         """Choose how files are written."""
@@ -122,11 +126,11 @@ class _Hesitant:
         backend (BaseStorageBackend): The backend.
     """
 
-    def __init__(self, backend) -> None:
+    def __init__(self, backend: Any) -> None:
         self._backend = backend
         self.unwanted: list[str] = []
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def remove(self, path: str) -> None:

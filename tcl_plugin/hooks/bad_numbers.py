@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mmengine.dist as dist
 import numpy as np
@@ -100,7 +101,7 @@ def number(value: float | Tensor) -> float | str:
 
 
 @contextmanager
-def evidence_of_pass(runner: Runner, dataset, epoch: int) -> Iterator[None]:
+def evidence_of_pass(runner: Runner, dataset: Any, epoch: int) -> Iterator[None]:
     """Keep evidence, and say when, if numbers of a pass over the training set are bad.
 
     Args:

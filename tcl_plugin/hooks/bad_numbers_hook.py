@@ -2,6 +2,7 @@
 """The hook that stops a run whose losses or weights are NaN or infinite."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import mmengine.dist as dist
 import torch
@@ -74,7 +75,9 @@ class BadNumbersHook(Hook):
         self._saving = [hook.interval for hook in saving if hook.interval > 0]
         self._waiting, self.good = [], None
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
         """Keep the losses of a step; look if it is time."""
         losses = {k: v.detach() if isinstance(v, Tensor) else v for k, v in (outputs or {}).items()}
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
@@ -139,7 +142,7 @@ def _bad_step(step: Step) -> dict | None:
     return record | _samples(step.samples)
 
 
-def _samples(samples: object) -> dict[str, list[int] | None]:
+def _samples(samples: Any) -> dict[str, list[int] | None]:
     try:
         index = indices_of(samples).tolist()
     except (ValueError, TypeError, IndexError):  # other data sets number nothing

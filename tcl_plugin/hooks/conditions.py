@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the numbers of a run depend on besides its config and its random numbers."""
 
+from typing import Any
+
 import torch
 from mmengine.dist import get_world_size
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -30,7 +32,8 @@ def sampler_of(loader: DataLoader) -> Sampler:
     Returns:
         Sampler: The sampler.
     """
-    return getattr(loader.batch_sampler, 'sampler', loader.sampler)
+    sampler: Any = loader.sampler  # torch says Iterable
+    return getattr(loader.batch_sampler, 'sampler', sampler)
 
 
 def conditions_of(runner: Runner) -> dict[str, str | int | bool | None]:

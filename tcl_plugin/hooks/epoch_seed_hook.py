@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook that makes random numbers a function of seed and epoch, so that a stopped run goes on as if it had not."""
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
@@ -67,7 +69,7 @@ class EpochSeedHook(Hook):
             self._worker_seeds.start_epoch(runner.epoch)
         _seed(runner, runner.epoch)
 
-    def before_train_iter(self, runner: Runner, *args, **kwargs) -> None:
+    def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Seed everything for an iteration of a loop without epochs."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             _seed(runner, runner.iter)
@@ -96,6 +98,6 @@ class EpochSeedHook(Hook):
 
 def _seed(runner: Runner, step: int) -> None:
     seed_everything(runner.seed, TRAINING, step)
-    preprocessor = getattr(unwrap_model(runner.model), 'data_preprocessor', None)
+    preprocessor: Any = getattr(unwrap_model(runner.model), 'data_preprocessor', None)
     if hasattr(preprocessor, 'seed_views'):
         preprocessor.seed_views(runner.seed, step)

@@ -86,11 +86,11 @@ def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.
     """
     if detector is not None:
         detector.reset()
-    index, labels, probs, broken = RowStore(torch.int64), None, None, None
+    seen, labels, probs, broken = RowStore(torch.int64), None, None, None
     for batch in batches:
         if detector is not None:
             detector.update(batch.features, batch.probs, batch.labels)
-        if probs is None:
+        if probs is None or labels is None or broken is None:
             probs = batch.probs.new_zeros(len(given))
             labels = batch.labels.new_zeros(len(given))
             broken = batch.labels.new_zeros(len(given), dtype=torch.uint8)
@@ -99,7 +99,8 @@ def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.
         broken[batch.index] = bad[0].to(torch.uint8) + 2 * bad[1].to(torch.uint8)
         probs[batch.index] = prob
         labels[batch.index] = label
-        index.append(batch.index)
+        seen.append(batch.index)
+    assert probs is not None and labels is not None and broken is not None  # each process has samples
     # From all processes, so that all refuse alike: the others would wait for one that stops.
     _refuse_broken(add_up(broken))
     findings = Findings(predicted_label=add_up(labels), predicted_prob=add_up(probs).astype(np.float64))
@@ -107,12 +108,12 @@ def find(batches: Iterable[PassBatch], detector: BaseDetector | None, given: np.
         local = detector.compute()
         findings.prototypes = local.prototypes
         _refuse_centres(local.prototypes)
-        index = torch.cat(list(index))
+        index = torch.cat(list(seen))
         scores = torch.zeros(len(given), dtype=torch.float64, device=index.device)
         scores[index] = local.scores.double()
         findings.scores = add_up(scores)
         _refuse('scores', np.flatnonzero(~np.isfinite(findings.scores)))
-        if local.suggested_label is not None:
+        if local.suggested_label is not None and local.suggested_prob is not None:
             label = index.new_zeros(len(given))
             label[index] = local.suggested_label
             prob = torch.zeros(len(given), device=index.device)

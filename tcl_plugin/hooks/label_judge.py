@@ -65,5 +65,6 @@ class LabelJudge:
             table[index] = values
             return add_up(table)
 
+        assert local.suggested_label is not None and local.suggested_prob is not None
         quality, likely_prob = (rows(values).astype(np.float64) for values in (local.scores, local.suggested_prob))
         return Judgement(quality, rows(local.suggested_label), likely_prob)

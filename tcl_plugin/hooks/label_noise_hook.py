@@ -2,6 +2,7 @@
 """The hook that finds out, epoch by epoch, which labels to trust."""
 
 from pathlib import Path
+from typing import Any
 
 import mmengine.dist as dist
 import numpy as np
@@ -104,7 +105,7 @@ class LabelNoiseHook(Hook):
         self.num_workers = num_workers
         self.export = export
         self.plot_interval = plot_interval
-        self._loader = None
+        self._loader: Any = None
         self._remarked: set[str] = set()
         self._saved: dict | None = None
         self._told: Tensor | None = None
@@ -218,7 +219,7 @@ class LabelNoiseHook(Hook):
         scalars = _scalars(findings, dataset.given_labels, dataset.true_labels)
         _log(runner, epoch, scalars)
         judgement = None if judge is None else judge.judge(len(dataset))
-        if judgement is not None and dist.is_main_process():
+        if judgement is not None and self.detector is not None and dist.is_main_process():
             self._record(runner, epoch, _table(findings, judgement, self.detector, dataset))
         if exported is not None:
             exported.write(runner.work_dir, dataset.given_labels, dataset.num_classes)
@@ -226,7 +227,7 @@ class LabelNoiseHook(Hook):
     def _record(self, runner: Runner, epoch: int, table: LabelTable) -> None:
         """Write the table, and draw it where that is due."""
         write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
-        if self.plot_interval and epoch and epoch % self.plot_interval == 0:
+        if self.plot_interval and self.detector is not None and epoch and epoch % self.plot_interval == 0:
             num_classes = runner.train_dataloader.dataset.num_classes
             picture = picture_scores(table, self.detector, num_classes, f'epoch {epoch}')
             runner.visualizer.add_image(PICTURE_NAME, picture, step=epoch)
@@ -328,7 +329,7 @@ def _scalars(findings: Findings, given: np.ndarray, true: np.ndarray | None) -> 
         fitted = fitted_share(findings.predicted_label, given, true)
         if fitted is not None:
             scalars['wrong_labels_fitted'] = fitted
-        if findings.clean_prob is not None:
+        if findings.clean_prob is not None and findings.scores is not None:
             scalars |= detection_metrics(findings.clean_prob, findings.scores, given, true)
     return scalars
 
@@ -340,7 +341,8 @@ def _log(runner: Runner, epoch: int, scalars: dict[str, float]) -> None:
     runner.visualizer.add_scalars({f'label_noise/{name}': value for name, value in scalars.items()}, step=epoch)
 
 
-def _table(findings: Findings, judgement: Judgement, detector: BaseDetector, dataset) -> LabelTable:
+def _table(findings: Findings, judgement: Judgement, detector: BaseDetector, dataset: Any) -> LabelTable:
+    assert findings.scores is not None and findings.clean_prob is not None  # there is a detector
     table = LabelTable(
         sample_idx=np.arange(len(dataset)),
         img_path=dataset.img_paths,

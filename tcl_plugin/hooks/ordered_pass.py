@@ -4,13 +4,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import mmengine.dist as dist
 import torch
 import torch.nn.functional as F
 from mmengine.dataset import DefaultSampler, default_collate
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from ..datasets.resident import ResidentDataset, ResidentLoader
 from ..progress import counted, progress
@@ -34,7 +35,7 @@ class PassBatch:
     labels: Tensor
 
 
-def build_pass_loader(dataset: Dataset, batch_size: int, num_workers: int) -> DataLoader:
+def build_pass_loader(dataset: Any, batch_size: int, num_workers: int) -> DataLoader:
     """Build a loader that deals every sample to exactly one process, in order.
 
     Args:
@@ -73,7 +74,7 @@ def build_pass_loader(dataset: Dataset, batch_size: int, num_workers: int) -> Da
 
 
 @torch.no_grad()
-def run_pass(model: nn.Module, loader: DataLoader) -> Iterator[PassBatch]:
+def run_pass(model: Any, loader: DataLoader) -> Iterator[PassBatch]:
     """Put the images of a loader through a classifier.
 
     Args:
@@ -104,7 +105,7 @@ def run_pass(model: nn.Module, loader: DataLoader) -> Iterator[PassBatch]:
 
 
 @contextmanager
-def watched_pass(model: nn.Module, loader: DataLoader, what: str) -> Iterator[Iterator[PassBatch]]:
+def watched_pass(model: Any, loader: DataLoader, what: str) -> Iterator[Iterator[PassBatch]]:
     """Make a pass that shows on a terminal how much time remains.
 
     Args:
@@ -119,7 +120,7 @@ def watched_pass(model: nn.Module, loader: DataLoader, what: str) -> Iterator[It
         yield counted(run_pass(model, loader), advance)
 
 
-def _represent(head: nn.Module, feats: tuple[Tensor, ...]) -> Tensor:
+def _represent(head: Any, feats: tuple[Tensor, ...]) -> Tensor:
     if hasattr(head, 'project'):
         return head.project(feats)
     return F.normalize(head.pre_logits(feats).float(), dim=1)

@@ -104,7 +104,7 @@ class RelabelHook(Hook):
             findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
         for text in findings.remarks.values():
             runner.logger.warning(f'RelabelHook: {text} (see docs/degenerate.md)')
-        if findings.suggested_label is None:
+        if findings.suggested_label is None or findings.suggested_prob is None:
             raise ValueError(f'{type(self.detector).__name__} suggests no labels: RelabelHook needs one that does')
         sure = findings.suggested_prob > self.threshold
         labels = np.where(sure, findings.suggested_label, dataset.given_labels)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook that keeps small data sets in the memory of the device."""
 
+from typing import Any
+
 import mmengine.dist as dist
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from ..compat import unwrap_model
 from ..datasets.resident import CannotKeepError, ResidentDataset, ResidentLoader, changing_transforms, read_all
@@ -77,7 +79,7 @@ class ResidentDataHook(Hook):
             raise CannotKeepError(reasons[0])
         return read_all(loader.dataset, device, loader.num_workers)
 
-    def _reason_against(self, dataset: Dataset, device: torch.device) -> str | None:
+    def _reason_against(self, dataset: Any, device: torch.device) -> str | None:
         changing = changing_transforms(dataset)
         if changing:
             return f'its pipeline has {", ".join(changing)}'

@@ -2,13 +2,13 @@
 """The hook that finds out how labels go wrong, for losses that correct for it."""
 
 from pathlib import Path
+from typing import Any
 
 import mmengine.dist as dist
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
-from torch import nn
 
 from ..atomic import array_bytes, replacing
 from ..compat import unwrap_model
@@ -107,7 +107,7 @@ class TransitionMatrixHook(Hook):
             _hand_over(runner, transitions_from_anchors(probs, self.percentile))
 
 
-def _loss_of(runner: Runner) -> nn.Module:
+def _loss_of(runner: Runner) -> Any:
     loss = getattr(unwrap_model(runner.model).head, 'loss_module', None)
     if not hasattr(loss, 'set_matrix'):
         raise ValueError(
@@ -127,6 +127,7 @@ def _predict(runner: Runner, pass_settings: tuple) -> np.ndarray:
                 table = batch.probs.new_zeros(size, batch.probs.size(1))
             table[batch.index] = batch.probs
     # Each process has filled the rows of its own samples.
+    assert table is not None
     dist.all_reduce(table)
     return table.cpu().numpy()
 

@@ -4,6 +4,7 @@
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +44,9 @@ class WorkerSeeds:
             WorkerSeeds: What the loader calls from now on.
         """
         former = loader.worker_init_fn
-        if not isinstance(former, cls):
-            loader.worker_init_fn = cls(former, seed)
-        return loader.worker_init_fn
+        seeds = former if isinstance(former, cls) else cls(former, seed)
+        loader.worker_init_fn = seeds
+        return seeds
 
     def start_epoch(self, epoch: int) -> None:
         """Say which epoch begins, before the loader is asked for its first batch."""
@@ -60,10 +61,12 @@ class WorkerSeeds:
         if self.init_fn is not None:
             self.init_fn(worker_id)
         # The worker's own copy of the dataset; torch looks for this method before it asks for single samples.
-        dataset = get_worker_info().dataset
+        info = get_worker_info()
+        assert info is not None, 'called outside a worker'
+        dataset: Any = info.dataset
         dataset.__getitems__ = partial(self._read, _reader_of(dataset))
 
-    def _read(self, read: Callable, indices: Sequence[int]):
+    def _read(self, read: Callable, indices: Sequence[int]) -> list:
         for_python, for_numpy, for_torch = derive_seeds(3, self.seed, READING, int(self.epoch), *indices)
         random.seed(for_python)
         np.random.seed(for_numpy)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What heads keep of each training sample: tables with a row for each."""
 
+from collections.abc import Callable, Iterator
+
 import torch
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..structures import SampleBatch, indices_of, to_device
 
@@ -41,6 +43,8 @@ class RemembersSamples:
         sample_seen (Tensor, optional): Rows changed since processes last shared them, bool, shape (N,).
     """
 
+    parameters: Callable[[], Iterator[nn.Parameter]]  # of the head
+    num_classes: int
     state_columns: int
     sample_state: Tensor | None = None
     sample_seen: Tensor | None = None
@@ -67,7 +71,7 @@ class RemembersSamples:
 
     def _rows_of(self, data_samples: SampleBatch | list[DataSample]) -> Tensor:
         """Rows of a batch, which count as changed from now on."""
-        if self.sample_state is None:
+        if self.sample_state is None or self.sample_seen is None:
             raise RuntimeError(
                 f'{type(self).__name__} has no table of samples: the hook is missing. Add '
                 "dict(type='SampleStateHook') to custom_hooks of the config"
@@ -88,6 +92,7 @@ class TrustsLabels:
         detector_hint (str): Detector that the message on a missing hook proposes.
     """
 
+    parameters: Callable[[], Iterator[nn.Parameter]]  # of the head
     warmup_epochs: int
     epoch: int = 0
     clean_prob: Tensor | None = None

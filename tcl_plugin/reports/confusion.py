@@ -2,6 +2,7 @@
 """Which classes are taken for which."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -9,13 +10,17 @@ from mmpretrain.evaluation import ConfusionMatrix
 
 from .style import class_names
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 # Of more classes than this there is no room for numbers and names.
 MOST_NUMBERS = 20
 
 
 def draw_confusion(
     predicted: np.ndarray, labels: np.ndarray, num_classes: int, classes: Sequence[str] | None = None, title: str = ''
-):
+) -> 'Figure':
     """Draw a confusion matrix, in per cent of each class's samples.
 
     Args:
@@ -39,7 +44,7 @@ def draw_confusion(
     axis.set(xlabel='predicted class', ylabel='label', title=title)
     if num_classes <= MOST_NUMBERS:
         names = class_names(classes, num_classes)
-        turned = dict(rotation=90) if max(map(len, names)) > 2 else {}
+        turned: dict[str, Any] = dict(rotation=90) if max(map(len, names)) > 2 else {}
         axis.set_xticks(range(num_classes), names, **turned)
         axis.set_yticks(range(num_classes), names)
         _write_numbers(axis, share)
@@ -47,7 +52,7 @@ def draw_confusion(
     return figure
 
 
-def _write_numbers(axis, share: np.ndarray) -> None:
+def _write_numbers(axis: 'Axes', share: np.ndarray) -> None:
     for (row, column), value in np.ndenumerate(share):
         if value >= 0.5:
             color = 'white' if value > 55 else 'black'

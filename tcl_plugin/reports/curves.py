@@ -3,9 +3,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .records import ACCURACY, RunRecord
 from .style import save, series_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # (title, scalar, scalar to dash beside it, factor to per cent); a scalar that no run has recorded gets no panel.
 PANELS = (
@@ -52,7 +56,9 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
     save(figure, path)
 
 
-def draw_panel(axis, records: Mapping[str, RunRecord], label: str, name: str, beside: str | None, factor: int) -> None:
+def draw_panel(
+    axis: 'Axes', records: Mapping[str, RunRecord], label: str, name: str, beside: str | None, factor: int
+) -> None:
     """Draw one scalar of all runs, and what is measured beside it.
 
     Args:
@@ -67,7 +73,7 @@ def draw_panel(axis, records: Mapping[str, RunRecord], label: str, name: str, be
         _draw_line(axis, record.scalars.get(name), factor, label=run, **series_style(position))
         # All runs of one noise have one measured rate.
         dashed = dict(color='black', linestyle='--', linewidth=1, label='measured' if position == 0 else None)
-        _draw_line(axis, record.scalars.get(beside), factor, **dashed)
+        _draw_line(axis, record.scalars.get(beside or ''), factor, **dashed)
     axis.set_ylim(0, 101)
     _finish(axis, label)
     if beside and any(beside in record.scalars for record in records.values()):
@@ -79,7 +85,7 @@ def draw_panel(axis, records: Mapping[str, RunRecord], label: str, name: str, be
         axis.legend(handles=handles, fontsize='small')
 
 
-def _draw_losses(axis, records: Mapping[str, RunRecord]) -> None:
+def _draw_losses(axis: 'Axes', records: Mapping[str, RunRecord]) -> None:
     """Terms of the loss of one run, or the sums of several."""
     single = len(records) == 1
     names = sorted(next(iter(records.values())).losses) if single else ['loss']
@@ -92,14 +98,15 @@ def _draw_losses(axis, records: Mapping[str, RunRecord]) -> None:
         axis.legend(fontsize='small')
 
 
-def _draw_line(axis, values: Mapping[int, float] | None, factor: float, **style) -> None:
+def _draw_line(axis: 'Axes', values: Mapping[int, float] | None, factor: float, **style: Any) -> None:
     if values:
         epochs = sorted(values)
         # A single point makes no line.
         axis.plot(epochs, [factor * values[e] for e in epochs], marker='.' if len(epochs) == 1 else None, **style)
 
 
-def _finish(axis, label: str) -> None:
+def _finish(axis: 'Axes', label: str) -> None:
     axis.set(xlabel='epoch', ylabel=label)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    locator: Any = axis.xaxis.get_major_locator()
+    locator.set_params(integer=True)
     axis.grid(alpha=0.3)

@@ -4,11 +4,16 @@
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..progress import is_watched, progress
 from .style import CLASSES, CROSS, class_colors, class_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Of more classes than this, names in the picture would hide it.
 MOST_NAMES = 30
@@ -80,7 +85,9 @@ def _embed_by_open_tsne(features: np.ndarray, perplexity: float, seed: int, what
         return np.asarray(tsne.fit(features))
 
 
-def draw_embeddings(panels: Sequence[Points], num_classes: int, names: Sequence[str] | None = None, title: str = ''):
+def draw_embeddings(
+    panels: Sequence[Points], num_classes: int, names: Sequence[str] | None = None, title: str = ''
+) -> 'Figure':
     """Draw the t-SNE of several sets of representations beside one another.
 
     Args:
@@ -106,14 +113,16 @@ def draw_embeddings(panels: Sequence[Points], num_classes: int, names: Sequence[
     return figure
 
 
-def _draw_points(axis, points: Points, where: np.ndarray, names: list[str]) -> None:
+def _draw_points(axis: 'Axes', points: Points, where: np.ndarray, names: list[str]) -> None:
     """Draw crosses for wrong labels below, points in the colours of the classes above, and names at their medians."""
     size = np.clip(20_000 / len(where), 3, 22)
     is_wrong = np.zeros(len(where), dtype=bool) if points.is_wrong is None else points.is_wrong
-    axis.scatter(*where[is_wrong].T, s=size, c=CROSS, marker='x', linewidths=0.6, alpha=0.6, rasterized=True)
+    x, y = where[is_wrong].T
+    axis.scatter(x, y, s=size, c=CROSS, marker='x', linewidths=0.6, alpha=0.6, rasterized=True)
     shown = ~is_wrong & (points.classes >= 0)
     colors = class_colors(len(names))[points.classes[shown]]
-    axis.scatter(*where[shown].T, s=size, c=colors, linewidths=0, alpha=0.85, rasterized=True)
+    x, y = where[shown].T
+    axis.scatter(x, y, s=size, c=colors, linewidths=0, alpha=0.85, rasterized=True)
     if len(names) <= MOST_NAMES:
         for k in np.unique(points.classes[points.classes >= 0]):
             _write_name(axis, np.median(where[points.classes == k], axis=0), names[k])
@@ -122,20 +131,21 @@ def _draw_points(axis, points: Points, where: np.ndarray, names: list[str]) -> N
     axis.set_box_aspect(1)
 
 
-def _write_name(axis, where: np.ndarray, name: str) -> None:
+def _write_name(axis: 'Axes', where: np.ndarray, name: str) -> None:
     from matplotlib.patheffects import withStroke
 
     outline = [withStroke(linewidth=2.5, foreground='white')]
-    axis.text(*where, name, ha='center', va='center', fontsize='small', weight='bold', path_effects=outline)
+    x, y = where
+    axis.text(x, y, name, ha='center', va='center', fontsize='small', weight='bold', path_effects=outline)
 
 
-def _add_legend(figure, panels: Sequence[Points], names: list[str]) -> None:
+def _add_legend(figure: 'Figure', panels: Sequence[Points], names: list[str]) -> None:
     from matplotlib.lines import Line2D
 
     handles = []
     if len(names) <= len(CLASSES):
         colors = class_colors(len(names))
-        style = dict(linestyle='', marker='o', markersize=5)
+        style: dict[str, Any] = dict(linestyle='', marker='o', markersize=5)
         handles += [Line2D([], [], color=c, label=name, **style) for c, name in zip(colors, names, strict=True)]
     for caption in {p.wrong_caption for p in panels if p.is_wrong is not None}:
         handles.append(Line2D([], [], color=CROSS, linestyle='', marker='x', markersize=5, label=caption))

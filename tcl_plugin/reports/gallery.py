@@ -3,12 +3,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .audit.source import Audit
 from .audit.thumbnails import UNREADABLE, read_image
 from .style import CLEAN, WRONG, class_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLUMNS = 10
 # Pixels on the longer side of an image; more would not show.
@@ -41,10 +46,9 @@ def doubtful_images(audit: Audit, most: int) -> list[Doubtful]:
         list[Doubtful]: The images, the most doubtful first.
     """
     names, table = class_names(audit.classes, len(audit.classes)), audit.table
+    suggested, _ = table.suggestions
     return [
-        Doubtful(
-            _pixels(audit.dataset.get_data_info(row)), names[table.given_label[row]], names[table.suggested_label[row]]
-        )
+        Doubtful(_pixels(audit.dataset.get_data_info(row)), names[table.given_label[row]], names[suggested[row]])
         for row in audit.ranking[:most].tolist()
     ]
 
@@ -58,7 +62,7 @@ def _pixels(info: dict) -> np.ndarray | None:
     return np.asarray(image)
 
 
-def draw_gallery(cells: Sequence[Doubtful], title: str = ''):
+def draw_gallery(cells: Sequence[Doubtful], title: str = '') -> 'Figure':
     """Draw doubtful images in a grid.
 
     Args:
@@ -96,7 +100,7 @@ def grid_of(count: int) -> tuple[int, int]:
     return -(-count // COLUMNS), min(count, COLUMNS)
 
 
-def fill_gallery(figure, cells: Sequence[Doubtful], title: str) -> None:
+def fill_gallery(figure: 'Figure', cells: Sequence[Doubtful], title: str) -> None:
     """Draw doubtful images into a figure or a part of one.
 
     Args:
@@ -115,7 +119,7 @@ def fill_gallery(figure, cells: Sequence[Doubtful], title: str) -> None:
         axis.remove()
 
 
-def _draw_cell(axis, cell: Doubtful) -> None:
+def _draw_cell(axis: 'Axes', cell: Doubtful) -> None:
     """The image, and below it the given label and what is suggested."""
     if cell.image is None:
         axis.text(0.5, 0.5, 'cannot\nbe read', ha='center', va='center', fontsize=7, transform=axis.transAxes)
@@ -123,6 +127,8 @@ def _draw_cell(axis, cell: Doubtful) -> None:
     else:
         axis.imshow(cell.image, interpolation='nearest' if max(cell.image.shape) <= 64 else 'antialiased')
     axis.set(xticks=[], yticks=[])
-    below = dict(xycoords='axes fraction', textcoords='offset points', ha='center', va='top', annotation_clip=False)
+    below: dict[str, Any] = dict(
+        xycoords='axes fraction', textcoords='offset points', ha='center', va='top', annotation_clip=False
+    )
     axis.annotate(f'given {cell.given}', (0.5, 0), (0, -3), color=WRONG, fontsize=8, **below)
     axis.annotate(f'→ {cell.suggested}', (0.5, 0), (0, -14), color=CLEAN, fontsize=8, weight='bold', **below)

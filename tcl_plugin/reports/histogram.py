@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of the given labels, and the mixture that detection fits to them (paper, figure 2 c)."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..detection import KNNDetector, OODDetector, ScoreMixture, fit_score_mixture
 from ..detection.base import BaseDetector
 from ..evaluation import LabelTable
 from .style import CLEAN, WRONG, to_array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BINS = 50
 
@@ -29,7 +35,7 @@ def mixture_of(
     """
     if not isinstance(detector, (OODDetector, KNNDetector)):
         return None
-    by_class = (given, num_classes) if detector.per_class else (None, None)
+    by_class: tuple[np.ndarray | None, int | None] = (given, num_classes) if detector.per_class else (None, None)
     return fit_score_mixture(scores, *by_class, detector.seed, detector.max_samples)
 
 
@@ -48,7 +54,7 @@ def picture_scores(table: LabelTable, detector: BaseDetector, num_classes: int, 
     return to_array(draw_table(table, detector, num_classes, title))
 
 
-def draw_table(table: LabelTable, detector: BaseDetector | None, num_classes: int, title: str = ''):
+def draw_table(table: LabelTable, detector: BaseDetector | None, num_classes: int, title: str = '') -> 'Figure':
     """Draw the scores of a table of label quality; see :func:`draw_histogram`.
 
     Args:
@@ -67,7 +73,7 @@ def draw_table(table: LabelTable, detector: BaseDetector | None, num_classes: in
 
 def draw_histogram(
     scores: np.ndarray, is_wrong: np.ndarray | None, mixture: ScoreMixture | None = None, title: str = ''
-):
+) -> 'Figure':
     """Draw the scores, of right labels beside wrong ones where the truth is known.
 
     Args:
@@ -90,7 +96,9 @@ def draw_histogram(
     return figure
 
 
-def draw_scores(axis, scores: np.ndarray, is_wrong: np.ndarray | None, mixture: ScoreMixture | None = None) -> None:
+def draw_scores(
+    axis: 'Axes', scores: np.ndarray, is_wrong: np.ndarray | None, mixture: ScoreMixture | None = None
+) -> None:
     """Draw the scores without a title; see :func:`draw_histogram`.
 
     Args:
@@ -101,11 +109,11 @@ def draw_scores(axis, scores: np.ndarray, is_wrong: np.ndarray | None, mixture: 
     """
     # A score may pass 1 by a rounding error.
     scores = scores.clip(0, 1)
-    edges = np.linspace(0, 1, BINS + 1)
+    edges: Any = np.linspace(0, 1, BINS + 1)
     if is_wrong is None:
         axis.hist(scores, edges, color='#BBBBBB', label='all labels')
     else:
-        style = dict(alpha=0.5, linewidth=0)
+        style: dict[str, Any] = dict(alpha=0.5, linewidth=0)
         axis.hist(scores[is_wrong], edges, color=WRONG, edgecolor='white', hatch='////', label='wrong labels', **style)
         axis.hist(scores[~is_wrong], edges, color=CLEAN, label='right labels', **style)
     top = axis.get_ylim()[1]
@@ -117,7 +125,7 @@ def draw_scores(axis, scores: np.ndarray, is_wrong: np.ndarray | None, mixture: 
     axis.legend(fontsize='small')
 
 
-def _draw_mixture(axis, mixture: ScoreMixture, factor: float) -> None:
+def _draw_mixture(axis: 'Axes', mixture: ScoreMixture, factor: float) -> None:
     """Draw both components, scaled to numbers of samples in a bin."""
     grid = np.linspace(0, 1, 1001)
     wrong, right = factor * mixture.density(grid)

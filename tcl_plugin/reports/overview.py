@@ -2,6 +2,7 @@
 """All that a run is about in one picture: accuracy and memorisation, scores, and doubtful images."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..detection import ScoreMixture
 from ..evaluation import LabelTable
@@ -9,6 +10,9 @@ from .curves import PANELS, draw_panel
 from .gallery import Doubtful, caption_of, fill_gallery, grid_of
 from .histogram import draw_scores
 from .records import RunRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CURVES = PANELS[:2]  # accuracy and memorisation
 
@@ -19,7 +23,7 @@ def draw_overview(
     mixture: ScoreMixture | None,
     cells: Sequence[Doubtful],
     title: str = '',
-):
+) -> 'Figure':
     """Draw runs, and the labels that the first of them doubts.
 
     Args:
@@ -36,9 +40,11 @@ def draw_overview(
 
     first, heights = next(iter(records)), (3.2, 0.35 + 1.25 * grid_of(len(cells))[0])
     figure = Figure(figsize=(10, sum(heights) + 0.3), layout='constrained')
-    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.06, h_pad=0.06)
     figure.suptitle(title)
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = parts
     accuracy, fitted, scores = above.subplots(1, 3)
     for axis, panel in zip((accuracy, fitted), CURVES, strict=True):
         draw_panel(axis, records, *panel)

@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..safe_files import parse_json
 
@@ -101,7 +102,7 @@ def _go_on(known: dict[str, dict[int, float]], piece: dict[str, dict[int, float]
 def _read_piece(file: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, float]]]:
     """Scalars that are logged once an epoch, and losses, by name and epoch."""
     scalars: dict[str, dict[int, float]] = {}
-    losses: dict[str, dict[int, list[float]]] = {}
+    losses: dict[str, dict[Any, list[float]]] = {}
     for entry in _entries(file):
         if 'iter' in entry:  # of one iteration, not of an epoch
             for name in filter(_is_loss, entry):
@@ -117,7 +118,7 @@ def _read_piece(file: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict
     }
 
 
-def _entries(file: Path) -> Iterator[dict[str, float]]:
+def _entries(file: Path) -> Iterator[dict[str, Any]]:
     """Read the lines of a file that may end in the middle of one, because the disk was full or the run killed."""
     *lines, rest = file.read_text(encoding='utf-8').split('\n')
     for number, line in enumerate(lines, 1):
@@ -134,7 +135,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _read_entry(line: str, where: str) -> dict[str, float]:
+def _read_entry(line: str, where: str) -> dict[str, Any]:
     """Read a line of scalars."""
     try:
         entry = parse_json(line, nan=True)  # of a run that has diverged

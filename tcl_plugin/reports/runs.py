@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from ..foreign_config import admit_recorded_config, parse_config
 from ..safe_files import read_json
@@ -218,7 +218,7 @@ def name_noise(cfg: Config) -> str:
     return _closed_noise(dataset) + (f'+open{100 * opened:.0f}' if opened else '')
 
 
-def _closed_noise(dataset: dict) -> str:
+def _closed_noise(dataset: ConfigDict) -> str:
     if dataset.get('label_file'):
         return ' '.join(filter(None, [Path(dataset.label_file).name, dataset.get('label_key')]))
     noise = dataset.get('noise')
@@ -228,7 +228,7 @@ def _closed_noise(dataset: dict) -> str:
     return kind if rate is None else f'{kind}{100 * rate:.0f}' if kind in SHORT.values() else f'{kind} {rate:g}'
 
 
-def _detection(record: RunRecord) -> dict[str, float]:
+def _detection(record: RunRecord) -> dict[str, Any]:
     """What :class:`LabelNoiseHook` has measured in the end."""
     names = dict(noise_rate='noise_rate', estimated='estimated_noise_rate', auc='auc', fitted='wrong_labels_fitted')
     return {
@@ -244,7 +244,7 @@ def _info(piece: Path) -> dict:
     if not file.exists():
         return {}
     try:
-        info = read_json(file)
+        info: Any = read_json(file)
     except ValueError as error:
         raise ValueError(f'{file} is not as RunInfoHook writes it: {error}') from error
     missing = [name for name in INFO if name not in info] if isinstance(info, dict) else INFO

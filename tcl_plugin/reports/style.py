@@ -3,11 +3,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..atomic import beside
 from .runs import NAME, name_noise, read_config
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 # Told apart with any colour vision: Okabe and Ito, Color Universal Design, https://jfly.uni-koeln.de/color/
@@ -97,7 +101,7 @@ def title_of(work_dir: str | Path) -> str:
     return ' · '.join([*parts, name_noise(cfg)])
 
 
-def save(figure, path: str | Path) -> None:
+def save(figure: 'Figure', path: str | Path) -> None:
     """Write a picture in the format that its suffix names.
 
     Args:
@@ -115,7 +119,7 @@ def save(figure, path: str | Path) -> None:
         figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
 
 
-def to_array(figure) -> np.ndarray:
+def to_array(figure: 'Figure') -> np.ndarray:
     """Draw a picture into memory.
 
     Args:

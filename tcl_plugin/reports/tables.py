@@ -4,7 +4,7 @@
 import csv
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 
 from ..evaluation import escape_cell
@@ -133,7 +133,7 @@ def _cell(group: list[Run], figure: tuple) -> str:
     return text if len(values) == len(group) else f'{text} (of {len(values)})'
 
 
-def _same(values) -> str:
+def _same(values: Iterable[str | None]) -> str:
     """What all have in common, or all that there is."""
     return ', '.join(dict.fromkeys(value for value in values if value))
 

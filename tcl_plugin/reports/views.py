@@ -3,10 +3,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .style import WRONG, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # So many cells, and so many images, fit beside one another.
 MOST_COLUMNS, MOST_BESIDE = 12, 6
@@ -29,7 +33,7 @@ class Row:
     images: list[np.ndarray]
 
 
-def draw_views(rows: Sequence[Row], title: str = ''):
+def draw_views(rows: Sequence[Row], title: str = '') -> 'Figure':
     """Draw a grid of images in their views.
 
     Args:

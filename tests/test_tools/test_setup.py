@@ -7,6 +7,7 @@ from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 from setuptools import Distribution
 from setuptools.command.build_py import build_py
 from setuptools.command.egg_info import FileList
@@ -56,6 +57,21 @@ def test_pins_admit_what_is_installed(setup_file):
             assert requirement.specifier.contains(metadata.version(requirement.name), prereleases=True), line
 
 
+def test_the_oldest_releases_are_those_of_the_bounds(setup_file):
+    """What ``make test-oldest`` tries must be what the requirements admit, and nothing later."""
+    pinned = {}
+    for line in map(Requirement, setup_file.parse_requirements('oldest')):
+        (pin,) = line.specifier
+        assert pin.operator == '==', line
+        pinned[line.name] = Version(pin.version)
+    bounds = {}
+    for name in set(NAMES) - {'onedl'}:
+        for line in map(Requirement, setup_file.parse_requirements(name)):
+            (lowest,) = [part.version for part in line.specifier if part.operator == '>=']
+            bounds[line.name] = Version(lowest)
+    assert pinned == bounds
+
+
 def test_version(setup_file):
     from tcl_plugin import version
 
@@ -69,7 +85,7 @@ def test_templates_are_installed(setup_file, monkeypatch, tmp_path):
     distribution = Distribution(
         dict(
             script_name='setup.py',
-            packages=['tcl_plugin.reports.audit'],
+            packages=['tcl_plugin', 'tcl_plugin.reports.audit'],
             package_data=captured_arguments(setup_file, monkeypatch)['package_data'],
         )
     )
@@ -79,6 +95,8 @@ def test_templates_are_installed(setup_file, monkeypatch, tmp_path):
     command.run()
     folder = tmp_path / 'tcl_plugin' / 'reports' / 'audit'
     assert {'page.html', 'page.css', 'page.js'} <= {path.name for path in folder.iterdir()}
+    # Without it no program that uses the package would look at its types (PEP 561).
+    assert (tmp_path / 'tcl_plugin' / 'py.typed').is_file()
 
 
 def build_mim(setup_file, folder, editable=False):
@@ -131,6 +149,7 @@ def test_what_goes_into_a_wheel_is_in_a_source_distribution(setup_file, monkeypa
     for line in (ROOT / 'MANIFEST.in').read_text().splitlines():
         files.process_template_line(line)
     assert {str(path) for path in setup_file.mim_files()} <= set(files.files)
+    assert 'tcl_plugin/py.typed' in files.files
     assert not [path for path in files.files if '.mim' in path]
 
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -35,7 +36,7 @@ class FastImageClassifier(ImageClassifier):
         **kwargs: Other arguments of ``ImageClassifier``.
     """
 
-    def __init__(self, *args, bfloat16: bool = False, compile: bool | dict = False, **kwargs) -> None:
+    def __init__(self, *args: Any, bfloat16: bool = False, compile: bool | dict = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.bfloat16 = bfloat16
         self._autocast: bool | None = None  # not known before the device is

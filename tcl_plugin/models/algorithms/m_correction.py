@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mixup with bootstrapping by the clean probability of each label."""
 
+from typing import Any
+
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
@@ -41,7 +43,7 @@ class MCorrection(MixupClassifier):
         ValueError: If the head is told no clean probabilities, or ``uniform_weight`` is negative.
     """
 
-    def __init__(self, *args, mixup_alpha: float = 32.0, uniform_weight: float = 1.0, **kwargs) -> None:
+    def __init__(self, *args: Any, mixup_alpha: float = 32.0, uniform_weight: float = 1.0, **kwargs: Any) -> None:
         super().__init__(*args, mixup_alpha=mixup_alpha, **kwargs)
         if not hasattr(self.head, 'clean_prob_of'):
             raise ValueError(f'MCorrection needs a MCorrectionHead, got {type(self.head).__name__}')

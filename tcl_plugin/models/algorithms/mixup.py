@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plain training on mixed images."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmpretrain.models.heads import ClsHead
@@ -42,7 +44,7 @@ class MixupClassifier(FastImageClassifier):
             batch augmentations of mmpretrain besides.
     """
 
-    def __init__(self, *args, mixup_alpha: float = 1.0, **kwargs) -> None:
+    def __init__(self, *args: Any, mixup_alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if mixup_alpha < 0:
             raise ValueError(f'mixup_alpha must not be negative, got {mixup_alpha}')
@@ -54,7 +56,7 @@ class MixupClassifier(FastImageClassifier):
             )
         self.mixup_alpha = mixup_alpha
 
-    def _check_head(self, head: type) -> None:
+    def _check_head(self, head: type[ClsHead]) -> None:
         if not issubclass(head, ClsHead) or (head.loss, head._get_loss) != (ClsHead.loss, ClsHead._get_loss):
             raise ValueError(
                 f'{type(self).__name__} mixes labels for a head with the plain loss of ClsHead, such as '

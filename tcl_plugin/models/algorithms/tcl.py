@@ -2,12 +2,14 @@
 """Twin contrastive learning with noisy labels."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from ...structures import SampleBatch
 from ..utils import draw_mixing
 from .fast_classifier import FastImageClassifier
 
@@ -56,7 +58,7 @@ class TCL(FastImageClassifier):
         mixup_alpha: float = 1.0,
         forward_weak: bool = False,
         data_preprocessor: dict | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if mixup_alpha < 0:
             raise ValueError(f'mixup_alpha must not be negative, got {mixup_alpha}')
@@ -66,7 +68,10 @@ class TCL(FastImageClassifier):
         self.mixup_alpha = mixup_alpha
         self.forward_weak = forward_weak
 
-    def loss(self, inputs: Sequence[Tensor], data_samples: list[DataSample]) -> dict[str, Tensor]:
+    # Views of the images, where the parent takes the images.
+    def loss(  # type: ignore[override]
+        self, inputs: Sequence[Tensor], data_samples: SampleBatch | list[DataSample]
+    ) -> dict[str, Tensor]:
         """Losses of one training step.
 
         Args:

@@ -3,6 +3,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import mmengine.dist as dist
 import torch
@@ -40,7 +41,7 @@ class TCLMoCo(TCL):
         ValueError: If ``momentum`` lies outside (0, 1), or the queue has no place.
     """
 
-    def __init__(self, *args, momentum: float = 0.999, queue_size: int = 4096, **kwargs) -> None:
+    def __init__(self, *args: Any, momentum: float = 0.999, queue_size: int = 4096, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not 0 < momentum < 1:
             raise ValueError(f'momentum must lie between 0 and 1, got {momentum}')
@@ -89,11 +90,11 @@ class Encoder(nn.Module):
         head (nn.Module): The head, of which the projector is used.
     """
 
-    def __init__(self, backbone: nn.Module, neck: nn.Module | None, head: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, neck: nn.Module | None, head: Any) -> None:
         super().__init__()
         self.backbone = backbone
         self.neck = neck
-        self.projector = head.projector
+        self.projector: nn.Module = head.projector
 
     def forward(self, x: Tensor) -> Tensor:
         """Project images, shape (B, C, H, W), to float32 of shape (B, D)."""
@@ -116,6 +117,9 @@ class FeatureQueue(nn.Module):
     Raises:
         ValueError: If there is no place.
     """
+
+    features: Tensor
+    oldest: Tensor
 
     def __init__(self, size: int, feat_dim: int) -> None:
         super().__init__()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The second stage of TCL+."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -41,7 +43,12 @@ class TCLPlus(MixupClassifier):
     """
 
     def __init__(
-        self, *args, mixup_alpha: float = 1.0, bootstrap_epoch: int = 30, bootstrap_weight: float = 0.2, **kwargs
+        self,
+        *args: Any,
+        mixup_alpha: float = 1.0,
+        bootstrap_epoch: int = 30,
+        bootstrap_weight: float = 0.2,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, mixup_alpha=mixup_alpha, **kwargs)
         if bootstrap_epoch < 0:

@@ -128,7 +128,7 @@ class PreActResNet(BaseBackbone):
         out_indices: Sequence[int] = (3,),
         norm_cfg: dict = dict(type='BN'),  # noqa: B006  read only
         norm_eval: bool = False,
-        init_cfg: dict | list[dict] | None = (
+        init_cfg: dict | Sequence[dict] | None = (
             dict(type='Kaiming', layer=['Conv2d']),
             dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
         ),

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A data preprocessor that cuts the views of a whole batch on the device."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import mmengine.dist as dist
 import torch
 from mmpretrain.registry import BATCH_AUGMENTS, MODELS
@@ -49,7 +52,7 @@ class BatchViewDataPreprocessor(MultiViewDataPreprocessor):
         [(8, 3, 32, 32), (8, 3, 32, 32), (8, 3, 32, 32)]
     """
 
-    def __init__(self, views: list[dict], seed: int | None = None, **kwargs) -> None:
+    def __init__(self, views: list[dict], seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not views:
             raise ValueError('views must name one kind of view or more')
@@ -136,15 +139,20 @@ class BatchViewDataPreprocessor(MultiViewDataPreprocessor):
             stop = start + number * len(images)
             self._run_plan(images.repeat(number, 1, 1, 1), plan, out[start:stop])
             start = stop
+        assert out is not None  # there are views
         return out
 
-    def _draw_plan(self, transforms: list[BatchTransform], num_images: int, size) -> tuple[list, tuple[int, int]]:
+    def _draw_plan(
+        self, transforms: list[BatchTransform], num_images: int, size: Sequence[int]
+    ) -> tuple[list, tuple[int, int]]:
         """Parameters of each transform, and the size of the result."""
-        plan, size = [], tuple(size)
+        assert self._generator is not None  # cut has seen to that
+        plan = []
+        height, width = size
         for transform in transforms:
-            plan.append((transform, transform.draw(num_images, size, self._generator)))
-            size = transform.output_size(size)
-        return plan, size
+            plan.append((transform, transform.draw(num_images, (height, width), self._generator)))
+            height, width = transform.output_size((height, width))
+        return plan, (height, width)
 
     def _empty(self, num_images: int, channels: int, size: tuple[int, int], device: torch.device) -> Tensor:
         memory_format = torch.channels_last if self.channels_last else torch.contiguous_format
@@ -161,5 +169,5 @@ class BatchViewDataPreprocessor(MultiViewDataPreprocessor):
             out[rows] = (batch - self.mean) / self.std if self._enable_normalize else batch
 
 
-def _has_several_views(inputs) -> bool:
+def _has_several_views(inputs: Any) -> bool:
     return isinstance(inputs, (list, tuple)) and not (isinstance(inputs[0], Tensor) and inputs[0].ndim == 3)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A data preprocessor that knows batches of several views."""
 
+from typing import Any
+
 import torch
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.registry import MODELS
@@ -18,7 +20,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         **kwargs: Arguments of mmpretrain's ``ClsDataPreprocessor``.
     """
 
-    def __init__(self, *args, channels_last: bool = False, **kwargs) -> None:
+    def __init__(self, *args: Any, channels_last: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.channels_last = channels_last
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Early-learning regularisation."""
 
+from typing import Any
+
 import torch
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.registry import MODELS
@@ -48,7 +50,7 @@ class ELRHead(RemembersSamples, LinearClsHead):
         ValueError: If ``beta`` lies outside [0, 1), or ``lam`` is negative.
     """
 
-    def __init__(self, num_classes: int, in_channels: int, beta: float = 0.7, lam: float = 3.0, **kwargs) -> None:
+    def __init__(self, num_classes: int, in_channels: int, beta: float = 0.7, lam: float = 3.0, **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         if not 0 <= beta < 1:
             raise ValueError(f'beta must lie in [0, 1), got {beta}')
@@ -59,7 +61,7 @@ class ELRHead(RemembersSamples, LinearClsHead):
         self.state_columns = num_classes
 
     def _get_loss(
-        self, cls_score: Tensor, data_samples: SampleBatch | list[DataSample], **kwargs
+        self, cls_score: Tensor, data_samples: SampleBatch | list[DataSample], **kwargs: Any
     ) -> dict[str, Tensor]:
         """Cross-entropy and the regulariser; ``ClsHead.loss`` calls this."""
         labels = labels_of(data_samples, cls_score.device)
@@ -84,6 +86,7 @@ class ELRHead(RemembersSamples, LinearClsHead):
             ValueError: If the table has no row for a sample.
         """
         rows = self._rows_of(data_samples)
+        assert self.sample_state is not None  # _rows_of has seen to that
         averages = self.beta * self.sample_state[rows] + (1 - self.beta) * probs / probs.sum(dim=1, keepdim=True)
         self.sample_state[rows] = averages
         return averages

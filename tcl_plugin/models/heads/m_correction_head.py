@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A linear classifier that is told which labels to trust."""
 
+from typing import Any
+
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.registry import MODELS
 from torch import Tensor
@@ -28,7 +30,7 @@ class MCorrectionHead(TrustsLabels, LinearClsHead):
 
     detector_hint = 'BetaMixtureDetector'
 
-    def __init__(self, num_classes: int, in_channels: int, warmup_epochs: int = 105, **kwargs) -> None:
+    def __init__(self, num_classes: int, in_channels: int, warmup_epochs: int = 105, **kwargs: Any) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         if warmup_epochs < 0:
             raise ValueError(f'warmup_epochs must not be negative, got {warmup_epochs}')

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """TCL with targets that are averaged over epochs."""
 
+from typing import Any
+
 import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -38,7 +40,7 @@ class TCLEnsembleHead(RemembersSamples, TCLHead):
         ValueError: If ``ensemble_momentum`` lies outside [0, 1).
     """
 
-    def __init__(self, *args, ensemble_momentum: float = 0.6, **kwargs) -> None:
+    def __init__(self, *args: Any, ensemble_momentum: float = 0.6, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not 0 <= ensemble_momentum < 1:
             raise ValueError(f'ensemble_momentum must lie in [0, 1), got {ensemble_momentum}')
@@ -56,7 +58,9 @@ class TCLEnsembleHead(RemembersSamples, TCLHead):
             ValueError: If the table has no row for a sample.
         """
         rows = self._rows_of(data_samples)
-        present = sum(logits.softmax(dim=1) for logits in logits_strong) / 2
+        first, second = logits_strong
+        present = (first.softmax(dim=1) + second.softmax(dim=1)) / 2
+        assert self.sample_state is not None  # _rows_of has seen to that
         former = self.sample_state[rows]
         known, weight = former[:, -1:] > 0, former[:, -1:]
         guess = torch.where(known, former[:, :-1] / weight.clamp_min(1e-6), present)

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -80,7 +81,7 @@ class TCLHead(TrustsLabels, ClsHead):
         entropy_weight: float = 1.0,
         align_cls_weight: float = 1.0,
         align_proto_weight: float = 1.0,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.num_classes = num_classes
@@ -204,21 +205,22 @@ class TCLHead(TrustsLabels, ClsHead):
         batch = len(data_samples)
         logits = self(feats).float()
         projections = self.project(feats)
-        logits_strong = logits[: 2 * batch].chunk(2)
+        logits1, logits2 = logits[: 2 * batch].chunk(2)
+        strong1, strong2 = projections[: 2 * batch].chunk(2)
         labels = labels_of(data_samples, logits.device)
         clean_prob = self.clean_prob_of(data_samples)
         # Small, and full of sums and logarithms: not in half precision.
         with torch.autocast(logits.device.type, enabled=False):
             return self.loss_from_outputs(
-                logits_strong,
+                (logits1, logits2),
                 logits[2 * batch :],
-                projections[: 2 * batch].chunk(2),
+                (strong1, strong2),
                 projections[2 * batch :],
                 labels,
                 clean_prob,
                 mixing,
                 contrast,
-                self.guess(logits_strong, data_samples),
+                self.guess((logits1, logits2), data_samples),
             )
 
     def loss_from_outputs(
@@ -291,9 +293,11 @@ class TCLHead(TrustsLabels, ClsHead):
             clean_prob, scale_cross, scale_mix = torch.ones_like(clean_prob), 1.0, 1.0
         scale_cross = self.clean_share if scale_cross is None else scale_cross
         scale_mix = self.clean_share if scale_mix is None else scale_mix
-        return tuple(
-            correct_labels(labels, clean_prob, guess, scale)
-            for guess, scale in zip(guesses, (scale_cross, scale_cross, scale_mix), strict=True)
+        guess1, guess2, guess_mix = guesses
+        return (
+            correct_labels(labels, clean_prob, guess1, scale_cross),
+            correct_labels(labels, clean_prob, guess2, scale_cross),
+            correct_labels(labels, clean_prob, guess_mix, scale_mix),
         )
 
 

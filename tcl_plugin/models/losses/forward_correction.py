@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,9 @@ class ForwardCorrectionLoss(SampleLoss):
         tensor(0.2877)
     """
 
-    def __init__(self, num_classes: int, matrix: Sequence | str | None = None, **kwargs) -> None:
+    matrix: Tensor
+
+    def __init__(self, num_classes: int, matrix: Sequence | str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.register_buffer('matrix', torch.eye(num_classes))
         if matrix is not None:

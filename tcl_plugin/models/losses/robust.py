@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Losses that are bounded, or nearly so, where the given label is wrong."""
 
+from typing import Any
+
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
@@ -33,7 +35,7 @@ class GeneralizedCrossEntropyLoss(SampleLoss):
         tensor(0.5492)
     """
 
-    def __init__(self, q: float = 0.7, **kwargs) -> None:
+    def __init__(self, q: float = 0.7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 < q <= 1:
             raise ValueError(f'q must lie in (0, 1], got {q}')
@@ -69,7 +71,7 @@ class SymmetricCrossEntropyLoss(SampleLoss):
         ValueError: If a weight is negative, or ``smallest_target`` lies outside (0, 1).
     """
 
-    def __init__(self, alpha: float = 0.1, beta: float = 1.0, smallest_target: float = 1e-4, **kwargs) -> None:
+    def __init__(self, alpha: float = 0.1, beta: float = 1.0, smallest_target: float = 1e-4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if min(alpha, beta) < 0:
             raise ValueError(f'alpha and beta must not be negative, got {alpha} and {beta}')

@@ -38,7 +38,7 @@ def apply_decisions(path: str | Path, table: LabelTable, undecided: str = 'keep'
     open_issues = table.is_label_issue.copy()
     open_issues[list(decided)] = False
     counts = {'accept': len(accepted), 'reject': len(rejected), 'undecided': int(open_issues.sum())}
-    return np.where(take, table.suggested_label, table.given_label), counts
+    return np.where(take, table.suggestions[0], table.given_label), counts
 
 
 def _read(path: Path, table: LabelTable) -> dict[int, str]:
@@ -76,7 +76,7 @@ def _check_row(row: dict[str, str | None], table: LabelTable, where: str) -> int
         raise ValueError(f'{where}: there is no sample {index}, but 0..{len(table) - 1}')
     if row['decision'] not in DECISIONS:
         raise ValueError(f'{where}: the decision must be accept or reject, got {row["decision"]!r}')
-    known = int(table.given_label[index]), int(table.suggested_label[index])
+    known = int(table.given_label[index]), int(table.suggestions[0][index])
     if (given, suggested) != known:
         raise ValueError(
             f'{where} is about labels {given} (given) and {suggested} (suggested) of sample {index}, but the table '

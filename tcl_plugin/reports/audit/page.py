@@ -91,13 +91,14 @@ def _pairs(audit: Audit) -> list[list[int]]:
 def _card(audit: Audit, row: int, picture: Thumbnail) -> dict:
     table = audit.table
     path = None if table.img_path is None else str(table.img_path[row]) or None
+    suggested_label, suggested_prob = table.suggestions
     return {
         'index': int(row),
         'given': int(table.given_label[row]),
-        'suggested': int(table.suggested_label[row]),
+        'suggested': int(suggested_label[row]),
         'true': None if table.true_label is None else int(table.true_label[row]),
         'clean': float(table.right_prob[row]),
-        'prob': float(table.suggested_prob[row]),
+        'prob': float(suggested_prob[row]),
         'path': path,
         'src': picture.uri,
         'error': picture.error,
@@ -107,7 +108,7 @@ def _card(audit: Audit, row: int, picture: Thumbnail) -> dict:
 def _fingerprint(audit: Audit) -> str:
     """Tells the decisions on this page from those on others in the browser's memory."""
     table = audit.table
-    columns = np.stack([table.given_label, table.suggested_label]).astype('<i8')
+    columns = np.stack([table.given_label, table.suggestions[0]]).astype('<i8')
     return hashlib.sha256(columns.tobytes()).hexdigest()[:16]
 
 

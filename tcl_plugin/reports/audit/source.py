@@ -38,13 +38,13 @@ class Audit:
         equal in print), then by the probability of the suggested class.
         """
         table, issues = self.table, np.flatnonzero(self.table.is_label_issue)
-        keys = (issues, -table.suggested_prob[issues], table.scores[issues], table.right_prob[issues])
+        keys = (issues, -table.suggestions[1][issues], table.scores[issues], table.right_prob[issues])
         return issues[np.lexsort(keys)]
 
     @cached_property
     def corrected(self) -> np.ndarray:
         """np.ndarray: Given labels, with the suggestion where the label is called wrong, int64, shape (N,)."""
-        return np.where(self.table.is_label_issue, self.table.suggested_label, self.table.given_label)
+        return np.where(self.table.is_label_issue, self.table.suggestions[0], self.table.given_label)
 
 
 def read_audit(work_dir: str | Path) -> Audit:
@@ -69,7 +69,7 @@ def read_audit(work_dir: str | Path) -> Audit:
     _, cfg = read_config(Path(work_dir))
     dataset = _build_dataset(cfg)
     _check_same(table, dataset, path)
-    classes = dataset.metainfo.get('classes') or range(dataset.num_classes)
+    classes: Any = dataset.metainfo.get('classes') or range(dataset.num_classes)
     if table.suggested_label is None:  # an earlier release wrote the table
         table = replace(table, suggested_label=table.predicted_label, suggested_prob=table.predicted_prob)
     name = '/'.join(Path(work_dir).resolve().parts[-2:])

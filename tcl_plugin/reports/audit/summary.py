@@ -74,8 +74,7 @@ def _by_class(audit: Audit) -> list[dict]:
     ]
     if table.true_label is not None:
         wrong = np.bincount(table.given_label[table.given_label != table.true_label], minlength=num_classes)
-        for row in rows:
-            label = row['label']
+        for label, row in enumerate(rows):
             row['measured_noise_rate'] = float(wrong[label] / samples[label]) if samples[label] else None
     return rows
 
@@ -84,10 +83,11 @@ def _measure(audit: Audit) -> dict:
     """What is known where the true labels are."""
     table = audit.table
     issue, true = table.is_label_issue, table.true_label
+    assert true is not None
     return {
         'noise_rate': _share(table.given_label != true),
         'noise_rate_after_correction': _share(audit.corrected != true),
-        'suggestions_right': _share((table.suggested_label == true)[issue]),
+        'suggestions_right': _share((table.suggestions[0] == true)[issue]),
         **detection_metrics(table.right_prob, table.scores, table.given_label, true),
     }
 
