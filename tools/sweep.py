@@ -271,7 +271,8 @@ class Pool:
     def __init__(self, size, gpus):
         self.size = size
         self.gpus = gpus
-        self.threads = max(1, (os.cpu_count() or 1) // size)
+        # As many as there are cores, unless OMP_NUM_THREADS says less: more would wait for one another.
+        self.threads = max(1, torch.get_num_threads() // size)
         # The server, unlike this process, would import an installed package before that of this checkout.
         os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(TOOLS.parent), os.environ.get('PYTHONPATH')]))
         # A server that has imported everything, and splits off a process for each job.

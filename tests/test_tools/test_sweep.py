@@ -168,3 +168,11 @@ def test_no_results(workplace, capsys):
     (workplace / 'empty').mkdir()
     assert results.main(['empty']) == 2
     assert 'empty is no work directory of a training' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('cores', 'jobs', 'threads'), [(8, 2, 4), (1, 1, 1), (2, 4, 1)])
+def test_jobs_share_the_threads_that_there_are(tool, monkeypatch, cores, jobs, threads):
+    """Of several sweeps, each with OMP_NUM_THREADS=1, none takes all cores."""
+    monkeypatch.setattr('torch.get_num_threads', lambda: cores)
+    monkeypatch.setenv('PYTHONPATH', '')
+    assert tool.Pool(jobs, 0).threads == threads
