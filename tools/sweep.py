@@ -154,7 +154,8 @@ def with_noise(config, noise, work_dir):
         new.update(type='AsymmetricNoise', mapping=MAPPINGS[dataset.dataset.type])
     path = Path(work_dir) / 'configs' / f'{name}.py'
     path.parent.mkdir(parents=True, exist_ok=True)
-    base = os.path.relpath(config, path.parent)
+    # Resolved: `..` leads out of where a link points to, not out of where it lies.
+    base = os.path.relpath(config.resolve(), path.parent.resolve())
     write_text(path, f'_base_ = {base!r}\n\ntrain_dataloader = dict(dataset=dict(noise={new!r}))\n')
     return path
 

@@ -55,6 +55,13 @@ def test_noise_is_replaced_by_a_config_that_is_written(tool, config, noise, expe
     assert job.config.stem == job.folder.parent.name == config.rsplit('_', 1)[0] + f'_{noise}'
 
 
+def test_a_work_directory_may_be_a_link(tool, workplace):
+    (workplace / 'big/disk/runs').mkdir(parents=True)
+    (workplace / 'w').symlink_to(workplace / 'big/disk/runs')
+    (job,) = plan(tool, ROOT / 'configs' / 'tcl_digits_sym80.py', '--noises', 'sym30', '--work-dir', 'w')
+    assert noise_of(job) == dict(type='SymmetricNoise', rate=0.3)
+
+
 def test_a_config_of_that_name_is_preferred(tool):
     """ELR has other arguments under asymmetric noise."""
     (job,) = plan(tool, ROOT / 'configs/peers/elr_r18_cifar10_sym50.py', '--noises', 'asym40')
