@@ -33,7 +33,7 @@ help:
 	@echo 'make sweep       train every variant and peer on the digits, three seeds each, and print a table'
 	@echo 'make test        run the tests'
 	@echo 'make test-onedl  run the smoke test against the OneDL forks'
-	@echo 'make test-oldest run smoke test, mathematics and detectors with the lowest releases that requirements/ admits'
+	@echo 'make test-oldest run the tests of what packages may break, with the lowest releases that requirements/ admits'
 	@echo 'make test-dist   build wheel and source distribution, and try the package as it is installed from them'
 	@echo 'make lint        ruff check and format check;  make format  rewrite the files'
 	@echo 'make types       mypy over package and tools'
@@ -71,18 +71,20 @@ test-onedl: venv $(ONEDL)/.installed
 	ONEDL_DIR=$(ONEDL) PYTHONPATH=$(ONEDL) $(BIN)/python -m pytest -m smoke
 
 # Without the linters and what makes the site, which do their work with the newest releases.
-$(OLDEST)/.installed: requirements/oldest.txt $(addprefix requirements/,runtime.txt mminstall.txt)
+$(OLDEST)/.installed: requirements/oldest.txt $(addprefix requirements/,runtime.txt mminstall.txt optional.txt)
 	@test -n '$(OLDEST_PYTHON)' || \
 		{ echo 'error: no python3.10, python3.11 or python3.12 found; name one: make OLDEST_PYTHON=...' >&2; exit 2; }
 	rm -rf $(OLDEST)
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --disable-pip-version-check -c requirements/oldest.txt \
-		-r requirements/runtime.txt -r requirements/mminstall.txt hypothesis matplotlib pytest pytest-xdist
+		-r requirements/runtime.txt -r requirements/mminstall.txt -r requirements/optional.txt \
+		hypothesis matplotlib pytest pytest-xdist
 	touch $@
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile tests/test_tools/test_smoke.py tests/test_compat.py \
-		tests/test_checkpoints.py tests/test_detection tests/test_models
+		tests/test_checkpoints.py tests/test_detection tests/test_models tests/test_reports tests/test_auto_setup \
+		tests/test_tools/test_plot.py tests/test_tools/test_compare_cleanlab.py
 
 test-dist: venv
 	$(BIN)/python -m pytest tests/check_dist.py

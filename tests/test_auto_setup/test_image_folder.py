@@ -28,7 +28,7 @@ def listed(path):
         return [(row['img_path'], row['gt_class']) for row in csv.DictReader(file)]
 
 
-def setup(cfg):
+def run_setup(cfg):
     """Values and lines for the log."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         return TASK_UTILS.build(cfg.auto_setup)(cfg)
@@ -59,7 +59,7 @@ def test_completes_the_config(folder, tmp_path):
 
 
 def test_says_what_it_found_and_chose(folder, tmp_path):
-    _, notes = setup(read_folder_config(folder, tmp_path, **QUICK))
+    _, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK))
     assert notes[:5] == [
         f'{folder}: 3 classes, 30 images (grüner Apfel 10, red car 10, Ünü 10)',
         'passed over, as their names are not those of images: 2 files (.db 1, .txt 1)',
@@ -121,7 +121,7 @@ def test_parts_are_kept_as_they_are(tmp_path):
 def test_nothing_is_kept_back_without_validation(folder, tmp_path):
     cfg = read_folder_config(folder, tmp_path, **QUICK)
     cfg.val_dataloader = None
-    values, notes = setup(cfg)
+    values, notes = run_setup(cfg)
     assert len(listed(values['train_list'])) == 30 and values['test_list'] == values['train_list']
     assert 'no validation: all labels of the training part are trained on, and audited' in notes
 
@@ -131,7 +131,7 @@ def test_a_folder_for_validation_is_there_to_test_without_it(tmp_path):
         build_own_folder(tmp_path / 'own' / part, count=count)
     cfg = read_folder_config(tmp_path / 'own', tmp_path, **QUICK)
     cfg.val_dataloader = None
-    values, _ = setup(cfg)
+    values, _ = run_setup(cfg)
     assert (len(listed(values['train_list'])), len(listed(values['test_list']))) == (9, 6)
 
 
@@ -140,12 +140,12 @@ def test_images_that_cannot_be_read_are_left_out(tmp_path):
     (folder / 'Ünü' / 'broken, "so".jpg').write_text('no image')
     (folder / 'only').mkdir()
     (folder / 'only' / 'broken.jpg').touch()
-    values, notes = setup(read_folder_config(folder, tmp_path, **QUICK))
+    values, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK))
     assert values['classes'] == CLASSES and len(listed(values['train_list'])) == 27
     assert any('they cannot be read: only/broken.jpg, Ünü/broken, "so".jpg (' in note for note in notes)
     with (tmp_path / 'lists' / 'left_out.csv').open(newline='', encoding='utf-8') as file:
         assert [row['img_path'] for row in csv.DictReader(file)] == ['./only/broken.jpg', './Ünü/broken, "so".jpg']
-    unchecked, _ = setup(read_folder_config(folder, tmp_path, **QUICK, **{'auto_setup.check_images': False}))
+    unchecked, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **{'auto_setup.check_images': False}))
     assert unchecked['num_classes'] == 4
 
 
@@ -158,11 +158,11 @@ def test_a_step_on_a_few_images_decides(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(image_folder, 'try_step', step)
     monkeypatch.setattr(image_folder, 'get_device', lambda: 'cpu')
-    values, notes = setup(read_folder_config(folder, tmp_path))
+    values, notes = run_setup(read_folder_config(folder, tmp_path))
     assert (values['image_size'], values['max_epochs'], values['batch_size']) == (112, 10, 2)
     assert notes[7].startswith('estimated time on cpu: about 41 hours (5e+02 s for an image and epoch')
     assert 'max_hours=12' in notes[8]
-    values, _ = setup(read_folder_config(folder, tmp_path, image_size=56, **{'auto_setup.max_hours': 600}))
+    values, _ = run_setup(read_folder_config(folder, tmp_path, image_size=56, **{'auto_setup.max_hours': 600}))
     assert (values['image_size'], values['max_epochs']) == (56, 35)
     assert tried == [({}, 224, 'cpu'), ({}, 56, 'cpu')]
 
@@ -171,7 +171,7 @@ def test_on_a_gpu_memory_decides_and_time_does_not(folder, tmp_path, monkeypatch
     monkeypatch.setattr(image_folder, 'try_step', lambda cfg, device: Trial(2000.0, 2.0**30, 2**20))
     monkeypatch.setattr(image_folder, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (5 * 2**30, 80 * 2**30))
-    values, notes = setup(read_folder_config(folder, tmp_path))
+    values, notes = run_setup(read_folder_config(folder, tmp_path))
     assert (values['image_size'], values['max_epochs'], values['batch_size']) == (224, 100, 2)
     assert values['num_workers'] >= 1 and not any('estimated' in note for note in notes)
 
@@ -210,7 +210,7 @@ def test_learning_rate(folder, tmp_path, epochs):
 )
 def test_refusals(folder, tmp_path, options, words):
     with pytest.raises((ValueError, FileNotFoundError), match=words):
-        setup(read_folder_config(folder, tmp_path, **{**QUICK, **options}))
+        run_setup(read_folder_config(folder, tmp_path, **{**QUICK, **options}))
 
 
 def test_too_few_images_to_keep_any_back(tmp_path):
@@ -218,6 +218,6 @@ def test_too_few_images_to_keep_any_back(tmp_path):
         write_image(tmp_path / 'own' / name / '1.png', 0, 2)
     cfg = read_folder_config(tmp_path / 'own', tmp_path, **QUICK)
     with pytest.raises(ValueError, match=r'no class has the 5 images .* --no-validate'):
-        setup(cfg)
+        run_setup(cfg)
     cfg.val_dataloader = None
-    assert setup(cfg)[0]['batch_size'] == 2
+    assert run_setup(cfg)[0]['batch_size'] == 2
