@@ -4,6 +4,7 @@
 import numpy as np
 import torch
 from mmengine.dataset import default_collate
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch.utils.data import DataLoader
@@ -11,6 +12,7 @@ from toy_runs import PLAIN_PIPELINE, build_runner, classifier, elr, hook, noisy_
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import transitions_from_anchors
+from tcl_plugin.detection.base import BaseDetector, LocalScores
 from tcl_plugin.hooks.bad_numbers import BadNumbersError
 from tcl_plugin.hooks.findings import find
 from tcl_plugin.hooks.ordered_pass import PassBatch, run_pass
@@ -117,12 +119,14 @@ class AfterFirstEpoch(Hook):
         self.matrix = transitions_from_anchors(probs.numpy())
 
 
-def diverge(rank: int, work_dir: str) -> str:
-    """Train until a loss of the second process is NaN.
+def diverge(rank: int, work_dir: str, bad: dict[int, int], interval: int = 1) -> str:
+    """Train until a loss of some process is NaN.
 
     Args:
         rank (int): Rank of this process.
         work_dir (str): Work directory of the run.
+        bad (dict[int, int]): Step with a bad loss, by rank.
+        interval (int): Steps from look to look.
 
     Returns:
         str: What is said.
@@ -132,7 +136,7 @@ def diverge(rank: int, work_dir: str) -> str:
         tcl(),
         noisy_digits(70),
         hook(),
-        dict(type='BadNumbersHook', interval=1),
+        dict(type='BadNumbersHook', interval=interval),
         launcher='pytorch',
         model_wrapper_cfg=DDP,
     )
@@ -142,7 +146,7 @@ def diverge(rank: int, work_dir: str) -> str:
     def poisoned(*args, **kwargs):
         calls.append(None)
         losses = loss(*args, **kwargs)
-        if rank and len(calls) == 2:
+        if len(calls) == bad.get(rank):
             # Without a gradient, which would spread it among the weights of all.
             losses['loss_cross'] = losses['loss_cross'].detach() * float('nan')
         return losses
@@ -189,6 +193,39 @@ def train_and_resume(rank: int, work_dir: str) -> list[str]:
     rest.train()
     expected = whole.model.state_dict()
     return [name for name, value in rest.model.state_dict().items() if not torch.equal(value, expected[name])]
+
+
+class OwnOpinion(BaseDetector):
+    """A detector that finds a little more in each process than in the one before, as if it rounded otherwise."""
+
+    def reset(self):
+        """Forget nothing."""
+
+    def update(self, features, probs, labels):
+        """Learn nothing."""
+
+    def compute(self):
+        """Score the two samples of this process."""
+        return LocalScores(torch.tensor([0.25, 0.75]))
+
+    def clean_probability(self, scores, labels, num_classes):
+        """The scores, and a hundredth of the rank."""
+        return scores + 0.01 * get_rank()
+
+
+def agree(rank: int) -> np.ndarray:
+    """Go through outputs with a detector whose result differs from process to process.
+
+    Args:
+        rank (int): Rank of this process.
+
+    Returns:
+        np.ndarray: Clean probabilities.
+    """
+    batch = PassBatch(torch.tensor([rank, rank + 2]), torch.ones(2, 3), torch.full((2, 2), 0.5), torch.zeros(2).long())
+    found = find([batch], OwnOpinion(), np.zeros(4), 2).clean_prob
+    assert found is not None
+    return found
 
 
 def refuse_outputs(rank: int) -> str | None:

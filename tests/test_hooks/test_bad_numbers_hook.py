@@ -122,10 +122,18 @@ def test_steps_ask_nothing_until_a_look_is_due(tmp_path):
 
 def test_processes_stop_alike(two_processes, tmp_path):
     """The loss of the second process alone is bad; both say so in the same words."""
-    first, second = two_processes(diverge, str(tmp_path))
+    first, second = two_processes(diverge, str(tmp_path), {1: 2})
     assert first == second and 'loss_cross NaN or infinite in epoch 1, iteration 2, samples' in first
     record = json.loads((tmp_path / 'bad_numbers.json').read_text())
     assert record['rank'] == 1 and record['iter'] == 2
+
+
+def test_the_earliest_of_all_processes_is_told(two_processes, tmp_path):
+    """A look after three steps finds the third of the first process bad, and the second of the other."""
+    first, second = two_processes(diverge, str(tmp_path), {0: 3, 1: 2}, 3)
+    assert first == second and 'loss_cross NaN or infinite in epoch 1, iteration 2, samples' in first
+    record = json.loads((tmp_path / 'bad_numbers.json').read_text())
+    assert (record['rank'], record['iter'], record['noticed_iter']) == (1, 2, 3)
 
 
 def test_processes_refuse_outputs_alike(two_processes):

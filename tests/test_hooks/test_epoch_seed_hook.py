@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 from hook_workers import train_and_resume
+from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
-from mmpretrain.registry import DATASETS
+from mmpretrain.registry import DATASETS, HOOKS
 from toy_runs import EMA, PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, recorded, tcl
 
 from tcl_plugin.datasets.sidecar import digest
@@ -41,6 +42,20 @@ def loader(pipeline, **changes):
     )
 
 
+@HOOKS.register_module()
+class Spendthrift(Hook):
+    """Draws one random number in the first epoch after a start, two in the second and so on."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self):
+        self.epochs = 0
+
+    def before_train_epoch(self, runner):
+        self.epochs += 1
+        torch.rand(self.epochs)
+
+
 # Model, hooks and data loader of each kind of run. All of them mix images by torch's global generator, and validation
 # draws from it too.
 KINDS = {
@@ -50,7 +65,7 @@ KINDS = {
         [hook(interval=2), dict(type='ResidentDataHook')],
         loader(PLAIN_PIPELINE, num_workers=0),
     ),
-    'process': (tcl(), [hook(), EMA], loader(THREE_VIEWS, num_workers=0)),
+    'process': (tcl(), [hook(), EMA, dict(type='Spendthrift')], loader(THREE_VIEWS, num_workers=0)),
     'workers stay': (tcl(), [hook()], loader(THREE_VIEWS, num_workers=2, persistent_workers=True)),
     'workers start': (tcl(), [hook()], loader(THREE_VIEWS, num_workers=1)),
 }

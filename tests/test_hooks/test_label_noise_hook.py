@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from data_builders import build_image_folder
-from hook_workers import train
+from hook_workers import agree, train
 from mmengine.config import Config
 from terminals import Terminal
 from toy_runs import (
@@ -271,6 +271,12 @@ def test_two_processes_equal_one(two_processes, tmp_path, sigma):
     np.testing.assert_allclose(probs.max(axis=1), table.predicted_prob, rtol=1e-4)
     assert labels.tolist() == table.given_label.tolist()
     assert not list((tmp_path / 'two').glob('*.tmp'))
+
+
+def test_processes_that_round_differently_agree(two_processes):
+    """All take over what the main process has found."""
+    for found in two_processes(agree):
+        assert found.tolist() == [0.25, 0.25, 0.75, 0.75]
 
 
 def test_predictions_are_put_together_in_pieces(tmp_path, monkeypatch):

@@ -125,6 +125,15 @@ def test_refusals(arguments, message, first_stage, tmp_path):
         build(tmp_path, max_epochs=2, **arguments).train()
 
 
+def test_a_checkpoint_without_a_projector(first_stage, tmp_path):
+    """mmengine would leave what is missing as it was drawn, and the labels be corrected by that."""
+    state = torch.load(first_stage, weights_only=True)['state_dict']
+    plain = {name: value for name, value in state.items() if 'projector' not in name}
+    torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
+    with pytest.raises(ValueError, match=r'needs a checkpoint of TCL, with a projector, .*: this one has none'):
+        build(tmp_path, load_from=str(tmp_path / 'plain.pth')).train()
+
+
 @pytest.mark.parametrize('value', [float('nan'), 0.0])
 def test_weights_that_tell_nothing(value, first_stage, tmp_path, capsys):
     """Bad numbers stop the run, with what is needed to look at it; scores that are all equal are said."""
