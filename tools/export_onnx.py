@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a model as ONNX: ``python tools/export_onnx.py CHECKPOINT --out model.onnx``."""
 
+import importlib.metadata
 import importlib.util
 import logging
 import sys
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import torch
 from mmengine.dataset import Compose
+from mmengine.utils import digit_version
 from mmpretrain.datasets import remove_transform
 from mmpretrain.registry import TRANSFORMS
 
@@ -22,6 +24,9 @@ from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model, sees_bg
 
 # torch.onnx.export writes by onnxscript, which needs onnx.
 PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
+# Earlier ones fail on these networks: torch 2.6 (tried with onnxscript 0.2 to 0.7.2), and onnxscript up to 0.6.0
+# (tried with torch 2.7).
+LOWEST = dict(torch='2.7.0', onnxscript='0.6.2')
 BATCHES = (1, 5)
 TOLERANCE = 1e-4
 
@@ -36,7 +41,7 @@ def parse_args(argv=None):
         argparse.Namespace: The values.
 
     Raises:
-        UserError: If a package is missing.
+        UserError: If a package is missing, or too old.
     """
     parser = cli.Parser(
         prog='export_onnx.py',
@@ -60,6 +65,10 @@ def parse_args(argv=None):
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f'the export needs {", ".join(missing)}: pip install {" ".join(missing)}')
+    for name, least in LOWEST.items():
+        found = importlib.metadata.version(name)
+        if digit_version(found) < digit_version(least):
+            raise UserError(f'the export needs {name} {least} or later, this is {found}')
     return args
 
 

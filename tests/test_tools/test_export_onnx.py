@@ -20,7 +20,8 @@ def export_tool():
 
 
 def test_export(export_tool, trained, workplace, capsys):
-    pytest.importorskip('onnxscript')
+    for package, least in export_tool.LOWEST.items():
+        pytest.importorskip(package, minversion=least)
     onnxruntime = pytest.importorskip('onnxruntime')
     assert export_tool.main([str(trained / 'epoch_2.pth'), '--out', 'new/model.onnx']) == 0
     out = capsys.readouterr().out
@@ -69,3 +70,10 @@ def test_missing_packages(export_tool, workplace, capsys, monkeypatch):
     monkeypatch.setattr(export_tool, 'PACKAGES', ('numpy', 'no_such_package'))
     assert export_tool.main(['c.pth', '--out', 'm.onnx']) == 2
     assert 'the export needs no_such_package: pip install no_such_package' in capsys.readouterr().err
+
+
+def test_packages_that_are_too_old(export_tool, workplace, capsys, monkeypatch):
+    monkeypatch.setattr(export_tool, 'PACKAGES', ())
+    monkeypatch.setattr(export_tool, 'LOWEST', dict(numpy='99.0'))
+    assert export_tool.main(['c.pth', '--out', 'm.onnx']) == 2
+    assert f'the export needs numpy 99.0 or later, this is {np.__version__}' in capsys.readouterr().err
