@@ -6,7 +6,9 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import re
+import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -245,6 +247,7 @@ def train(arguments, folder, threads, gpu):
         threads (int): Number of threads of torch.
         gpu (int, optional): Index of the GPU to use.
     """
+    _end_with_the_sweep()
     if gpu is not None:
         # Those that the user has chosen, if so.
         chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
@@ -259,6 +262,20 @@ def train(arguments, folder, threads, gpu):
     from train import main as train_main
 
     sys.exit(train_main(arguments))
+
+
+def _end_with_the_sweep():
+    """End this process when that of the sweep ends, however it does.
+
+    A training that went on alone would write into the same folder as that of the next sweep.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Pool:

@@ -3,8 +3,11 @@
 
 import csv
 import io
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -154,6 +157,41 @@ def test_what_has_been_trained_is_not_trained_again(swept, tool, monkeypatch, ca
     out = capsys.readouterr().out
     assert '0 of 3 trainings to do' in out and '| tclplus | digits | sym80 | 0 | 1 |' in out
     assert checkpoint.stat().st_mtime_ns == before
+
+
+def test_trainings_end_with_the_sweep(workplace):
+    """However it ends: not only by Ctrl-C, which reaches all of them."""
+    command = [sys.executable, str(ROOT / 'tools' / 'sweep.py'), str(CE), '--work-dir', 'w', '--cfg-options', *TINY]
+    # All that it starts is of one process group.
+    process = subprocess.Popen([*command, 'train_cfg.max_epochs=100000'], start_new_session=True)
+    try:
+        wait_until(lambda: list(workplace.glob('w/ce_digits_sym80/seed0/epoch_*.pth')))
+        process.kill()
+        process.wait()
+        wait_until(lambda: not is_alive(process.pid))
+    finally:
+        if is_alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def is_alive(group):
+    """Whether a process group has a process other than those that have ended and are waited for by nobody."""
+    for path in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            state, _, found = path.read_text().rpartition(')')[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            continue
+        if int(found) == group and state != 'Z':
+            return True
+    return False
+
+
+def wait_until(condition, seconds=120):
+    """Wait for something that happens in another process."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'it has not come about'
+        time.sleep(0.2)
 
 
 def test_results_of_the_sweep(swept):
