@@ -270,6 +270,7 @@ def _end_with_the_sweep():
     A training that went on alone would write into the same folder as that of the next sweep.
     """
     parent = multiprocessing.parent_process()
+    assert parent is not None  # multiprocessing has started this process
 
     def watch():
         parent.join()

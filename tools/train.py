@@ -2,6 +2,7 @@
 """Train a model: ``python tools/train.py CONFIG``. ``--help`` lists the flags, which are mmpretrain's."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 # Work from a checkout, whether or not the package is installed.
@@ -10,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tcl_plugin import cli
 from tcl_plugin.auto_setup import complete, decide, is_first_process
 from tcl_plugin.errors import UserError, run_tool
+from tcl_plugin.folder_lock import alone_in
 
 
 def parse_args(argv=None):
@@ -131,6 +133,9 @@ def train(argv=None):
 
     Args:
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Raises:
+        UserError: If something that the caller can put right is in the way.
     """
     args = parse_args(argv)
     cfg = cli.load_config(args, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper', completes=True)
@@ -138,10 +143,11 @@ def train(argv=None):
     warnings = choose_checkpoint(cfg, args)
     # Before anything asks which process this is.
     cli.check_environment(cfg.launcher)
-    if is_first_process(cfg.launcher):
+    first = is_first_process(cfg.launcher)
+    if first:
         cli.fetch_weights(cfg)
     decision = decide(cfg, *cli.BUILDING)
-    with cli.process_group(cfg):
+    with alone_in(cfg.work_dir) if first else nullcontext(), cli.process_group(cfg):
         notes += complete(cfg, decision, *cli.BUILDING)
         cli.fit_loaders(cfg)
         run(cfg, notes, warnings)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Command lines that the tools refuse before they do anything."""
 
+import subprocess
+import sys
+
 from test_tools.toolbox import DIGITS
 
 from .desk import Desk, case, tool
@@ -19,6 +22,22 @@ def unknown_flag(desk: Desk) -> str:
 @case('train-resume-missing')
 def train_resume_missing(desk: Desk) -> str:
     return desk.tool('train', DIGITS, '--resume', 'gone.pth')
+
+
+@case('train-folder-in-use')
+def train_folder_in_use(desk: Desk) -> str:
+    folder = desk.folder / 'runs'
+    folder.mkdir()
+    hold = (
+        "import fcntl; file = open('runs/in_use.lock', 'w'); fcntl.lockf(file, fcntl.LOCK_EX); "
+        "file.write('process 17 on server, since 2026-01-02 10:00:00\\n'); file.flush(); print(flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, '-c', hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        told = desk.tool('train', DIGITS, '--work-dir', 'runs')
+        other.kill()
+    return told
 
 
 @case('test-out-suffix')

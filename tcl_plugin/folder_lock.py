@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A work directory is that of one training at a time."""
+
+import contextlib
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK_NAME = 'in_use.lock'
+
+
+@contextlib.contextmanager
+def alone_in(folder: str | Path) -> Iterator[None]:
+    """Hold a folder, which is made where missing, for the time of the block.
+
+    Two trainings in one folder would take each other's checkpoints for their own. The operating system lets go of a
+    lock when the process ends, however it ends; the file that stays behind holds nobody up. A process does not
+    exclude itself, nor are folders held on Windows, or on storage that knows no locks.
+
+    Args:
+        folder (str | Path): The folder.
+
+    Yields:
+        None: While the folder is held.
+
+    Raises:
+        UserError: If another process holds it.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    # Not flock: worker processes would inherit the lock, and keep it when the training has been killed.
+    with (Path(folder) / LOCK_NAME).open('a+', encoding='utf-8') as file:
+        if fcntl is not None:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EACCES, errno.EAGAIN):
+                    file.seek(0)
+                    raise UserError(
+                        f'another training is at work in {folder} ({file.read().strip()}): wait until it has ended, '
+                        'or name another folder by --work-dir'
+                    ) from None
+        file.truncate(0)
+        file.write(f'process {os.getpid()} on {socket.gethostname()}, since {time.strftime("%Y-%m-%d %H:%M:%S")}\n')
+        file.flush()
+        yield
