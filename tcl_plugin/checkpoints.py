@@ -94,10 +94,8 @@ def find_whole_checkpoint(work_dir: str | Path) -> Found:
     Returns:
         Found: The checkpoint, and what is wrong with later ones.
     """
-    record = Path(work_dir) / RECORD
-    recorded = record.read_text(encoding='utf-8').strip() if record.is_file() else ''
-    found = Found()
-    for path in _candidates(Path(work_dir), recorded):
+    found, recorded = Found(), _read_record(Path(work_dir))
+    for path in _candidates(Path(work_dir)):
         damage = damage_of(path)
         if damage is None:
             found.path, found.on_record = path, str(path) == recorded
@@ -106,16 +104,38 @@ def find_whole_checkpoint(work_dir: str | Path) -> Found:
     return found
 
 
-def _candidates(work_dir: Path, recorded: str) -> list[Path]:
-    """Checkpoints to try, the latest first."""
+def recorded_checkpoint(work_dir: str | Path) -> Path | None:
+    """Find the last checkpoint of a work directory, which may have been moved or copied.
+
+    ``last_checkpoint`` holds a whole path, in a copy that of the original: a file of that name in the work directory
+    itself comes first.
+
+    Args:
+        work_dir (str | Path): The work directory.
+
+    Returns:
+        Path, optional: The checkpoint, which may be missing; None without a record.
+    """
+    recorded = _read_record(Path(work_dir))
     if not recorded:
+        return None
+    last = Path(recorded)
+    own = Path(work_dir) / last.name
+    return own if own.exists() and not (last.exists() and last.samefile(own)) else last
+
+
+def _read_record(work_dir: Path) -> str:
+    record = work_dir / RECORD
+    return record.read_text(encoding='utf-8').strip() if record.is_file() else ''
+
+
+def _candidates(work_dir: Path) -> list[Path]:
+    """Checkpoints to try, the latest first."""
+    last = recorded_checkpoint(work_dir)
+    if last is None:
         # Stopped between the first checkpoint and the record of it, or while an earlier release wrote the record.
         paths = [path for path in work_dir.glob('*.pth') if DEFAULT_NAME.fullmatch(path.name)]
         return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
-    last = Path(recorded)
-    if not last.exists() and (work_dir / last.name).exists():
-        # The work directory has been moved.
-        last = work_dir / last.name
     return [last, *_earlier_than(last.name, last.parent if last.parent.is_dir() else work_dir)]
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from mmengine.runner import find_latest_checkpoint
 from mmpretrain.registry import DATASETS
 from torch import nn
 from torch.utils.data import Dataset, Subset
 
+from .checkpoints import recorded_checkpoint
 from .datasets import NoisyLabelDataset
 from .hooks.label_noise_hook import with_sample_idx
 from .hooks.ordered_pass import build_pass_loader, watched_pass
@@ -63,12 +63,11 @@ def open_run(work_dir: str | Path, device: str = 'cpu') -> tuple[Config, nn.Modu
 
 
 def _last_checkpoint(work_dir: Path) -> Path:
-    """The checkpoint on record; by its name alone where the work directory has been moved."""
-    found = find_latest_checkpoint(str(work_dir)) if (work_dir / 'last_checkpoint').is_file() else None
-    for path in [Path(found), work_dir / Path(found).name] if found else []:
-        if path.is_file():
-            return path
-    raise FileNotFoundError(f'{work_dir} has no checkpoint: last_checkpoint names {found or "none"}')
+    """The checkpoint on record."""
+    found = recorded_checkpoint(work_dir)
+    if found is None or not found.is_file():
+        raise FileNotFoundError(f'{work_dir} has no checkpoint: last_checkpoint names {found or "none"}')
+    return found
 
 
 def test_outputs(cfg: Config, model: nn.Module) -> Outputs:

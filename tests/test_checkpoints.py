@@ -2,11 +2,12 @@
 """Damaged checkpoints are recognised and named, and the one before is used."""
 
 import os
+import shutil
 
 import pytest
 import torch
 
-from tcl_plugin.checkpoints import damage_of, find_whole_checkpoint
+from tcl_plugin.checkpoints import damage_of, find_whole_checkpoint, recorded_checkpoint
 
 
 def save(path, **kwargs):
@@ -120,6 +121,15 @@ def test_checkpoints_in_another_folder(work_dir, tmp_path_factory):
     record = tmp_path_factory.mktemp('run')
     (record / 'last_checkpoint').write_text(str(cut(work_dir / 'epoch_3.pth')))
     assert find_whole_checkpoint(record).path == work_dir / 'epoch_2.pth'
+
+
+def test_copied_work_directory(work_dir, tmp_path_factory):
+    """The checkpoints of the original may meanwhile be those of another training."""
+    copy = tmp_path_factory.mktemp('copies') / 'copy'
+    shutil.copytree(work_dir, copy)
+    found = find_whole_checkpoint(copy)
+    assert found.path == copy / 'epoch_3.pth' and not found.on_record
+    assert recorded_checkpoint(work_dir) == work_dir / 'epoch_3.pth'
 
 
 def test_moved_work_directory(work_dir):

@@ -75,13 +75,27 @@ def parse_args(argv=None):
     parser.add_argument('--title', help='title; default: method, data and noise')
     parser.add_argument('--device', help='where the network runs; default: the accelerator, if there is one')
     args = parser.parse_args(argv)
-    pairs = [run.rpartition('=') for run in args.runs]
-    folders = {name or Path(folder).name: folder for name, _, folder in pairs}
+    pairs = [split_name(run) for run in args.runs]
+    folders = dict(pairs)
     if len(folders) < len(pairs):
         raise UserError('two runs have the same name: tell them apart by NAME=WORK_DIR')
     args.runs = folders
     check_out(args)
     return args
+
+
+def split_name(run):
+    """Take ``NAME=WORK_DIR`` apart. The path of a folder may have the sign in it.
+
+    Args:
+        run (str): What was typed.
+
+    Returns:
+        tuple[str, str]: Name, by default that of the folder, and work directory.
+    """
+    name, sign, folder = ('', '', run) if Path(run).is_dir() else run.partition('=')
+    folder = folder if sign else run
+    return name if sign and name else Path(folder).name, folder
 
 
 def check_out(args):

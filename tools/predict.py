@@ -224,6 +224,23 @@ def to_row(path, probs, classes, top):
     return cells
 
 
+def explain_sizes(error):
+    """Explain images that are no batch.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, RuntimeError) and 'stack expects each tensor to be equal size' in str(error):
+        return (
+            'images of different sizes are no batch, and the pipeline of tests resizes none: --batch-size 1 takes one '
+            'at a time'
+        )
+    return None
+
+
 def predict(argv=None):
     """Classify as the command line says.
 
@@ -243,7 +260,7 @@ def predict(argv=None):
         inferencer = ImageClassificationInferencer(model)
         reader = Reader(pipeline)
     top, count = min(TOP, model.head.num_classes), 0
-    with explained(cli.explain_files):
+    with explained(cli.explain_files, explain_sizes):
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         # Names of files need not be UTF-8: what is not is written as it is on disk.
         with replacing(args.out, newline='', errors='surrogateescape') as file:

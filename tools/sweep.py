@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train many configs under several seeds and noises: ``python tools/sweep.py CONFIG... --seeds 0 1 2``."""
 
+import contextlib
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -47,7 +48,8 @@ class Job:
         folder (Path): Its work directory.
         options (list[str]): Overrides of the config.
         needs (Job, optional): The training whose checkpoint it starts from.
-        state (str): ``'waiting'``, ``'running'``, ``'done'`` or ``'failed'``.
+        state (str): ``'waiting'``, ``'running'``, ``'done'``, ``'failed'`` or, of one that has trained without the
+            evaluation that a table needs, ``'unmeasured'``.
     """
 
     config: Path
@@ -234,26 +236,22 @@ def finished(folder):
         return False
     try:
         return read_run(folder).finished
-    except ValueError:  # stopped before the first evaluation
+    except (ValueError, FileNotFoundError):  # stopped before the first evaluation
         return False
 
 
-def train(arguments, folder, threads, gpu):
+def train(arguments, folder, threads):
     """Run ``tools/train.py`` in this process, with what it prints in a file.
 
     Args:
         arguments (list[str]): Its arguments.
         folder (str): Work directory; its ``train.out`` gets what is printed.
         threads (int): Number of threads of torch.
-        gpu (int, optional): Index of the GPU to use.
     """
     _end_with_the_sweep()
-    if gpu is not None:
-        # Those that the user has chosen, if so.
-        chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
-        os.environ['CUDA_VISIBLE_DEVICES'] = chosen.split(',')[gpu] if chosen else str(gpu)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with (Path(folder) / 'train.out').open('w', encoding='utf-8') as file:
+    # Not emptied: another sweep may be at work, whose training this one will be refused for.
+    with (Path(folder) / 'train.out').open('a', encoding='utf-8') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     torch.set_num_threads(threads)
@@ -294,17 +292,19 @@ class Pool:
         self.threads = max(1, torch.get_num_threads() // size)
         # The server, unlike this process, would import an installed package before that of this checkout.
         os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(TOOLS.parent), os.environ.get('PYTHONPATH')]))
-        # A server that has imported everything, and splits off a process for each job.
-        self.context = multiprocessing.get_context('forkserver')
-        self.context.set_forkserver_preload(['tcl_plugin', 'mmpretrain.datasets', 'mmpretrain.evaluation'])
+        # A server that has imported everything splits off a process for each job. Not where there are GPUs: importing
+        # mmengine asks CUDA, which a process that is split off afterwards cannot use.
+        self.context: Any = multiprocessing.get_context('spawn' if gpus else 'forkserver')
+        if not gpus:
+            self.context.set_forkserver_preload(['tcl_plugin', 'mmpretrain.datasets', 'mmpretrain.evaluation'])
         self.running = {}
 
     def start(self, job):
         """Start a job on a free place."""
         place = min(set(range(self.size)) - {place for place, *_ in self.running.values()})
-        gpu = place % self.gpus if self.gpus else None
-        process = self.context.Process(target=train, args=(job.arguments, str(job.folder), self.threads, gpu))
-        process.start()
+        process = self.context.Process(target=train, args=(job.arguments, str(job.folder), self.threads))
+        with _seeing(place % self.gpus if self.gpus else None):
+            process.start()
         job.state = 'running'
         self.running[process.sentinel] = (place, job, process, time.monotonic())
 
@@ -322,15 +322,32 @@ class Pool:
             process.terminate()
 
 
+@contextlib.contextmanager
+def _seeing(gpu):
+    """Let a process that is started see one GPU, of those that the user has chosen, if so."""
+    chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
+    if gpu is not None:
+        # Before it begins: what it imports at first reads the list of devices.
+        os.environ['CUDA_VISIBLE_DEVICES'] = chosen.split(',')[gpu] if chosen else str(gpu)
+    yield
+    if chosen is None:
+        os.environ.pop('CUDA_VISIBLE_DEVICES', None)
+    else:
+        os.environ['CUDA_VISIBLE_DEVICES'] = chosen
+
+
 def _tell(job, took):
     """One line on a job that has ended."""
     if job.state == 'failed':
         out = job.folder / 'train.out'
         lines = out.read_text(encoding='utf-8').splitlines() if out.exists() else []
         print(f'{job.folder}: failed after {took}: {lines[-1] if lines else "no output"}; see {out}', flush=True)
-    else:
+    elif finished(job.folder):
         run = read_run(job.folder)
         print(f'{job.folder}: last {run.last:.1f} %, best {run.best:.1f} %, {took}', flush=True)
+    else:
+        job.state = 'unmeasured'
+        print(f'{job.folder}: trained, {took}, but its last epoch has no accuracy/top1', flush=True)
 
 
 def run_all(jobs, pool):
@@ -346,7 +363,7 @@ def run_all(jobs, pool):
                 if job.state == 'waiting' and job.needs and job.needs.state == 'failed':
                     job.state = 'failed'
                     print(f'{job.folder}: not trained, as {job.needs.folder} has failed', flush=True)
-                ready = job.state == 'waiting' and (job.needs is None or job.needs.state == 'done')
+                ready = job.state == 'waiting' and (job.needs is None or job.needs.state in ('done', 'unmeasured'))
                 if ready and len(pool.running) < pool.size:
                     pool.start(job)
             if not pool.running:

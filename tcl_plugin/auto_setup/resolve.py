@@ -8,15 +8,14 @@ and lines for the log.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, init_dist, is_distributed
 from mmengine.registry import DefaultScope
-from mmengine.runner import find_latest_checkpoint
 from mmpretrain.registry import TASK_UTILS
 
+from ..checkpoints import recorded_checkpoint
 from ..errors import UserError, explained
 from ..saved_model import config_of, read_checkpoint
 from .machine import is_first_process
@@ -119,7 +118,8 @@ def resumed_checkpoint(cfg: Config) -> str | None:
         return None
     if cfg.get('load_from'):
         return cfg.load_from
-    return find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
+    last = recorded_checkpoint(cfg.work_dir)
+    return None if last is None else str(last)
 
 
 def remembered(cfg: Config, before: Config, checkpoint: str) -> dict[str, Any]:

@@ -108,7 +108,9 @@ class AtomicCheckpointHook(CheckpointHook):
             self.file_backend = backend
         # A best checkpoint may have the name of the former one.
         new = {getattr(self, 'best_ckpt_path', None), *getattr(self, 'best_ckpt_path_dict', {}).values()}
-        self._remove([path for path in unwanted if path not in new])
+        # A run that branched off another one knows that one's best by its path.
+        own = os.path.abspath(self.out_dir)
+        self._remove([p for p in unwanted if p not in new and os.path.dirname(os.path.abspath(p)) == own])
 
     def _remove(self, paths: list[str]) -> None:
         for path in paths:

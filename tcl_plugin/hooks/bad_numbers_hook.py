@@ -73,7 +73,7 @@ class BadNumbersHook(Hook):
         self._intervals = logs if self.interval is None else [self.interval]
         saving = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook) and not hook.by_epoch]
         self._saving = [hook.interval for hook in saving if hook.interval > 0]
-        self._waiting, self.good = [], None
+        self._waiting, self.good, self._begun = [], None, runner.iter
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -113,7 +113,7 @@ class BadNumbersHook(Hook):
         # A finite loss whose gradient is not leaves weights that are bad, and no bad loss yet.
         weights = dict(term='weights', epoch=runner.epoch + 1, iter=self._waiting[-1].iter, sample_idx=[])
         first = min(found, key=lambda record: record['iter'], default=weights)
-        since = 0 if self.good is None else self.good['iter']
+        since = self._begun if self.good is None else self.good['iter']
         text = (
             f'{first["term"]} NaN or infinite in epoch {first["epoch"]}, iteration {first["iter"]}'
             f'{_named(first["sample_idx"])}: training has diverged (a lower learning rate, or clip_grad, may help); '

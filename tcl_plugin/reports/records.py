@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run has recorded in its work directory."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..safe_files import parse_json
+from ..safe_files import parse_json, read_json
 
 ACCURACY = 'accuracy/top1'
+# What is read of run.json.
+INFO = ('first_epoch', 'seconds', 'device', 'commit', 'command')
+
+# Values by name and number of epochs.
+Series = dict[str, dict[int, float]]
 
 
 @dataclass
@@ -85,37 +90,79 @@ def read_record(work_dir: str | Path) -> RunRecord:
         raise FileNotFoundError(f'{work_dir} is no work directory of a training: it has no */vis_data/scalars.json')
     record = RunRecord(Path(work_dir), {})
     for file in files:
-        scalars, losses = _read_piece(file)
-        _go_on(record.scalars, scalars)
-        _go_on(record.losses, losses)
+        scalars, losses, epochs = _read_piece(file)
+        first = _first_epoch(file.parents[1], scalars, epochs)
+        record.scalars, record.losses = _go_on(record.scalars, scalars, first), _go_on(record.losses, losses, first)
     return record
 
 
-def _go_on(known: dict[str, dict[int, float]], piece: dict[str, dict[int, float]]) -> None:
-    """Add what a later piece of the run recorded."""
-    for name, values in piece.items():
-        # What an earlier piece recorded of later epochs was trained again.
-        earlier = {step: value for step, value in known.get(name, {}).items() if step < min(values)}
-        known[name] = earlier | values
+def _go_on(known: Series, piece: Series, first: int) -> Series:
+    """Add what a later piece of the run recorded, which began with the first of these epochs."""
+    # What earlier pieces recorded of these was trained again: all of it goes, also what this piece does not record, or
+    # not yet. Nothing is left of a training before one that was begun anew, such as a pass before the first epoch.
+    earlier = {
+        name: {step: value for step, value in values.items() if first > 1 and step < first}
+        for name, values in known.items()
+    }
+    joined = {name: earlier.get(name, {}) | piece.get(name, {}) for name in earlier | piece}
+    return {name: values for name, values in joined.items() if values}
 
 
-def _read_piece(file: Path) -> tuple[dict[str, dict[int, float]], dict[str, dict[int, float]]]:
-    """Scalars that are logged once an epoch, and losses, by name and epoch."""
-    scalars: dict[str, dict[int, float]] = {}
+def read_piece_info(piece: Path) -> dict[str, Any]:
+    """Read what ``RunInfoHook`` has written of one piece of a run.
+
+    Args:
+        piece (Path): The folder of the piece, in the work directory.
+
+    Returns:
+        dict[str, Any]: At least the keys :data:`INFO`; empty without a record.
+
+    Raises:
+        ValueError: If it is not as the hook writes it.
+    """
+    file = piece / 'run.json'
+    if not file.exists():
+        return {}
+    try:
+        info: Any = read_json(file)
+    except ValueError as error:
+        raise ValueError(f'{file} is not as RunInfoHook writes it: {error}') from error
+    missing = [name for name in INFO if name not in info] if isinstance(info, dict) else INFO
+    if missing:
+        raise ValueError(f'{file} is not as RunInfoHook writes it: it has no {missing[0]}')
+    return info
+
+
+def _first_epoch(piece: Path, scalars: Series, epochs: Collection[int | None]) -> int:
+    """Number of the epoch, from 1, with which a piece begins; ``epochs`` are those of lines on training."""
+    steps = [step for values in scalars.values() for step in values]
+    counted = [epoch for epoch in epochs if epoch is not None]
+    if len(counted) < len(epochs):  # iterations are counted instead
+        return min(steps, default=1)
+    # Of a run without RunInfoHook that of the first line, or of the first result.
+    return read_piece_info(piece).get('first_epoch') or min(counted or steps, default=1)
+
+
+def _read_piece(file: Path) -> tuple[Series, Series, set[int | None]]:
+    """Scalars that are logged once an epoch, and losses, by name and epoch; and epochs with lines on training."""
+    scalars: Series = {}
+    trained: set[int | None] = set()
     losses: dict[str, dict[Any, list[float]]] = {}
     for entry in _entries(file):
         if 'iter' in entry:  # of one iteration, not of an epoch
+            trained.add(entry.get('epoch'))
             for name in filter(_is_loss, entry):
                 losses.setdefault(name, {}).setdefault(entry.get('epoch'), []).append(entry[name])
             continue
         step = entry.pop('step')
         for name, value in entry.items():
             scalars.setdefault(name, {})[step] = value
-    return scalars, {
+    means = {
         name: {epoch: sum(values) / len(values) for epoch, values in epochs.items()}
         for name, epochs in losses.items()
         if None not in epochs  # of a run that counts iterations alone
     }
+    return scalars, means, trained
 
 
 def _entries(file: Path) -> Iterator[dict[str, Any]]:

@@ -13,15 +13,12 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..foreign_config import admit_recorded_config, parse_config
-from ..safe_files import read_json
-from .records import ACCURACY, RunRecord, read_record
+from .records import ACCURACY, RunRecord, read_piece_info, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
 NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?')
 SHORT = {'SymmetricNoise': 'sym', 'AsymmetricNoise': 'asym', 'InstanceDependentNoise': 'idn'}
 TAIL = 10
-# What is read of run.json.
-INFO = ('first_epoch', 'seconds', 'device', 'commit', 'command')
 
 
 @dataclass
@@ -123,7 +120,7 @@ def read_run(work_dir: str | Path) -> Run:
         seed=(cfg.get('randomness') or {}).get('seed'),
         epochs=record.epochs,
         max_epochs=cfg.train_cfg.get('max_epochs') or 0,
-        recipe=_recipe(cfg),
+        recipe=_recipe(cfg, _weights_at_first(work_dir, cfg)),
         last=record.last_accuracy,
         best=record.best_accuracy,
         tail=sum(tail) / len(tail),
@@ -155,7 +152,7 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
     pieces = sorted(path.with_name('config.py') for path in work_dir.glob('*/vis_data/scalars.json'))
     if not files:
         raise FileNotFoundError(f'{work_dir} has no config: mmengine writes it when a training begins')
-    names = [name for name in (_info(path.parents[1]).get('config') for path in pieces) if name]
+    names = [name for name in (read_piece_info(path.parents[1]).get('config') for path in pieces) if name]
     content = next((path for path in reversed(pieces) if path.exists()), files[-1])
     values = _read_literals(content)
     if to_build:
@@ -176,14 +173,21 @@ def _read_literals(path: Path) -> dict:
     return values
 
 
-def _recipe(cfg: Config) -> str:
+def _weights_at_first(work_dir: Path, cfg: Config) -> str | None:
+    """Name of the checkpoint whose weights a training began with; a resumed piece names that which it goes on from."""
+    pieces = sorted(path.parents[1] for path in work_dir.glob('*/vis_data/config.py'))
+    begun = [piece for piece in pieces if read_piece_info(piece).get('first_epoch') == 1]
+    values = _read_literals(begun[-1] / 'vis_data' / 'config.py') if begun else cfg
+    return Path(values['load_from']).name if values.get('load_from') and not values.get('resume') else None
+
+
+def _recipe(cfg: Config, load_from: str | None) -> str:
     """Digest of what makes a run, but for its seeds and where it lies."""
     content = cfg.to_dict()
     work_dir = content.get('work_dir')
     for key in ('randomness', 'work_dir', 'resume', 'launcher'):
         content.pop(key, None)
-    if content.get('load_from'):
-        content['load_from'] = Path(content['load_from']).name
+    content['load_from'] = load_from
     for part in ('noise', 'open_set'):
         (content['train_dataloader']['dataset'].get(part) or {}).pop('seed', None)
     if work_dir:  # in which lists of a folder's images lie
@@ -238,21 +242,6 @@ def _detection(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _info(piece: Path) -> dict:
-    """What ``RunInfoHook`` has written of one piece of a run."""
-    file = piece / 'run.json'
-    if not file.exists():
-        return {}
-    try:
-        info: Any = read_json(file)
-    except ValueError as error:
-        raise ValueError(f'{file} is not as RunInfoHook writes it: {error}') from error
-    missing = [name for name in INFO if name not in info] if isinstance(info, dict) else INFO
-    if missing:
-        raise ValueError(f'{file} is not as RunInfoHook writes it: it has no {missing[0]}')
-    return info
-
-
 def read_run_info(work_dir: str | Path) -> dict:
     """Read what ``RunInfoHook`` has written.
 
@@ -263,7 +252,7 @@ def read_run_info(work_dir: str | Path) -> dict:
         dict: ``seconds`` of all pieces that make up the run, None where one was stopped; ``device``,
         ``commit`` and ``command`` of the last. Empty without records.
     """
-    pieces = [_info(file.parent) for file in sorted(Path(work_dir).glob('*/run.json'))]
+    pieces = [read_piece_info(file.parent) for file in sorted(Path(work_dir).glob('*/run.json'))]
     # A training that was begun anew replaces the ones before.
     begun = [index for index, piece in enumerate(pieces) if piece['first_epoch'] == 1]
     pieces = pieces[begun[-1] if begun else 0 :]

@@ -105,6 +105,22 @@ def test_order(saving, tmp_path, monkeypatch):
     assert seen == [('put', both, first), ('record', both, second), ('remove', [second.name], second)]
 
 
+def test_the_best_checkpoint_of_another_run_stays(tmp_path):
+    """A run that goes on from it in a folder of its own knows it by its path."""
+    other = tmp_path / 'other' / 'best_acc_epoch_1.pth'
+    other.parent.mkdir()
+    other.write_bytes(b'weights')
+    runner, hook = build(tmp_path / 'own', kept=2, save_best='acc', rule='greater')
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    hook.before_train(runner)
+    hook.best_ckpt_path = str(other)
+    runner.message_hub.update_info('best_score', 0.1)
+    runner.message_hub.update_info('best_ckpt', str(other))
+    runner.train_loop._epoch = 2
+    hook.after_val_epoch(runner, dict(acc=0.5))
+    assert other.exists() and kept(tmp_path / 'own') == ['best_acc_epoch_2.pth']
+
+
 def test_best_checkpoint_stays_until_there_is_a_better_one(tmp_path):
     """Runs of three epochs keep the files that mmengine's hook would keep."""
     runner, hook = build(tmp_path, kept=2, save_best='acc', rule='greater')

@@ -83,6 +83,13 @@ def test_a_bad_loss(tmp_path, value):
     assert not list(tmp_path.glob('*.tmp'))
 
 
+def test_a_resumed_run_was_good_when_it_was_loaded(tmp_path):
+    stop(tmp_path / 'first', Poison(7), defaults=QUIET)
+    loaded = dict(resume=True, load_from=str(tmp_path / 'first' / 'epoch_1.pth'))
+    error, _, _ = stop(tmp_path / 'second', Poison(7), defaults=QUIET, **loaded)
+    assert 'epoch 2, iteration 7, samples' in str(error) and 'weights were good after iteration 5' in str(error)
+
+
 def test_no_checkpoint_holds_a_bad_step(tmp_path):
     """One is due after each step, and a line of the log after each third."""
     stop(tmp_path, Poison(2))

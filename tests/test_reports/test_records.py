@@ -54,6 +54,44 @@ def test_a_training_begun_anew_replaces_the_old_one(tmp_path):
     assert (record.best_accuracy, record.epochs) == (20.0, 2)
 
 
+def test_nothing_of_a_training_is_taken_for_that_of_the_next(tmp_path):
+    """Also where the next one has recorded no result yet, or never does."""
+    write_piece(tmp_path, '20260101_000000', [1, 2, 3], lambda epoch: 99.0)
+    folder = tmp_path / '20260101_000001' / 'vis_data'
+    folder.mkdir(parents=True)
+    (folder / 'scalars.json').write_text(json.dumps({'loss': 2.0, 'epoch': 1, 'iter': 5, 'step': 5}))
+    record = read_record(tmp_path)
+    assert record.scalars == {} and record.losses == {'loss': {1: 2.0}}
+    with pytest.raises(ValueError, match='no record of accuracy/top1'):
+        _ = record.last_accuracy
+
+
+def test_what_is_trained_again_is_not_known_before_it_is_measured(tmp_path):
+    """A run that goes on from an earlier checkpoint, stopped before its first validation."""
+    write_piece(tmp_path, '20260101_000000', [1, 2, 3], lambda epoch: 10.0 + epoch)
+    folder = tmp_path / '20260101_000001' / 'vis_data'
+    folder.mkdir(parents=True)
+    (folder / 'scalars.json').write_text(json.dumps({'label_noise/wrong_labels_fitted': 0.5, 'step': 1}))
+    info = dict(first_epoch=2, seconds=None, device='cpu', commit='c', command='train')
+    (folder.parent / 'run.json').write_text(json.dumps(info))
+    record = read_record(tmp_path)
+    assert record.scalars['accuracy/top1'] == {1: 11.0}
+    assert record.scalars['label_noise/wrong_labels_fitted'] == {1: 0.5}
+
+
+def test_a_run_that_counts_iterations(tmp_path):
+    """Its pieces are joined by the steps of what they have recorded; each begins with the first epoch."""
+    for name, steps in (('20260101_000000', (100, 200)), ('20260101_000001', (200, 300))):
+        folder = tmp_path / name / 'vis_data'
+        folder.mkdir(parents=True)
+        lines = [{'loss': 1.0, 'iter': step, 'step': step} for step in steps]
+        lines += [{'accuracy/top1': float(step), 'step': step} for step in steps]
+        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+        info = dict(first_epoch=1, seconds=None, device='cpu', commit='c', command='train')
+        (folder.parent / 'run.json').write_text(json.dumps(info))
+    assert read_record(tmp_path).series('accuracy/top1') == {100: 100.0, 200: 200.0, 300: 300.0}
+
+
 def test_no_record(tmp_path):
     with pytest.raises(FileNotFoundError, match='no work directory'):
         read_record(tmp_path)

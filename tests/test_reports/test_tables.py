@@ -153,6 +153,27 @@ def test_lists_in_the_work_directory_make_no_other_recipe(tmp_path, relative):
     assert cells(one_row_each_method(runs), 'seeds') == [('0 1',)]
 
 
+def test_a_stop_makes_no_other_recipe(tmp_path):
+    """A resumed piece names the checkpoint that it goes on from, or none, not that which the training began with."""
+
+    def loads(work_dir, piece, path, resume):
+        file = work_dir / f'2026010{piece}_000000' / 'vis_data' / 'config.py'
+        file.write_text(f'{file.read_text()}\nload_from = {path!r}\nresume = {resume}\n')
+
+    for seed, gone_on_from in enumerate((None, None, 'w/epoch_1.pth')):
+        work_dir = write_run(tmp_path, 'tclplus_digits_sym80', [50.0, 60.0][: 1 if seed else 2], seed=seed, epochs=2)
+        loads(work_dir, 1, f'first/seed{seed}/epoch_24.pth', False)
+        if seed:
+            write_run(tmp_path, 'tclplus_digits_sym80', [60.0], seed=seed, epochs=2, start=2)
+            loads(work_dir, 2, gone_on_from, True)
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert cells(one_row_each_method(runs), 'seeds') == [('0 1 2',)]
+    work_dir = write_run(tmp_path, 'tclplus_digits_sym80', [50.0, 60.0], seed=3)
+    loads(work_dir, 1, 'first/seed3/epoch_12.pth', False)
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert sorted(cells(one_row_each_method(runs), 'seeds')) == [('0 1 2',), ('3',)]
+
+
 def test_one_row_for_each_run(runs):
     found = cells(one_row_each(runs), 'method', 'seeds', 'last (%)')
     assert found[2:] == [('tcl', '0', '76.0'), ('tcl', '1', '78.0'), ('tcl', '2', '80.0')]

@@ -75,6 +75,13 @@ def test_without_truth_the_runs_own_verdict_is_drawn(plot_tool, trained):
     )
 
 
+def test_names_of_runs(plot_tool, workplace):
+    """A folder may have the sign between name and folder in its path."""
+    (workplace / 'lr=0.1').mkdir()
+    runs = plot_tool.parse_args(['lr=0.1', 'mine=lr=0.1', 'w/seed0', 'other=w/seed1', '--out', 'x.png']).runs
+    assert runs == {'lr=0.1': 'lr=0.1', 'mine': 'lr=0.1', 'seed0': 'w/seed0', 'other': 'w/seed1'}
+
+
 def test_curves_of_two_runs(plot_tool, trained, workplace):
     argv = [f'a={trained}', f'b={trained}', '--out', 'c.svg']
     assert plot_tool.main(argv) == 0

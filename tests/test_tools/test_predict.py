@@ -95,6 +95,17 @@ def test_channels_are_read_in_the_order_of_the_pipeline(predict_tool, tmp_path):
     assert predict_tool.Reader([load, pack])(tmp_path / 'red.png')[0, 0].tolist() == [0, 0, 255]
 
 
+def test_images_of_different_sizes(predict_tool, trained, images, workplace, capsys, monkeypatch):
+    """Where the pipeline resizes none, as that of CIFAR; the network takes any size."""
+    monkeypatch.setattr(predict_tool, 'find_pipeline', lambda cfg: [dict(type='PackInputs')])
+    Image.new('RGB', (20, 16)).save(images / 'large.png')
+    argv = [str(trained / 'epoch_2.pth'), 'images', '--device', 'cpu']
+    assert predict_tool.main(argv) == 2
+    assert 'error: images of different sizes are no batch' in capsys.readouterr().err
+    assert predict_tool.main([*argv, '--batch-size', '1']) == 0
+    assert len(read_table(workplace / 'predictions.csv')) == NUM_IMAGES + 1
+
+
 def test_refusals(predict_tool, trained, images, workplace, capsys):
     def refused(*argv):
         assert predict_tool.main([str(word) for word in argv]) == 2

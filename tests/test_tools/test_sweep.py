@@ -125,6 +125,30 @@ def test_refusals(tool, argv, message, workplace, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_each_training_sees_one_gpu(tool, monkeypatch):
+    """From its first import on; and it is no fork of a process that has asked CUDA."""
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    with tool._seeing(1):
+        assert os.environ['CUDA_VISIBLE_DEVICES'] == '1'
+    assert 'CUDA_VISIBLE_DEVICES' not in os.environ
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '4,7')
+    with tool._seeing(1):
+        assert os.environ['CUDA_VISIBLE_DEVICES'] == '7'
+    with tool._seeing(None):
+        assert os.environ['CUDA_VISIBLE_DEVICES'] == '4,7'
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == '4,7'
+    monkeypatch.setenv('PYTHONPATH', os.environ.get('PYTHONPATH', ''))
+    assert tool.Pool(2, gpus=2).context.get_start_method() == 'spawn'
+    assert tool.Pool(2, gpus=0).context.get_start_method() == 'forkserver'
+
+
+def test_a_training_without_an_accuracy_ends_nothing(tool, workplace, capsys):
+    job = tool.Job(CE, workplace / 'run', state='done')
+    tool._tell(job, '3 s')
+    assert 'run: trained, 3 s, but its last epoch has no accuracy/top1' in capsys.readouterr().out
+    assert job.state == 'unmeasured'
+
+
 @pytest.fixture(scope='module')
 def swept(tmp_path_factory):
     """A sweep of four trainings, one of which cannot start, with its first stage."""
