@@ -1,4 +1,5 @@
-# PreActResNet-18 on ANIMAL-10N at 64 pixels, with the recipe for CIFAR. The paper has none for it.
+# PreActResNet-18 on ANIMAL-10N at 64 pixels, with the schedule for CIFAR, and the losses and the detector of the
+# formulas. The paper has no recipe for it.
 _base_ = [
     '_base_/models/tcl_r18.py',  # our choice
     '_base_/datasets/tcl_animal10n.py',

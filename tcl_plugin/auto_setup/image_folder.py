@@ -146,7 +146,9 @@ class ImageFolderSetup:
     def _split(self, layout: Layout, validates: bool) -> list[str]:
         """Keep images back for validation, where there are none yet; say what that means."""
         if not validates:
-            return ['no validation: all labels of the training part are trained on, and audited']
+            note = 'no validation: all labels of the training part are trained on, and audited'
+            tested = {'val', 'test'} & layout.parts.keys()
+            return [note if tested else f'{note}; a test later on will be of these images, too']
         if 'val' in layout.parts:
             return [WRONG_TOO]
         layout.parts['train'], layout.parts['val'] = split_off(layout.parts['train'], self.val_share, self.seed)
@@ -192,7 +194,11 @@ def choose_for_trial(size: int) -> dict[str, Any]:
 
 
 def _write_lists(layout: Layout, classes: list[str], folder: Path) -> dict[str, str]:
-    """Write a list for each part, and name them; images to test are, in default of others, those of validation."""
+    """Write a list for each part, and name them.
+
+    Images to test are, in default of others, those of validation, and these, in default of others, those of training:
+    without validation it is still from them that a pass over the training set has its pipeline.
+    """
     found = {part: str(write_list(folder, part, images, classes)) for part, images in layout.parts.items()}
     val = found.get('val', found['train'])
     return dict(train_list=found['train'], val_list=val, test_list=found.get('test', val))

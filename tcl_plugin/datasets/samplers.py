@@ -11,6 +11,11 @@ from mmpretrain.registry import DATA_SAMPLERS
 from torch import Generator, Tensor
 from torch.utils.data import Dataset, Sampler
 
+from ..seeding import generator_for
+
+# What a seed is for, beside what other modules number.
+CHOOSING = 4
+
 
 @DATA_SAMPLERS.register_module()
 class ClassBalancedSubsetSampler(Sampler):
@@ -29,7 +34,7 @@ class ClassBalancedSubsetSampler(Sampler):
         num_samples (int): Number of samples of an epoch, over all processes. It is rounded up to a
             multiple of their number.
         seed (int, optional): Seed, the same in all processes. Defaults to None, for one that they
-            agree on. The epoch's number is added to it.
+            agree on. The subset is a function of it and of the epoch's number.
 
     Raises:
         TypeError: The dataset has no given labels.
@@ -58,7 +63,7 @@ class ClassBalancedSubsetSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over this process's indices of the epoch."""
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        generator = generator_for(self.seed, CHOOSING, self.epoch)
         chosen = torch.cat([_draw(members, n, generator) for members, n in self._shares(generator)])
         chosen = chosen[torch.randperm(len(chosen), generator=generator)]
         return iter(chosen[self.rank :: self.world_size].tolist())

@@ -2,11 +2,12 @@
 """Communication between processes with gradients, and batch mixing."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import mmengine.dist as dist
 import torch
 from torch import Tensor
-from torch.distributed.nn import functional as dist_nn
+from torch.autograd import Function
 
 
 def gather_with_grad(tensor: Tensor) -> Tensor:
@@ -20,7 +21,7 @@ def gather_with_grad(tensor: Tensor) -> Tensor:
     """
     if dist.get_world_size() == 1:
         return tensor
-    return torch.cat(dist_nn.all_gather(tensor.contiguous()))
+    return _Gather.apply(tensor.contiguous())
 
 
 def mean_over_processes(tensor: Tensor) -> Tensor:
@@ -35,7 +36,38 @@ def mean_over_processes(tensor: Tensor) -> Tensor:
     world_size = dist.get_world_size()
     if world_size == 1:
         return tensor
-    return dist_nn.all_reduce(tensor.contiguous()) / world_size
+    return _Sum.apply(tensor.contiguous()) / world_size
+
+
+# torch.distributed.nn has both, and is going away.
+class _Gather(Function):
+    """Concatenation of all processes' tensors, to whose parts the sums of all processes' gradients go."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return torch.cat(dist.all_gather(tensor))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        grad = grad.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(grad)
+        return grad.chunk(dist.get_world_size())[dist.get_rank()]
+
+
+class _Sum(Function):
+    """Sum over all processes, whose gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        grad = grad.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(grad)
+        return grad
 
 
 @dataclass

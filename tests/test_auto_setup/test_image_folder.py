@@ -123,7 +123,10 @@ def test_nothing_is_kept_back_without_validation(folder, tmp_path):
     cfg.val_dataloader = None
     values, notes = run_setup(cfg)
     assert len(listed(values['train_list'])) == 30 and values['test_list'] == values['train_list']
-    assert 'no validation: all labels of the training part are trained on, and audited' in notes
+    told = (
+        'no validation: all labels of the training part are trained on, and audited; a test later on will be of these'
+    )
+    assert f'{told} images, too' in notes
 
 
 def test_a_folder_for_validation_is_there_to_test_without_it(tmp_path):

@@ -26,6 +26,8 @@ def test_classes_are_balanced_and_drawn_anew():
     assert len(set(first)) == len(set(second)) == 12
     assert sorted(first) != sorted(second)
     assert np.array(LABELS)[first].tolist() != sorted(np.array(LABELS)[first])  # in random order
+    # The first epoch of the next seed is not the second of this one.
+    assert sorted(draw(0, LABELS, 12, seed=4, epochs=2)[1][0]) != sorted(second)
 
 
 def test_an_epoch_is_the_same_whenever_it_comes():

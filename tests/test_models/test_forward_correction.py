@@ -46,6 +46,15 @@ def test_without_a_matrix_it_is_cross_entropy(logits, target):
     torch.testing.assert_close(*[torch.autograd.grad(loss, logits)[0] for loss in losses], rtol=1e-4, atol=1e-6)
 
 
+def test_a_network_that_is_very_sure_and_wrong_learns():
+    """As far from the label as cross-entropy can be: the gradient is that of cross-entropy still."""
+    logits = torch.tensor([[200.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    for matrix in (None, torch.eye(K)):
+        loss = build(matrix)(logits, torch.tensor([2]))
+        assert float(loss) == pytest.approx(200)
+        assert torch.autograd.grad(loss, logits)[0].tolist() == [[1, 0, -1, 0]]
+
+
 def test_a_label_that_no_class_gets(logits):
     """A label of probability 0 costs much, but nothing is infinite."""
     logits.requires_grad_()

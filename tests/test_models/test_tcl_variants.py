@@ -84,10 +84,14 @@ def test_contrast_is_against_the_queue(rng):
 
 def test_key_encoder_follows_slowly(rng):
     model = moco()
+    # As weights are loaded that have been trained elsewhere, running statistics with them.
+    for module in model.backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.fill_(3)
     model.init_weights()
     views = [torch.randn(B, 3, 8, 8, generator=rng) for _ in range(2)]
-    for own, other in zip(model.key_encoder.backbone.parameters(), model.backbone.parameters(), strict=True):
-        assert torch.equal(own, other)
+    for name, value in model.backbone.state_dict().items():
+        assert torch.equal(model.key_encoder.backbone.state_dict()[name], value), name
     before = copy.deepcopy(model.key_encoder.backbone.stem.weight)
     with torch.no_grad():
         model.backbone.stem.weight += 1

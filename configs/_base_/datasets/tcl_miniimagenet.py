@@ -16,8 +16,12 @@ data_preprocessor = dict(
     views=[dict(num_views=1, transforms=weak_view), dict(num_views=2, transforms=strong_view)],
     num_classes=100,
 )
-# Images that have 32 x 32 pixels already are left as they are.
-pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32)), dict(type='PackInputs')]
+# Images that have 32 x 32 pixels already are left as they are; of others each pixel is the mean of what it covers.
+pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(32, 32), interpolation='area'),
+    dict(type='PackInputs'),
+]
 
 train_dataloader = dict(
     batch_size=256,  # our choice: as on CIFAR, on each GPU

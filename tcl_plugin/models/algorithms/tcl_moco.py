@@ -56,7 +56,8 @@ class TCLMoCo(TCL):
     def init_weights(self) -> None:
         """Initialise all weights; the momentum encoder begins with those of the encoder."""
         super().init_weights()
-        self._follow(1.0)
+        # Running statistics too: norms that are frozen would never have others.
+        self.key_encoder.load_state_dict(self._encoder().state_dict())
 
     @torch.no_grad()
     def _follow(self, share: float) -> None:

@@ -29,7 +29,8 @@ class TCLPlus(MixupClassifier):
 
     It starts from a checkpoint of TCL (``load_from``) and trains backbone and classifier; the
     projector stays as it is. The facts are those of the published code, which ships no config for it;
-    its moving average of weights, off by default, is :class:`EMAHook` here.
+    its moving average of weights, off by default, is :class:`EMAHook` here, by which :math:`z_i` still
+    comes from the weights that are trained.
 
     Args:
         *args: Arguments of :class:`FastImageClassifier`; the head is a :class:`TCLHead`.

@@ -86,7 +86,8 @@ class ForwardCorrectionLoss(SampleLoss):
 
     def each(self, logits: Tensor, target: Tensor) -> Tensor:
         """See :meth:`SampleLoss.each`."""
-        # By logarithms, so that nothing underflows: with the identity this is cross-entropy to the last digit.
-        log_matrix = self.matrix.clamp_min(torch.finfo(self.matrix.dtype).tiny).log()
+        # By logarithms, so that nothing underflows: with the identity this is cross-entropy to the last digit. That of
+        # 0 is finite, lest the gradient be NaN, and lower than log-probabilities get.
+        log_matrix = torch.where(self.matrix > 0, self.matrix.log(), -1e4)
         log_given = (logits.float().log_softmax(dim=1).unsqueeze(2) + log_matrix).logsumexp(dim=1)
         return -(target * log_given).sum(dim=1)
