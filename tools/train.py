@@ -147,10 +147,11 @@ def train(argv=None):
     if first:
         cli.fetch_weights(cfg)
     decision = decide(cfg, *cli.BUILDING)
-    with alone_in(cfg.work_dir) if first else nullcontext(), cli.process_group(cfg):
+    with cli.process_group(cfg):
         notes += complete(cfg, decision, *cli.BUILDING)
         cli.fit_loaders(cfg)
-        run(cfg, notes, warnings)
+        with alone_in(cfg.work_dir) if first else nullcontext():
+            run(cfg, notes, warnings)
 
 
 def main(argv=None):

@@ -130,17 +130,13 @@ def _to_labels(
     if classes is None:
         classes = [str(i) for i in range(_num_classes(found, table))] if numbers else sorted(found)
     index = {name: i for i, name in enumerate(classes)}
-    # Names that are numbers themselves are meant wherever they can be: read as places, a wrong table would pass.
-    numbered = named and all(str(name).isdecimal() for name in classes or ())
-    if numbers and not numbered and not (named and found & index.keys()):
+    if numbers and not (named and found & index.keys()):
         index = {label: int(label) for label in found if int(label) < len(classes)}
     for number, _, label in rows:
         if label not in index:
             names = ', '.join(list(classes)[:8]) + (', ...' if len(classes) > 8 else '')
             raise ValueError(
-                f'{table}: line {number}: {label!r} is none of the {len(classes)} classes ({names})'
-                if numbered
-                else f'{table}: line {number}: {label!r} is neither one of the {len(classes)} classes ({names}) '
+                f'{table}: line {number}: {label!r} is neither one of the {len(classes)} classes ({names}) '
                 f'nor a number below {len(classes)}'
             )
     return classes, [index[label] for _, _, label in rows]

@@ -51,7 +51,7 @@ def test_a_network_that_is_very_sure_and_wrong_learns():
     logits = torch.tensor([[200.0, 0.0, 0.0, 0.0]], requires_grad=True)
     for matrix in (None, torch.eye(K)):
         loss = build(matrix)(logits, torch.tensor([2]))
-        assert float(loss) == pytest.approx(200)
+        assert loss.item() == pytest.approx(200)
         assert torch.autograd.grad(loss, logits)[0].tolist() == [[1, 0, -1, 0]]
 
 
