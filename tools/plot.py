@@ -93,9 +93,10 @@ def split_name(run):
     Returns:
         tuple[str, str]: Name, by default that of the folder, and work directory.
     """
-    name, sign, folder = ('', '', run) if Path(run).is_dir() else run.partition('=')
-    folder = folder if sign else run
-    return name if sign and name else Path(folder).name, folder
+    name, sign, folder = run.partition('=')
+    if not sign or Path(run).is_dir():
+        return Path(run).name, run
+    return name or Path(folder).name, folder
 
 
 def check_out(args):

@@ -329,11 +329,13 @@ def _seeing(gpu):
     if gpu is not None:
         # Before it begins: what it imports at first reads the list of devices.
         os.environ['CUDA_VISIBLE_DEVICES'] = chosen.split(',')[gpu] if chosen else str(gpu)
-    yield
-    if chosen is None:
-        os.environ.pop('CUDA_VISIBLE_DEVICES', None)
-    else:
-        os.environ['CUDA_VISIBLE_DEVICES'] = chosen
+    try:
+        yield
+    finally:
+        if chosen is None:
+            os.environ.pop('CUDA_VISIBLE_DEVICES', None)
+        else:
+            os.environ['CUDA_VISIBLE_DEVICES'] = chosen
 
 
 def _tell(job, took):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run has recorded in its work directory."""
 
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,9 @@ from ..safe_files import parse_json, read_json
 ACCURACY = 'accuracy/top1'
 # What is read of run.json.
 INFO = ('first_epoch', 'seconds', 'device', 'commit', 'command')
+
+# First epoch of a piece that has recorded nothing, and does not replace anything.
+NOTHING_YET = sys.maxsize
 
 # Values by name and number of epochs.
 Series = dict[str, dict[int, float]]
@@ -138,9 +142,9 @@ def _first_epoch(piece: Path, scalars: Series, epochs: Collection[int | None]) -
     steps = [step for values in scalars.values() for step in values]
     counted = [epoch for epoch in epochs if epoch is not None]
     if len(counted) < len(epochs):  # iterations are counted instead
-        return min(steps, default=1)
+        return min(steps, default=NOTHING_YET)
     # Of a run without RunInfoHook that of the first line, or of the first result.
-    return read_piece_info(piece).get('first_epoch') or min(counted or steps, default=1)
+    return read_piece_info(piece).get('first_epoch') or min(counted or steps, default=NOTHING_YET)
 
 
 def _read_piece(file: Path) -> tuple[Series, Series, set[int | None]]:

@@ -90,6 +90,11 @@ def test_a_run_that_counts_iterations(tmp_path):
         info = dict(first_epoch=1, seconds=None, device='cpu', commit='c', command='train')
         (folder.parent / 'run.json').write_text(json.dumps(info))
     assert read_record(tmp_path).series('accuracy/top1') == {100: 100.0, 200: 200.0, 300: 300.0}
+    # A piece that has not been evaluated yet replaces nothing.
+    folder = tmp_path / '20260101_000002' / 'vis_data'
+    folder.mkdir(parents=True)
+    (folder / 'scalars.json').write_text(json.dumps({'loss': 1.0, 'iter': 310, 'step': 310}))
+    assert read_record(tmp_path).series('accuracy/top1') == {100: 100.0, 200: 200.0, 300: 300.0}
 
 
 def test_no_record(tmp_path):
