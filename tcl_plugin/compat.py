@@ -69,6 +69,18 @@ def has_bfloat16(device: torch.device) -> bool:
     return not {'avx512_bf16', 'amx_bf16', 'bf16'}.isdisjoint(cpuinfo.read_text().split())
 
 
+def has_float64(device: torch.device) -> bool:
+    """Tell whether a device knows float64.
+
+    Args:
+        device (torch.device): The device.
+
+    Returns:
+        bool: False for Apple's GPUs.
+    """
+    return device.type != 'mps'
+
+
 def _history_method(owner: object, name: str) -> Callable:
     """Look up a method of ``HistoryBuffer``, and nothing else.
 

@@ -127,3 +127,9 @@ def test_unwrap_model():
     model = nn.Linear(2, 2)
     assert compat.unwrap_model(model) is model
     assert compat.unwrap_model(nn.DataParallel(model)) is model
+
+
+def test_float64():
+    """Apple's GPUs lack it; a device can be named without being there."""
+    assert not compat.has_float64(torch.device('mps'))
+    assert compat.has_float64(torch.device('cpu')) and compat.has_float64(torch.device('cuda'))

@@ -13,6 +13,7 @@ from mmengine.dataset import DefaultSampler, default_collate
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..compat import has_float64
 from ..datasets.resident import ResidentDataset, ResidentLoader
 from ..progress import counted, progress
 from ..structures import indices_of, labels_of, to_device
@@ -83,8 +84,9 @@ def run_pass(model: Any, loader: DataLoader) -> Iterator[PassBatch]:
         loader (DataLoader): See :func:`build_pass_loader`.
 
     Yields:
-        PassBatch: One batch. Representations are the head's projections, or the normalised
-        features before its last layer where it has no projector.
+        PassBatch: One batch, on the model's device, or on the CPU where that device has no float64, in which
+        detection adds up. Representations are the head's projections, or the normalised features before its
+        last layer where it has no projector.
     """
     was_training = model.training
     model.eval()
@@ -94,11 +96,12 @@ def run_pass(model: Any, loader: DataLoader) -> Iterator[PassBatch]:
             feats = model.extract_feat(data['inputs'])
             probs = model.head(feats).float().softmax(dim=1)
             samples = data['data_samples']
+            device = probs.device if has_float64(probs.device) else torch.device('cpu')
             yield PassBatch(
-                index=to_device(indices_of(samples), probs.device),
-                features=_represent(model.head, feats),
-                probs=probs,
-                labels=labels_of(samples, probs.device),
+                index=to_device(indices_of(samples), device),
+                features=_represent(model.head, feats).to(device),
+                probs=probs.to(device),
+                labels=labels_of(samples, device),
             )
     finally:
         model.train(was_training)
