@@ -15,6 +15,7 @@ from mmpretrain.registry import DATASETS
 from tcl_plugin import __version__, cli
 from tcl_plugin.atomic import array_bytes, replacing
 from tcl_plugin.datasets import NoisyLabelDataset
+from tcl_plugin.datasets.leaves import leaf_table
 from tcl_plugin.datasets.open_set import expected_rate, true_labels
 from tcl_plugin.datasets.sidecar import digest, sidecar_path, transition_matrix
 from tcl_plugin.errors import UserError, explained, run_tool
@@ -90,15 +91,18 @@ def describe(dataset, config):
     (own, given), replaced = dataset.image_labels, dataset.open_noise[:, 0]
     true = true_labels(own, replaced)
     matrix = transition_matrix(true, given, dataset.num_classes)
+    expected = None
+    if dataset.noise is None or hasattr(dataset.noise, 'expected_rate'):
+        expected = expected_rate(dataset.noise, own, dataset.num_classes, len(replaced))
     return dict(
-        dataset=type(dataset.dataset).__name__,
+        dataset=', '.join(sorted({type(leaf).__name__ for leaf in leaf_table(dataset.dataset).leaves})),
         config=Path(config).name,
         num_samples=len(own),
         num_classes=dataset.num_classes,
         true_labels_sha256=digest(own),
         given_labels_sha256=digest(given),
         **describe_noise(dataset),
-        expected_rate=expected_rate(dataset.noise, own, dataset.num_classes, len(replaced)),
+        expected_rate=expected,
         measured_rate=float((true != given).mean()),
         measured_transition_matrix=[[round(share, 6) for share in row] for row in matrix.tolist()],
         made_by=f'tcl_plugin {__version__}',
@@ -118,7 +122,11 @@ def describe_noise(dataset):
     noise, open_set = dataset.noise, dataset.open_set
     description = dict.fromkeys(('noise', 'kind', 'nominal_rate', 'seed'))
     if noise is not None:
-        description = dict(noise=repr(noise), kind=type(noise).__name__, nominal_rate=noise.rate, seed=noise.seed)
+        # A noise of one's own may be any function.
+        rate, seed = (getattr(noise, name, None) for name in ('rate', 'seed'))
+        description = dict(noise=repr(noise), kind=type(noise).__name__, nominal_rate=rate, seed=seed)
+        if hasattr(noise, 'matrix'):
+            description |= dict(nominal_transition_matrix=noise.matrix(dataset.num_classes).tolist())
     if open_set is not None:
         description |= dict(
             open_set=repr(open_set),

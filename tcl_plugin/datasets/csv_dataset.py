@@ -3,6 +3,7 @@
 
 import csv
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ PATH_COLUMN, LABEL_COLUMN = 'img_path', 'gt_label'
 # More are taken for a mistake, such as the number of a photograph in the place of the label.
 MOST_CLASSES = 100_000
 
+_NUMBER = re.compile(r'[+-]?[0-9]+(\.[0-9]*)?')
+
 
 @DATASETS.register_module()
 class CSVDataset(BaseDataset):
@@ -30,7 +33,8 @@ class CSVDataset(BaseDataset):
 
     The header is needed; other columns are ignored. Labels are the names of classes or, where all
     are whole numbers and none is in ``classes``, 0, 1, ..., K-1. Without ``classes`` the names found,
-    sorted, are the classes, or K is the largest number and one. So tables for training and
+    sorted, are the classes, or K is the largest number and one; other numbers, such as -1 and 1.0, are
+    refused if all are numbers. So tables for training and
     validation that do not both have all classes need ``classes``.
 
     Paths are relative to ``data_root`` (and ``data_prefix``), and must not leave it; links are not followed
@@ -128,6 +132,8 @@ def _to_labels(
     numbers = all(label.isascii() and label.isdecimal() for label in found)
     named = classes is not None
     if classes is None:
+        if not numbers:
+            _refuse_numbers(rows, table)
         classes = [str(i) for i in range(_num_classes(found, table))] if numbers else sorted(found)
     index = {name: i for i, name in enumerate(classes)}
     if numbers and not (named and found & index.keys()):
@@ -140,6 +146,16 @@ def _to_labels(
                 f'nor a number below {len(classes)}'
             )
     return classes, [index[label] for _, _, label in rows]
+
+
+def _refuse_numbers(rows: list[tuple[int, str, str]], table: Path) -> None:
+    """Refuse labels that are all numbers, but not all places: as names they would be sorted by their digits."""
+    if all(_NUMBER.fullmatch(label) for _, _, label in rows):
+        number, label = next((n, text) for n, _, text in rows if not (text.isascii() and text.isdecimal()))
+        raise ValueError(
+            f'{table}: line {number}: label {label!r}: numbers must be whole and from 0 on; '
+            'set classes if these are names'
+        )
 
 
 def _num_classes(numbers: set[str], table: Path) -> int:

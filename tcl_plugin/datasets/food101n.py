@@ -48,9 +48,11 @@ class Food101N(ListedDataset):
         path = find_file(self.root, (_LIST, os.path.join('Food-101N_release', _LIST)), 'Food101N')
         labels = {name: label for label, name in enumerate(FOOD101_CATEGORIES)}
         entries = []
-        for number, line in read_lines(path)[1:]:  # below the header
+        for number, line in read_lines(path):
             name = line.partition('/')[0]
             if name not in labels:
+                if number == 1:  # the header
+                    continue
                 raise ValueError(f'list {path}: line {number} does not begin with a class of Food-101 and /: {line!r}')
             entries.append((line, labels[name]))
         if not entries:

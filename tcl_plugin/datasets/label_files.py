@@ -12,8 +12,8 @@ import torch
 
 from ..explain import explain_checkpoint
 from ..safe_files import check_torch_archive, read_json, read_npy, read_npz
-from .labels import check_labels
-from .sidecar import check_sidecar
+from .labels import NO_CLASS, check_labels
+from .sidecar import check_given, check_made_for, read_sidecar
 
 #: Names that the column of labels may have in a table with a header.
 LABEL_COLUMNS = ('given_label', 'label')
@@ -21,6 +21,12 @@ LABEL_COLUMNS = ('given_label', 'label')
 #: Names that given labels may have in a file of several vectors, and the name of the true ones.
 LABEL_KEYS = ('given_label', 'label', 'labels', 'noise_label', 'noise_labels', 'noisy_label', 'noisy_labels')
 TRUE_KEY = 'clean_label'
+
+#: The same for the superclasses in CIFAR-100N's file, whose given labels have ``coarse`` in their name, too.
+COARSE_TRUE_KEY = 'clean_coarse_label'
+
+#: Names that the column of true labels may have in a table with a header, that of ``label_quality.csv`` first.
+TRUE_COLUMNS = ('true_label', TRUE_KEY)
 
 #: Name that pairs of images have in SSR's files: [index here, index in the other dataset].
 OPEN_KEY = 'open_noise'
@@ -47,7 +53,8 @@ def read_label_file(
     ``.npy``  vector of any integer type
     ``.json``  list of integers, or an object of several lists
     ``.csv``  rows ``index,label`` in any order; with a header, the columns
-              ``sample_idx`` and ``given_label`` (or ``label``) among others
+              ``sample_idx`` and ``given_label`` (or ``label``) among others; ``true_label``
+              (or ``clean_label``), where it is there, are the true ones
     ``.npz``  several named vectors
     ``.pt``   dict of several vectors or lists, such as those of CIFAR-10N and CIFAR-100N;
               only numbers are loaded, never code
@@ -62,7 +69,8 @@ def read_label_file(
         true_labels (np.ndarray, optional): Labels that the dataset itself has, shape (N,). If the
             file has true labels too (:data:`TRUE_KEY`), they must be the same, or else the file is
             for another order of the images; so it is with the digest in a sidecar
-            (``labels.npy.json``, see ``tools/make_noise.py``). Defaults to None.
+            (``labels.npy.json``, see ``tools/make_noise.py``). Defaults to None. Whether the given
+            labels are those that the sidecar tells of is checked in any case.
         open_set (bool): Whether :func:`read_open_noise` will see to the images that the file
             replaces; otherwise a file that replaces images is refused. Defaults to False.
 
@@ -74,14 +82,15 @@ def read_label_file(
         TypeError: The labels are not integers.
         ValueError: The suffix is unknown, the file is damaged or has no labels by that name, the
             number of labels is not N, a label lies outside 0..K-1, the file is for another order of
-            the images, or it replaces images and ``open_set`` is False. Every error names the file
-            and what was found.
+            the images, its sidecar tells of other labels, or it replaces images and ``open_set`` is
+            False. Every error names the file and what was found.
     """
     path, content = _read(path, num_samples, key)
+    made = read_sidecar(path)
     if true_labels is not None:
-        check_sidecar(path, true_labels)
+        check_made_for(path, made, true_labels)
     if isinstance(content, dict):
-        _check_order(content.get(TRUE_KEY), true_labels, path)
+        _check_order(content, key, true_labels, path, open_set)
         if not open_set and len(_open_pairs(content)):
             raise ValueError(
                 f'label file {path}: its {OPEN_KEY} replaces images, too ({len(_open_pairs(content))} of them): '
@@ -96,7 +105,9 @@ def read_label_file(
         raise ValueError(
             f'label file {path}: has {len(labels)} labels, expected {num_samples}, one for each image of the dataset'
         )
-    return check_labels(labels, num_classes, f'label file {path}')
+    labels = check_labels(labels, num_classes, f'label file {path}')
+    check_given(path, made, labels)
+    return labels
 
 
 def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.ndarray | None:
@@ -181,18 +192,28 @@ def _choose(content: dict, key: str | None, path: Path) -> np.ndarray:
     return _to_vector(content[found[0]], f'{found[0]!r} ', path)
 
 
-def _check_order(found: object, true_labels: np.ndarray | None, path: Path) -> None:
+def _check_order(content: dict, key: str | None, true_labels: np.ndarray | None, path: Path, open_set: bool) -> None:
     """Refuse a file whose true labels are not those of the dataset."""
-    if found is None or true_labels is None:
+    names = (COARSE_TRUE_KEY,) if 'coarse' in (key or '') else TRUE_COLUMNS
+    name = next((name for name in names if content.get(name) is not None), None)
+    if name is None:
         return
-    found = _to_vector(found, f'{TRUE_KEY!r} ', path)
+    found = _to_vector(content[name], f'{name!r} ', path)
+    replaced = found == NO_CLASS
+    if replaced.any() and not open_set:
+        raise ValueError(
+            f'label file {path}: its {name} is {NO_CLASS} for {replaced.sum()} images: others replace them, and it '
+            'does not say which; take the .json file that tools/make_noise.py writes, and set open_set'
+        )
+    if true_labels is None:
+        return
     if found.shape != true_labels.shape:
         raise ValueError(f'label file {path}: has {found.size} true labels, expected {len(true_labels)}')
-    wrong = np.flatnonzero(found != true_labels)
+    wrong = np.flatnonzero((found != true_labels) & ~replaced)
     if len(wrong):
         index = wrong[0]
         raise ValueError(
-            f'label file {path}: is for another order of the images: {TRUE_KEY} is {found[index]} at index {index}, '
+            f'label file {path}: is for another order of the images: {name} is {found[index]} at index {index}, '
             f'where the dataset has {true_labels[index]} ({len(wrong)} such differences)'
         )
 
@@ -246,35 +267,38 @@ def _to_vector(labels: object, what: str, path: Path) -> np.ndarray:
     return _to_array(labels, path)
 
 
-def _read_csv(path: Path, num_samples: int, key: str | None) -> np.ndarray:
+def _read_csv(path: Path, num_samples: int, key: str | None) -> np.ndarray | dict[str, np.ndarray]:
     try:
         # utf-8-sig, as spreadsheets put a byte order mark before the header.
         with path.open(newline='', encoding='utf-8-sig') as file:
             rows = [(number, row) for number, row in enumerate(csv.reader(file), 1) if row]
     except (ValueError, csv.Error) as error:
         raise ValueError(f'label file {path}: not a readable table: {error}') from error
-    index_column, label_column, rows = _csv_columns(rows, path)
-    labels = {}
+    columns, rows = _csv_columns(rows, path)
+    (_, index_column), *columns = columns
+    found: dict[int, list[int]] = {}
     for number, row in rows:
-        if len(row) <= max(index_column, label_column):
+        if len(row) <= max(index_column, *(column for _, column in columns)):
             raise ValueError(f'label file {path}: line {number} has too few columns: {row}')
         index = _csv_integer(row[index_column], number, path)
         if index < 0:
             raise ValueError(f'label file {path}: line {number} has index {index}; indices begin at 0')
-        if index in labels:
+        if index in found:
             raise ValueError(f'label file {path}: line {number} has index {index} a second time')
-        labels[index] = _csv_integer(row[label_column], number, path)
-    for index in range(len(labels)):
-        if index not in labels:
+        found[index] = [_csv_integer(row[column], number, path) for _, column in columns]
+    for index in range(len(found)):
+        if index not in found:
             raise ValueError(
                 f'label file {path}: index {index} is missing; indices must be '
-                f'0..{len(labels) - 1}, as there are {len(labels)} labels'
+                f'0..{len(found) - 1}, as there are {len(found)} labels'
             )
-    return _to_array([labels[index] for index in range(len(labels))], path)
+    in_order = [found[index] for index in range(len(found))]
+    vectors = {name: _to_array([row[i] for row in in_order], path) for i, (name, _) in enumerate(columns)}
+    return vectors if len(vectors) > 1 else next(iter(vectors.values()))
 
 
-def _csv_columns(rows: list[tuple], path: Path) -> tuple[int, int, list[tuple]]:
-    """Find the columns of index and label, and the rows below the header."""
+def _csv_columns(rows: list[tuple], path: Path) -> tuple[list[tuple[str, int]], list[tuple]]:
+    """Find the columns of index, label and perhaps true label, and the rows below the header."""
     if not rows:
         raise ValueError(f'label file {path}: is empty')
     first = [name.strip() for name in rows[0][1]]
@@ -283,13 +307,14 @@ def _csv_columns(rows: list[tuple], path: Path) -> tuple[int, int, list[tuple]]:
             raise ValueError(
                 f'label file {path}: without a header there must be two columns, index and label; got {len(first)}'
             )
-        return 0, 1, rows
-    names = [name for name in LABEL_COLUMNS if name in first]
-    if 'sample_idx' not in first or not names:
+        return [('sample_idx', 0), (LABEL_COLUMNS[0], 1)], rows
+    kinds = [('sample_idx',), LABEL_COLUMNS, TRUE_COLUMNS]
+    index, label, true = (next((name for name in names if name in first), None) for names in kinds)
+    if index is None or label is None:
         raise ValueError(
             f'label file {path}: the header must name sample_idx and one of {list(LABEL_COLUMNS)}, got {first}'
         )
-    return first.index('sample_idx'), first.index(names[0]), rows[1:]
+    return [(name, first.index(name)) for name in (index, label, true) if name is not None], rows[1:]
 
 
 def _csv_integer(text: str, number: int, path: Path) -> int:

@@ -45,6 +45,8 @@ class InstanceDependentNoise(LabelNoise):
     BLAS or C library may round the last bits of W and xW otherwise, which moves the ends of the
     intervals by 1e-14 or so. That changes a label only if its uniform number lies in between: for
     50,000 images, the chance that any label differs is of the order of 1e-10.
+    That holds for images that come as arrays, or as files without loss. Of a JPEG two builds of a
+    decoder make pixels that differ by a grey value here and there, and labels with them.
     ``tools/make_noise.py`` settles the labels once and for all.
 
     Memory: the images as uint8 (150 MB for CIFAR) and one W at a time.

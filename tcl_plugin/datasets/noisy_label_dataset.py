@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,6 +22,7 @@ from .label_files import read_label_file
 from .labels import check_labels
 from .leaves import leaf_table
 from .open_set import OpenSetNoise, expected_rate, sources, true_labels
+from .sidecar import sidecar_path
 
 
 @DATASETS.register_module()
@@ -137,6 +139,23 @@ class NoisyLabelDataset:
         self._fully_initialized = True
         if is_main_process():
             print_log(f'{type(self).__name__}: {self._summary()}', logger='current')
+            self._doubt_order()
+
+    def _doubt_order(self) -> None:
+        """Warn of a label file that agrees with the dataset no more than chance would have it."""
+        if self.label_file is None or sidecar_path(Path(self.label_file).expanduser()).is_file():
+            return
+        own, given = self._image_labels
+        shares = [np.bincount(labels, minlength=self._num_classes) / max(1, len(labels)) for labels in (own, given)]
+        by_chance = 1 - float(shares[0] @ shares[1])
+        differ = float((own != given).mean()) if len(own) else 0.0
+        if differ > 0 and differ >= 0.98 * by_chance:
+            print_log(
+                f'{self._kind()}: {100 * differ:.1f} % of its labels are not those of {type(self.dataset).__name__}, '
+                'as many as would be of labels in another order, or of another data set: is it the right file?',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def _update_classes(self) -> None:
         """Take over classes that only a full initialisation finds, and settle K."""

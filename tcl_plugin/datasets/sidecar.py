@@ -46,28 +46,63 @@ def sidecar_path(path: str | Path) -> Path:
     return Path(f'{path}.json')
 
 
-def check_sidecar(path: Path, true_labels: np.ndarray) -> None:
-    """Refuse a label file that was made for other true labels, or the same in another order.
+def read_sidecar(path: Path) -> dict[str, Any] | None:
+    """Read what lies beside a label file.
 
     Args:
-        path (Path): The label file. Without a sidecar nothing is checked.
-        true_labels (np.ndarray): Labels that the dataset itself has, shape (N,).
+        path (Path): The label file.
+
+    Returns:
+        dict[str, Any], optional: What the sidecar holds; None where there is none.
 
     Raises:
-        ValueError: The sidecar cannot be read, or names another digest.
+        ValueError: The sidecar cannot be read, or has no digest of the true labels.
     """
     sidecar = sidecar_path(path)
     if not sidecar.is_file():
-        return
+        return None
     try:
         content: Any = read_json(sidecar)
-        made_for = content['true_labels_sha256']
+        content['true_labels_sha256']
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f'{sidecar} beside the label file cannot be read: {error!r}; tools/make_noise.py writes it anew'
         ) from error
-    if made_for != digest(true_labels):
+    return content
+
+
+def check_made_for(path: Path, sidecar: dict[str, Any] | None, true_labels: np.ndarray) -> None:
+    """Refuse a label file that was made for other true labels, or the same in another order.
+
+    Args:
+        path (Path): The label file.
+        sidecar (dict[str, Any], optional): See :func:`read_sidecar`. Without it nothing is checked.
+        true_labels (np.ndarray): Labels that the dataset itself has, shape (N,).
+
+    Raises:
+        ValueError: The sidecar names another digest.
+    """
+    if sidecar is not None and sidecar['true_labels_sha256'] != digest(true_labels):
         raise ValueError(
             f'label file {path}: was made for other true labels than those of this dataset, or for another order of '
-            f'them, as {sidecar.name} says'
+            f'them, as {sidecar_path(path).name} says'
+        )
+
+
+def check_given(path: Path, sidecar: dict[str, Any] | None, given_labels: np.ndarray) -> None:
+    """Refuse a label file whose sidecar tells of other labels: kind, rate and seed in it would be false.
+
+    Args:
+        path (Path): The label file.
+        sidecar (dict[str, Any], optional): See :func:`read_sidecar`. Without it nothing is checked.
+        given_labels (np.ndarray): Labels in the file, shape (N,).
+
+    Raises:
+        ValueError: The sidecar names another digest.
+    """
+    made = None if sidecar is None else sidecar.get('given_labels_sha256')
+    if made is not None and made != digest(given_labels):
+        raise ValueError(
+            f'label file {path}: holds other labels than {sidecar_path(path).name} tells of: has it been changed? '
+            'tools/make_noise.py writes both anew; without that file the labels are read as they are'
         )

@@ -163,6 +163,11 @@ def table_class_unknown(desk: Desk) -> str:
     return tabled(desk, 'cats/1.jpg,cow', classes=['cat', 'dog'])
 
 
+@case('table-label-number')
+def table_label_number(desk: Desk) -> str:
+    return tabled(desk, 'cats/1.jpg,0', 'cats/2.jpg,-1')
+
+
 @case('table-image-missing')
 def table_image_missing(desk: Desk) -> str:
     return tabled(desk, 'cats/1.jpg,cat', 'cats/2.jpg,cat')

@@ -7,9 +7,12 @@ import zipfile
 import numpy as np
 import torch
 from hostile_files import Touch, npy_header, write_npz
+from mmpretrain.registry import DATASETS
+
+from tcl_plugin.datasets.sidecar import digest
 
 from .desk import Desk, case
-from .noise import noisy
+from .noise import DIGITS, noisy
 
 GOOD = (np.arange(20) % 10).tolist()
 
@@ -106,6 +109,20 @@ def other_order(desk: Desk) -> str:
 def other_order_by_digest(desk: Desk) -> str:
     desk.write('labels.npy.json', '{"true_labels_sha256": "0"}')
     return read(desk, 'labels.npy', np.array(GOOD))
+
+
+@case('labels-changed')
+def changed(desk: Desk) -> str:
+    true = np.array(DATASETS.build(DIGITS).get_gt_labels())
+    made = dict(true_labels_sha256=digest(true), given_labels_sha256=digest(np.array(GOOD)))
+    desk.write('labels.npy.json', json.dumps(made))
+    return read(desk, 'labels.npy', np.array(replaced(3, 4)))
+
+
+@case('labels-of-replaced-images')
+def of_replaced_images(desk: Desk) -> str:
+    rows = ''.join(f'{i},{label},{label if i else -1}\n' for i, label in enumerate(GOOD))
+    return read(desk, 'labels.csv', f'sample_idx,given_label,true_label\n{rows}')
 
 
 @case('labels-index-twice')

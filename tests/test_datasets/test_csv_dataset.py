@@ -45,6 +45,9 @@ def test_other_columns_spaces_and_a_byte_order_mark(folder):
 def test_numbers(folder):
     dataset = build(folder, 'dogs/7.png,2', 'cats/1.jpg,0')
     assert dataset.CLASSES == ('0', '1', '2') and labels(dataset) == [2, 0]
+    # Some of them names: so are all.
+    dataset = build(folder, 'dogs/7.png,-1', 'cats/1.jpg,cat')
+    assert dataset.CLASSES == ('-1', 'cat') and labels(dataset) == [0, 1]
 
 
 def test_given_classes(folder):
@@ -53,6 +56,7 @@ def test_given_classes(folder):
     assert labels(build(folder, 'dogs/7.png,2', classes=['dog', 'hen', 'cat'])) == [2]
     # A number may be a name.
     assert labels(build(folder, 'dogs/7.png,1', 'cats/1.jpg,0', classes=['1', '0'])) == [0, 1]
+    assert labels(build(folder, 'dogs/7.png,-1', 'cats/1.jpg,1.5', classes=['1.5', '-1'])) == [1, 0]
     names = write_lines(folder / 'classes.txt', ['hen', 'cat', 'dog'])
     assert labels(build(folder, *rows, classes=str(names))) == [2, 1]
     with pytest.raises(
@@ -108,6 +112,8 @@ def test_first_files_must_be_there(folder):
         (HEADER, [], 'has a header, but no images'),
         (HEADER, ['cats/1.jpg'], 'line 2 has no gt_label'),
         (HEADER, ['cats/1.jpg,cat', ' ,cat'], 'line 3 has no img_path'),
+        (HEADER, ['cats/1.jpg,0', 'dogs/7.png,-1'], "line 3: label '-1': numbers must be whole and from 0 on"),
+        (HEADER, ['cats/1.jpg,10.0', 'dogs/7.png,2.0'], "line 2: label '10.0': numbers must be whole and from 0 on"),
         (HEADER, ['cats/1.jpg,20260101'], 'label 20260101 would make 20260102 classes; set classes'),
     ],
 )

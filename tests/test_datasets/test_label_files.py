@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tcl_plugin.datasets import read_label_file
+from tcl_plugin.datasets.sidecar import digest
 
 GOOD = [3, 0, 2, 1, 1]
 
@@ -43,7 +44,7 @@ def check_refused(path, error, *parts, num_samples=5, num_classes=4):
         ('a.csv', '4,1\n3,1\n\n2,2\n1,0\n0,3\n'),
         ('a.csv', 'sample_idx,label\n0,3\n1,0\n2,2\n3,1\n4,1\n'),
         ('a.csv', b'\xef\xbb\xbfsample_idx,label\r\n0,3\r\n1,0\r\n2,2\r\n3,1\r\n4,1\r\n'),
-        ('a.csv', 'true_label,sample_idx,given_label\n9,1,0\n9,0,3\n9,2,2\n9,3,1\n9,4,1'),
+        ('a.csv', 'note,sample_idx,given_label\nx,1,0\nx,0,3\nx,2,2\nx,3,1\nx,4,1'),
     ],
 )
 def test_read(tmp_path, name, content):
@@ -52,6 +53,37 @@ def test_read(tmp_path, name, content):
         labels = read_label_file(form, 5, 4)
         assert labels.dtype == np.int64
         assert labels.tolist() == GOOD
+
+
+@pytest.mark.parametrize('name', ['true_label', 'clean_label'])
+def test_true_labels_of_a_table_tell_its_order(tmp_path, name):
+    path = write(tmp_path / 'a.csv', f'{name},sample_idx,given_label\n2,1,0\n1,0,3\n2,2,2\n3,3,1\n0,4,1\n')
+    for true in (None, np.array([1, 2, 2, 3, 0])):
+        assert read_label_file(path, 5, 4, true_labels=true).tolist() == GOOD
+    message = f'is for another order of the images: {name} is 1 at index 0, where the dataset has 0 .3 such'
+    with pytest.raises(ValueError, match=message):
+        read_label_file(path, 5, 4, true_labels=np.array([0, 3, 2, 3, 1]))
+
+
+def test_table_of_replaced_images(tmp_path):
+    """A table does not say which images stand there: as given labels of the former images these would be wrong."""
+    path = write(tmp_path / 'a.csv', 'sample_idx,given_label,true_label\n0,3,1\n1,0,-1\n2,2,-1\n3,1,3\n4,1,0\n')
+    check_refused(path, ValueError, 'its true_label is -1 for 2 images', 'set open_set')
+    true = np.array([1, 2, 2, 3, 0])
+    assert read_label_file(path, 5, 4, true_labels=true, open_set=True).tolist() == GOOD
+    with pytest.raises(ValueError, match=r'true_label is 3 at index 3, where the dataset has 0 \(1 such'):
+        read_label_file(path, 5, 4, true_labels=np.array([1, 2, 2, 0, 0]), open_set=True)
+
+
+def test_sidecar_of_other_labels(tmp_path):
+    """The same labels in another order are as long, and as many of each class: only the sidecar tells."""
+    path = write(tmp_path / 'a.npy', np.array(GOOD))
+    beside = dict(true_labels_sha256=digest(np.arange(5)), given_labels_sha256=digest(np.array(GOOD)))
+    (tmp_path / 'a.npy.json').write_text(json.dumps(beside))
+    assert read_label_file(path, 5, 4).tolist() == GOOD
+    write(path, np.array(GOOD[::-1]))
+    with pytest.raises(ValueError, match=r'a.npy: holds other labels than a.npy.json tells of'):
+        read_label_file(path, 5, 4)
 
 
 def test_numbers_without_end_are_not_read(tmp_path):

@@ -68,6 +68,11 @@ def test_food101n_errors(tmp_path):
     write_lines(path, ['class_name/key', 'apple_pie/1.jpg'])
     with pytest.raises(FileNotFoundError, match=f'the first of them at {tmp_path}/images/apple_pie/1.jpg$'):
         build('Food101N', tmp_path)
+    # A list that somebody has written without a header begins with an image.
+    write_image(tmp_path / 'images' / 'apple_pie' / '1.jpg', 0, 2)
+    write_image(tmp_path / 'images' / 'waffles' / '2.jpg', 0, 2)
+    write_lines(path, ['waffles/2.jpg', 'apple_pie/1.jpg'])
+    assert build('Food101N', tmp_path).get_gt_labels().tolist() == [100, 0]
     write_lines(path, ['class_name/key'])
     with pytest.raises(ValueError, match=f'list {path}: has a header, but no images'):
         build('Food101N', tmp_path)

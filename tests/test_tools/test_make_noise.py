@@ -69,6 +69,32 @@ def test_full_disk_leaves_the_former_files(make_noise, workplace):
     assert len(list(workplace.iterdir())) == 2
 
 
+def test_matrix_and_noise_of_ones_own_are_described(make_noise, workplace):
+    matrix = (0.6 * np.eye(10) + 0.04 * np.ones((10, 10))).tolist()
+    config = config_of(workplace, noise=dict(_delete_=True, type='TransitionMatrixNoise', matrix=matrix, seed=2))
+    assert make_noise.main([config, '--out', 'l.npy']) == 0
+    beside = json.loads((workplace / 'l.npy.json').read_text())
+    np.testing.assert_allclose(beside['nominal_transition_matrix'], matrix)
+    assert (beside['dataset'], beside['nominal_rate'], beside['seed']) == ('SklearnDigits', None, 2)
+
+    class Own:
+        def __call__(self, labels, num_classes):
+            return (labels + 1) % num_classes
+
+        def __repr__(self):
+            return 'Own()'
+
+    dataset = training_set(noise=Own())
+    described = make_noise.describe(dataset, config)
+    assert (described['noise'], described['kind'], described['seed'], described['expected_rate']) == (
+        'Own()',
+        'Own',
+        None,
+        None,
+    )
+    assert described['measured_rate'] == 1
+
+
 def test_one_label_for_each_distinct_image(make_noise, workplace):
     (workplace / 'config.py').write_text(
         "digits = dict(type='SklearnDigits', split='test', pipeline=[])\n"
