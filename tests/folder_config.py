@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The config for folders, read as ``tools/train.py`` reads it, with a network of no size."""
+"""The configs for folders and tables, read as ``tools/train.py`` reads it, with a network of no size."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from test_tools.toolbox import NARROW
 from tcl_plugin.auto_setup import complete, decide
 from tcl_plugin.cli import BUILDING
 
-CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'tcl_r50_folder.py'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 TINY = {
     'model.backbone.depth': 18,
@@ -23,25 +23,26 @@ TINY = {
 QUICK = {'auto_setup.trial': False}
 
 
-def read_folder_config(root: str | Path, work_dir: str | Path, **options) -> Config:
+def read_folder_config(root: str | Path, work_dir: str | Path, kind: str = 'folder', **options) -> Config:
     """Read the config.
 
     Args:
         root (str | Path): The folder of images.
         work_dir (str | Path): The work directory.
+        kind (str): ``'folder'`` or ``'csv'``, for tables in the folder.
         **options: As of ``--cfg-options``.
 
     Returns:
         Config: The config, with open values.
     """
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(CONFIGS / f'tcl_r50_{kind}.py')
     cfg.merge_from_dict({'data_root': str(root), **options})
     cfg.work_dir, cfg.launcher = str(work_dir), 'none'
     return cfg
 
 
-def completed_folder_config(root: str | Path, work_dir: str | Path, **options) -> Config:
+def completed_folder_config(root: str | Path, work_dir: str | Path, kind: str = 'folder', **options) -> Config:
     """Read the config and complete it; see :func:`read_folder_config`."""
-    cfg = read_folder_config(root, work_dir, **options)
+    cfg = read_folder_config(root, work_dir, kind, **options)
     complete(cfg, decide(cfg, *BUILDING), *BUILDING)
     return cfg

@@ -4,5 +4,6 @@
 from .image_folder import ImageFolderSetup
 from .machine import is_first_process
 from .resolve import Decision, complete, decide
+from .table import TableSetup
 
-__all__ = ['Decision', 'ImageFolderSetup', 'complete', 'decide', 'is_first_process']
+__all__ = ['Decision', 'ImageFolderSetup', 'TableSetup', 'complete', 'decide', 'is_first_process']

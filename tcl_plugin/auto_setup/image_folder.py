@@ -2,7 +2,7 @@
 """Set up a training on a folder of images."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ class ImageFolderSetup:
         if 'data_root' not in fixed:
             raise ValueError('where are the images? Name their folder: --cfg-options data_root=PATH')
         root = require_folder(Path(fixed['data_root']), 'data_root')
-        layout, notes = self._look(root, Path(cfg.work_dir) / LISTS)
+        layout, notes = self._look(root, Path(cfg.work_dir) / LISTS, fixed.get('classes'))
         classes = settle_classes(layout, fixed.get('classes'), root)
         found = [describe(layout.parts, classes, root), *notes, *layout.notes]
         found += self._split(layout, validates=cfg.get('val_dataloader') is not None)
@@ -127,21 +127,25 @@ class ImageFolderSetup:
         choice = self._choose(cfg, fixed, values, sum(map(len, layout.parts['train'].values())))
         return values | choice.values, [*found, summarise(cfg, choice.values), *choice.notes]
 
-    def _look(self, root: Path, lists: Path) -> tuple[Layout, list[str]]:
+    def _look(self, root: Path, lists: Path, classes: list[str] | None) -> tuple[Layout, list[str]]:
         """What is in the folder, without files that are no images or cannot be read."""
         files = list_files(root)
-        # The log begins with the runner, and this may take minutes.
-        print_log(f'{type(self).__name__}: looking at {len(files.images):,} images in {root}')
-        unreadable = find_unreadable(root, files.images, self.check_images)
-        notes = []
-        if unreadable:
-            lists.mkdir(parents=True, exist_ok=True)
-            report = lists / 'left_out.csv'
-            names = [path.encode(errors='replace').decode() for path in unreadable]
-            write_columns(report, dict(img_path=[f'./{name}' for name in names], reason=list(unreadable.values())))
-            notes.append(f'left out, as they cannot be read: {some(names)} ({report} says why)')
+        unreadable, notes = self._unreadable(root, files.images, lists)
         layout = find_layout([path for path in files.images if path not in unreadable], self.layout)
         return layout, notes + describe_others(files, layout)
+
+    def _unreadable(self, root: Path, images: Sequence[str], lists: Path) -> tuple[dict[str, str], list[str]]:
+        """What is wrong with images that cannot be read, and a line about them; a report lies beside the lists."""
+        # The log begins with the runner, and this may take minutes.
+        print_log(f'{type(self).__name__}: looking at {len(images):,} images in {root}')
+        unreadable = find_unreadable(root, images, self.check_images)
+        if not unreadable:
+            return unreadable, []
+        lists.mkdir(parents=True, exist_ok=True)
+        report = lists / 'left_out.csv'
+        names = [path.encode(errors='replace').decode() for path in unreadable]
+        write_columns(report, dict(img_path=[f'./{name}' for name in names], reason=list(unreadable.values())))
+        return unreadable, [f'left out, as they cannot be read: {some(names)} ({report} says why)']
 
     def _split(self, layout: Layout, validates: bool) -> list[str]:
         """Keep images back for validation, where there are none yet; say what that means."""
