@@ -1,5 +1,5 @@
-# PreActResNet-18 on ANIMAL-10N at 64 pixels, with the schedule for CIFAR, and the losses and the detector of the
-# formulas. The paper has no recipe for it.
+# PreActResNet-18 on ANIMAL-10N at 64 pixels, with the schedule for CIFAR, and the losses and the detector at their
+# defaults: w is scaled as in the published code, and the contrast weighed as in the formula. The paper has no recipe.
 _base_ = [
     '_base_/models/tcl_r18.py',  # our choice
     '_base_/datasets/tcl_animal10n.py',

@@ -8,5 +8,4 @@ _base_ = [
 
 # The published run on 4 GPUs summed no gradients over GPUs, which weighed the contrast by 1/4 in effect.
 model = dict(head=dict(contrast_weight=0.25))  # our choice
-# The other two sets by one person each: label_key='random_label2' or 'random_label3'.
 train_dataloader = dict(dataset=dict(label_file='data/cifar10/CIFAR-10_human.pt', label_key='random_label1'))

@@ -1,6 +1,6 @@
 # PreActResNet-18 on mini-ImageNet with 40 % red noise at 32 pixels, with the schedule and the views for CIFAR, and the
-# losses and the detector of the formulas. The paper has no recipe for it. Other noise:
-# train_dataloader.dataset.dataset.colour='blue' and rate, of which the lists name 0.0 to 0.8.
+# losses and the detector at their defaults: w is scaled as in the published code, and the contrast weighed as in the
+# formula. The paper has no recipe for it. Other rates: train_dataloader.dataset.dataset.rate, from 0.0 to 0.8.
 _base_ = [
     '_base_/models/tcl_r18.py',  # our choice
     '_base_/datasets/tcl_miniimagenet.py',

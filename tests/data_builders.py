@@ -15,6 +15,11 @@ import numpy as np
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from PIL import Image
 
+from tcl_plugin.datasets.mappings import CIFAR100_SUPERCLASSES
+
+# Superclass of each class of CIFAR-100, shape (100,).
+COARSE = np.array([next(i for i, s in enumerate(CIFAR100_SUPERCLASSES) if fine in s) for fine in range(100)])
+
 
 def make_images(labels: np.ndarray, size: int, num_classes: int, seed: int = 0) -> np.ndarray:
     """Make images whose mean colour tells the class.
@@ -74,7 +79,7 @@ def build_cifar100(root: str | Path, num_train: int = 200, num_test: int = 100) 
     for seed, (name, num) in enumerate([('train', num_train), ('test', num_test)]):
         labels = balanced_labels(num, 100)
         batch = {'data': _cifar_rows(labels, 100, seed), 'fine_labels': labels.tolist()}
-        _write_pickle(folder / name, {**batch, 'coarse_labels': (labels // 5).tolist()})
+        _write_pickle(folder / name, {**batch, 'coarse_labels': COARSE[labels].tolist()})
     meta = {'fine_label_names': [f'fine_{i}' for i in range(100)]}
     _write_pickle(folder / 'meta', {**meta, 'coarse_label_names': [f'c_{i}' for i in range(20)]})
     return Path(root)

@@ -39,8 +39,11 @@ ROOT = Path(__file__).resolve().parents[1]
 REAL = {
     'tcl_r18_cifar10n_aggre': ('CIFAR10', 10, 50),
     'tcl_r18_cifar10n_random1': ('CIFAR10', 10, 50),
+    'tcl_r18_cifar10n_random2': ('CIFAR10', 10, 50),
+    'tcl_r18_cifar10n_random3': ('CIFAR10', 10, 50),
     'tcl_r18_cifar10n_worse': ('CIFAR10', 10, 50),
     'tcl_r18_cifar100n_noisy': ('CIFAR100', 100, 200),
+    'tcl_r18_cifar100n_coarse': ('CIFAR100Coarse', 20, 200),
     'tcl_r18_webvision': ('WebVision', 50, 100),
     'ce_r18_webvision': ('WebVision', 50, 100),
     'tcl_irv2_webvision': ('WebVision', 50, 100),
@@ -52,10 +55,12 @@ REAL = {
     'tcl_r50_food101n': ('Food101N', 101, 16),
     'tcl_r18_animal10n': ('Animal10N', 10, 40),
     'tcl_r18_miniimagenet_red40': ('MiniImageNetCNWL', 100, 100),
+    'tcl_r18_miniimagenet_blue40': ('MiniImageNetCNWL', 100, 100),
     'tcl_r50_folder': ('CSVDataset', 3, 27),
+    'tcl_r50_csv': ('CSVDataset', 3, 27),
 }
 # Those that train as another does, on the same images, take no step of their own.
-STEPS = [name for name in REAL if not name.endswith(('ilsvrc12', 'random1', 'worse'))]
+STEPS = [name for name in REAL if not name.endswith(('ilsvrc12', 'random1', 'random2', 'random3', 'worse', 'blue40'))]
 TWINS = ['r18_webvision', 'r50_clothing1m']
 # Large enough for every network, small enough for a test.
 SMALLER = {224: 64, 256: 72, 299: 80, 320: 88}
@@ -63,8 +68,8 @@ SMALLER = {224: 64, 256: 72, 299: 80, 320: 88}
 
 def read(name):
     """Read a config by its name."""
-    if name == 'tcl_r50_folder':
-        return completed_folder_config('data/my_images', 'work', **QUICK)
+    if name in ('tcl_r50_folder', 'tcl_r50_csv'):
+        return completed_folder_config('data/my_images', 'work', kind=name.removeprefix('tcl_r50_'), **QUICK)
     return Config.fromfile(ROOT / 'configs' / f'{name}.py')
 
 
@@ -90,7 +95,12 @@ def data_folder(tmp_path_factory):
     build_food101(data / 'food-101')
     build_animal10n(data / 'animal10n')
     build_cnwl(data / 'mini-imagenet')
-    build_own_folder(data / 'my_images')
+    images = build_own_folder(data / 'my_images')
+    rows = [
+        f'{path.relative_to(images)},{path.relative_to(images).parts[0]}'
+        for path in images.glob('[!_]*/**/*.[pJ][nP][gG]')
+    ]
+    (images / 'train.csv').write_text('\n'.join(['img_path,gt_label', *rows]), encoding='utf-8')
     with cifar_without_md5():
         yield folder
 
@@ -213,8 +223,11 @@ def test_twin_of_plain_training(experiment):
     [
         ('cifar10n_aggre', 'aggre_label'),
         ('cifar10n_random1', 'random_label1'),
+        ('cifar10n_random2', 'random_label2'),
+        ('cifar10n_random3', 'random_label3'),
         ('cifar10n_worse', 'worse_label'),
         ('cifar100n_noisy', 'noisy_label'),
+        ('cifar100n_coarse', 'noisy_coarse_label'),
     ],
 )
 def test_labels_of_people(name, key, data_folder, monkeypatch):
@@ -222,18 +235,26 @@ def test_labels_of_people(name, key, data_folder, monkeypatch):
     cfg = read(f'tcl_r18_{name}').train_dataloader.dataset
     dataset = Runner.build_dataloader(dict(dataset=cfg, batch_size=2, sampler=dict(type='DefaultSampler'))).dataset
     content = torch.load(cfg.label_file, weights_only=True)
-    assert dataset.given_labels.tolist() == content[key].tolist()
-    assert dataset.true_labels.tolist() == content['clean_label'].tolist()
-    assert 0 < dataset.noise_rate == np.mean(content[key] != content['clean_label']) < 0.6
+    given, true = content[key], content['clean_coarse_label' if 'coarse' in key else 'clean_label']
+    assert dataset.given_labels.tolist() == list(given) and dataset.true_labels.tolist() == list(true)
+    assert 0 < dataset.noise_rate == np.mean(np.array(given) != np.array(true)) < 0.6
 
 
-@pytest.mark.parametrize('key', ['random_label2', 'random_label3'])
-def test_other_labels_of_people_by_the_key_alone(key, data_folder, monkeypatch):
+def test_images_of_other_classes_in_mini_imagenet(data_folder, monkeypatch):
     monkeypatch.chdir(data_folder)
-    cfg = read('tcl_r18_cifar10n_random1').train_dataloader.dataset
-    cfg.label_key = key
-    dataset = Runner.build_dataloader(dict(dataset=cfg, batch_size=2, sampler=dict(type='DefaultSampler'))).dataset
-    assert dataset.given_labels.tolist() == torch.load(cfg.label_file, weights_only=True)[key].tolist()
+    red, blue = (
+        read(f'tcl_r18_miniimagenet_{colour}40').train_dataloader.dataset.dataset for colour in ('red', 'blue')
+    )
+    assert (red.colour, blue.colour) == ('red', 'blue') and {**red, 'colour': 'blue'} == {**blue}
+
+
+def test_labels_of_superclasses_are_none_of_classes(data_folder, monkeypatch):
+    """Those from 0 to 19 would all be classes, nearly all of them wrong."""
+    monkeypatch.chdir(data_folder)
+    cfg = read('tcl_r18_cifar100n_noisy').train_dataloader.dataset
+    cfg.label_key = 'noisy_coarse_label'
+    with pytest.raises(ValueError, match=r'clean_coarse_label is .* where the dataset has'):
+        Runner.build_dataloader(dict(dataset=cfg, batch_size=2, sampler=dict(type='DefaultSampler')))
 
 
 @pytest.mark.parametrize('name', ['cifar10n_worse', 'cifar100n_noisy'])

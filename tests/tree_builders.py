@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from data_builders import balanced_labels, make_images
+from data_builders import COARSE, balanced_labels, make_images
 from mmpretrain.datasets.categories import FOOD101_CATEGORIES
 from PIL import Image
 
@@ -262,8 +262,8 @@ def build_cifar100n(path: str | Path, true: np.ndarray) -> Path:
     content = {
         'clean_label': true.astype(np.int64),
         'noisy_label': noisy.astype(np.int64),
-        'noisy_coarse_label': (noisy // 5).tolist(),
-        'clean_coarse_label': (true // 5).tolist(),
+        'noisy_coarse_label': COARSE[noisy].tolist(),
+        'clean_coarse_label': COARSE[true].tolist(),
     }
     torch.save(content, path)
     return Path(path)

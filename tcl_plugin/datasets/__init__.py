@@ -2,6 +2,7 @@
 """Noisy labels and the datasets that mmpretrain lacks; importing registers them all."""
 
 from .animal10n import Animal10N
+from .cifar100_coarse import CIFAR100Coarse
 from .clothing1m import Clothing1M
 from .csv_dataset import CSVDataset
 from .fashion_mnist import FashionMNISTRGB
@@ -22,6 +23,7 @@ __all__ = [
     'Animal10N',
     'AsymmetricNoise',
     'AsymmetricPerClassNoise',
+    'CIFAR100Coarse',
     'CSVDataset',
     'ClassBalancedSubsetSampler',
     'Clothing1M',

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from mmpretrain.datasets.categories import CIFAR100_CATEGORIES
 from mmpretrain.registry import TASK_UTILS
 
 from tcl_plugin.datasets import (
@@ -89,6 +90,22 @@ def test_cifar100_superclasses():
     noise = AsymmetricNoise(1.0, 'cifar100_superclass')
     assert (noise(np.arange(100), 100) == [mapping[i] for i in range(100)]).all()
     assert noise.expected_rate(np.arange(100), 100) == 1
+
+
+def test_cifar100_superclasses_by_name():
+    """As its authors list them, so that no two ids can have changed places."""
+    members = """beaver dolphin otter seal whale; aquarium_fish flatfish ray shark trout;
+        orchid poppy rose sunflower tulip; bottle bowl can cup plate;
+        apple mushroom orange pear sweet_pepper; clock keyboard lamp telephone television;
+        bed chair couch table wardrobe; bee beetle butterfly caterpillar cockroach; bear leopard lion tiger wolf;
+        bridge castle house road skyscraper; cloud forest mountain plain sea;
+        camel cattle chimpanzee elephant kangaroo;
+        fox porcupine possum raccoon skunk; crab lobster snail spider worm; baby boy girl man woman;
+        crocodile dinosaur lizard snake turtle; hamster mouse rabbit shrew squirrel;
+        maple_tree oak_tree palm_tree pine_tree willow_tree; bicycle bus motorcycle pickup_truck train;
+        lawn_mower rocket streetcar tank tractor"""
+    found = [[CIFAR100_CATEGORIES[fine] for fine in superclass] for superclass in CIFAR100_SUPERCLASSES]
+    assert found == [names.split() for names in members.split(';')]
 
 
 def test_pair_flip():

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
+import logging
 import pickle
 import re
 
 import numpy as np
 import pytest
 import torch
-from data_builders import build_cifar10, build_cifar100, build_image_folder, cifar_without_md5
+from data_builders import COARSE, build_cifar10, build_cifar100, build_image_folder, cifar_without_md5
 from mmengine.dataset import BaseDataset, RepeatDataset
 from mmengine.runner import Runner
 from mmengine.utils import is_list_of
@@ -14,6 +16,7 @@ from torch.utils.data import DataLoader
 from toy import Stamp, ToyDataset
 
 from tcl_plugin.datasets import NoisyLabelDataset, SymmetricNoise, noisy_label_dataset
+from tcl_plugin.datasets.sidecar import digest
 
 SYM = dict(type='SymmetricNoise', rate=0.8, seed=0)
 TRUE = np.arange(100) % 4
@@ -432,6 +435,41 @@ def test_only_the_main_process_logs(monkeypatch):
 
 
 # Refusals
+
+
+def test_a_label_file_that_agrees_by_chance_alone_is_doubted(tmp_path, monkeypatch):
+    """A vector without a sidecar may be in another order; a warning, since labels as wrong as that may be meant."""
+    lines = []
+    monkeypatch.setattr(noisy_label_dataset, 'print_log', lambda text, **kwargs: lines.append((text, kwargs)))
+    path = tmp_path / 'labels.npy'
+    rng = np.random.RandomState(0)
+    sym = SymmetricNoise(0.8, seed=0)(TRUE, 4)
+    for labels, doubted in ((rng.permutation(TRUE), True), (TRUE // 2 * 2, False), (sym, False), (TRUE, False)):
+        lines.clear()
+        np.save(path, labels)
+        noisy(noise=None, label_file=path)
+        warned = [text for text, kwargs in lines if kwargs.get('level') == logging.WARNING]
+        assert bool(warned) == doubted, (labels, warned)
+    np.save(path, rng.permutation(TRUE))
+    # A sidecar says that it is for these true labels.
+    content = dict(true_labels_sha256=digest(TRUE), given_labels_sha256=digest(np.load(path)))
+    (tmp_path / 'labels.npy.json').write_text(json.dumps(content))
+    lines.clear()
+    noisy(noise=None, label_file=path)
+    assert len(lines) == 1
+
+
+def test_cifar100_by_superclasses(tmp_path):
+    build_cifar100(tmp_path)
+    with cifar_without_md5():
+        fine, coarse = (
+            DATASETS.build(dict(type=f'mmpretrain.{kind}', data_root=str(tmp_path), download=False))
+            for kind in ('CIFAR100', 'CIFAR100Coarse')
+        )
+    labels = coarse.get_gt_labels()
+    assert len(coarse.CLASSES) == 20 and (coarse.CLASSES[0], coarse.CLASSES[14]) == ('aquatic_mammals', 'people')
+    assert labels.tolist() == COARSE[fine.get_gt_labels()].tolist() and set(labels) == set(range(20))
+    assert (coarse.get_data_info(7)['img'] == fine.get_data_info(7)['img']).all()
 
 
 def test_noise_and_label_file_at_once():

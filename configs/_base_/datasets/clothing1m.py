@@ -5,12 +5,13 @@ dataset_type = 'Clothing1M'
 data_root = 'data/clothing1m'
 data_preprocessor = dict(
     num_classes=14,
+    # our choice: the data set's own, usual in the literature
     mean=[177.4545, 166.6935, 162.4605],
     std=[79.3815, 81.396, 81.957],
 )
 
 train_dataloader = dict(
-    batch_size=32,  # our choice: DivideMix's
+    batch_size=32,  # our choice: DivideMix's; on each GPU
     num_workers=8,
     dataset=dict(
         type='NoisyLabelDataset',

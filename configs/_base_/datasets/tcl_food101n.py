@@ -4,7 +4,7 @@ _base_ = 'views_224.py'
 data_preprocessor = dict(num_classes=101)
 
 train_dataloader = dict(
-    batch_size=32,  # our choice
+    batch_size=32,  # our choice; on each GPU
     num_workers=8,
     dataset=dict(
         type='NoisyLabelDataset',

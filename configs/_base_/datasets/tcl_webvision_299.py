@@ -6,7 +6,7 @@ data_root = 'data/webvision'
 data_preprocessor = dict(num_classes=50)
 
 train_dataloader = dict(
-    batch_size=32,  # our choice: DivideMix's
+    batch_size=32,  # our choice: DivideMix's; on each GPU
     num_workers=8,
     dataset=dict(
         type='NoisyLabelDataset',

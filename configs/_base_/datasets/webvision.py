@@ -6,7 +6,7 @@ data_root = 'data/webvision'
 data_preprocessor = dict(num_classes=50)
 
 train_dataloader = dict(
-    batch_size=64,  # our choice: Sel-CL's, on each of 4 GPUs
+    batch_size=64,  # our choice: Sel-CL's; on each GPU
     num_workers=8,
     dataset=dict(
         type='NoisyLabelDataset',

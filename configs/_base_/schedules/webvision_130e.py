@@ -1,5 +1,5 @@
-# mini-WebVision with ResNet-18: Sel-CL's number of epochs, and the rest as TCL on CIFAR, whose paper's values here are
-# not known.
+# mini-WebVision with ResNet-18: Sel-CL's number of epochs, and TCL's learning rate on CIFAR. The paper's values here
+# are not known.
 optim_wrapper = dict(
     optimizer=dict(
         type='SGD',
