@@ -2,6 +2,7 @@
 """Train many configs under several seeds and noises: ``python tools/sweep.py CONFIG... --seeds 0 1 2``."""
 
 import contextlib
+import hashlib
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -207,20 +208,39 @@ def check_record(job):
         job (Job): The training.
 
     Raises:
-        UserError: If the work directory has a training with other options.
+        UserError: If the work directory has a training with other options, or by a config that was edited since.
     """
     path = job.folder / RECORD
-    told = dict(config=job.config.name, options=job.options)
+    told = dict(config=job.config.name, options=job.options, content=content_of(job.config))
     if path.exists():
         try:
             before: Any = read_json(path)
             options = ' '.join(before['options'])
+            content = before.pop('content', told['content'])  # records of earlier releases have none
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f'{path} is not as sweep.py writes it ({error}): choose another --work-dir') from error
-        if before != told:
+        if before != dict(config=told['config'], options=told['options']):
             raise UserError(f'{job.folder} holds a training with other options ({options}): choose another --work-dir')
+        if content != told['content']:
+            raise UserError(
+                f'{job.folder} holds a training of {job.config} as it was before it, or a config that it is based on, '
+                'was edited: choose another --work-dir, or remove that folder'
+            )
     job.folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(told))
+
+
+def content_of(config):
+    """Fingerprint of a config with all that it is based on.
+
+    Args:
+        config (Path): The config.
+
+    Returns:
+        str: SHA-256 of its values, in hexadecimal.
+    """
+    values = Config.fromfile(config, import_custom_modules=False).to_dict()
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def finished(folder):

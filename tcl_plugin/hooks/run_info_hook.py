@@ -2,6 +2,7 @@
 """The hook that writes down how a run was made."""
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -41,7 +42,7 @@ class RunInfoHook(Hook):
         if is_main_process():
             device = next(unwrap_model(runner.model).parameters()).device
             self._info = dict(
-                command=shlex.join([Path(sys.executable).name, *map(_shortened, sys.argv)]),
+                command=_command(),
                 config=Path(runner.cfg.filename).stem if runner.cfg.filename else None,
                 commit=commit_of(Path(__file__)),
                 tcl_plugin=__version__,
@@ -64,6 +65,16 @@ class RunInfoHook(Hook):
 
     def _write(self, runner: Runner) -> None:
         write_text(Path(runner.log_dir) / FILE_NAME, json.dumps(self._info, indent=2) + '\n')
+
+
+def _command() -> str:
+    """The command of this process; under torch's launcher, that which has started all of them."""
+    launcher = []
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        nodes, local = (os.environ.get(name, '1') for name in ('GROUP_WORLD_SIZE', 'LOCAL_WORLD_SIZE'))
+        launcher = ['-m', 'torch.distributed.run', *([f'--nnodes={nodes}'] if nodes != '1' else [])]
+        launcher.append(f'--nproc-per-node={local}')
+    return shlex.join([Path(sys.executable).name, *launcher, *map(_shortened, sys.argv)])
 
 
 def _shortened(argument: str) -> str:

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run was and what came out of it, from its work directory."""
 
-import hashlib
-import json
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +9,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from ..foreign_config import admit_recorded_config, parse_config
+from ..foreign_config import admit_recorded_config
+from .pieces import config_of, latest_pieces, read_literals, recipes
 from .records import ACCURACY, RunRecord, read_piece_info, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
@@ -31,6 +29,7 @@ class Run:
         setting (str): Network and data set, such as ``'r18_cifar10'``.
         noise (str): Kind and nominal rate, such as ``'sym80'``.
         seed (int, optional): Seed of training.
+        noise_seeds (tuple[int, ...]): Seeds of the noise, and of the images that replace others.
         epochs (int): Number of epochs that were trained.
         max_epochs (int): Number that the config asks for.
         last (float): Accuracy in validation, on the test set in most configs, after the last epoch, in per cent.
@@ -40,11 +39,13 @@ class Run:
         estimated (float, optional): The same as estimated by the run.
         auc (float, optional): AUC of telling right from wrong labels by the clean probability.
         fitted (float, optional): Share of wrong labels that the network predicts in the end.
-        recipe (str): Digest of the config without seeds and paths: runs of one recipe are seeds of one another.
+        recipe (str): Digest of the config without seeds and paths, and of the number of processes: runs of one recipe
+            are seeds of one another.
+        changed (bool): Whether a run that was stopped went on with another recipe.
         seconds (float, optional): Time of all pieces of the run, evaluation included.
-        device (str, optional): Hardware.
-        commit (str, optional): Commit of this package.
-        command (str, optional): Command of the last piece.
+        device (str, optional): Hardware of all pieces.
+        commit (str, optional): Commits of this package, of all pieces.
+        command (str, optional): Command of the first piece.
     """
 
     work_dir: Path
@@ -61,7 +62,9 @@ class Run:
     estimated: float | None = None
     auc: float | None = None
     fitted: float | None = None
+    noise_seeds: tuple[int, ...] = ()
     recipe: str = ''
+    changed: bool = False
     seconds: float | None = None
     device: str | None = None
     commit: str | None = None
@@ -112,15 +115,21 @@ def read_run(work_dir: str | Path) -> Run:
     said = NAME.fullmatch(name)
     accuracy = record.series(ACCURACY)
     tail = [accuracy[epoch] for epoch in sorted(accuracy)[-TAIL:]]
+    pieces = latest_pieces(work_dir)
+    # Random numbers go on with the seed of the first piece, whatever the config of a later one says.
+    first = Config(config_of(pieces[0]) or cfg.to_dict())
+    found = recipes(pieces, cfg.to_dict())
     return Run(
         work_dir=work_dir,
         method=said['method'] if said else name,
         setting=said['setting'] if said else '',
         noise=name_noise(cfg),
-        seed=(cfg.get('randomness') or {}).get('seed'),
+        seed=(first.get('randomness') or {}).get('seed'),
+        noise_seeds=_noise_seeds(first),
         epochs=record.epochs,
         max_epochs=cfg.train_cfg.get('max_epochs') or 0,
-        recipe=_recipe(cfg, _weights_at_first(work_dir, cfg)),
+        recipe=' '.join(found),
+        changed=len(found) > 1,
         last=record.last_accuracy,
         best=record.best_accuracy,
         tail=sum(tail) / len(tail),
@@ -154,56 +163,13 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
         raise FileNotFoundError(f'{work_dir} has no config: mmengine writes it when a training begins')
     names = [name for name in (read_piece_info(path.parents[1]).get('config') for path in pieces) if name]
     content = next((path for path in reversed(pieces) if path.exists()), files[-1])
-    values = _read_literals(content)
+    values = read_literals(content)
     if to_build:
         admit_recorded_config(values, content)
     for key in ('train_cfg', 'train_dataloader'):
         if not isinstance(values.get(key), dict):
             raise ValueError(f'config {content} is not of a training: it has no {key}')
     return names[-1] if names else files[-1].stem, Config(values)
-
-
-def _read_literals(path: Path) -> dict:
-    try:
-        values = parse_config(path.read_text(encoding='utf-8'))
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(f'config {path} is not as mmengine writes it into a work directory: {error}') from error
-    if '_base_' in values:
-        raise ValueError(f'config {path} has a _base_: it is not as mmengine writes it into a work directory')
-    return values
-
-
-def _weights_at_first(work_dir: Path, cfg: Config) -> str | None:
-    """Name of the checkpoint whose weights a training began with; a resumed piece names that which it goes on from."""
-    pieces = sorted(path.parents[1] for path in work_dir.glob('*/vis_data/config.py'))
-    begun = [piece for piece in pieces if read_piece_info(piece).get('first_epoch') == 1]
-    values = _read_literals(begun[-1] / 'vis_data' / 'config.py') if begun else cfg
-    return Path(values['load_from']).name if values.get('load_from') and not values.get('resume') else None
-
-
-def _recipe(cfg: Config, load_from: str | None) -> str:
-    """Digest of what makes a run, but for its seeds and where it lies."""
-    content = cfg.to_dict()
-    work_dir = content.get('work_dir')
-    for key in ('randomness', 'work_dir', 'resume', 'launcher'):
-        content.pop(key, None)
-    content['load_from'] = load_from
-    for part in ('noise', 'open_set'):
-        (content['train_dataloader']['dataset'].get(part) or {}).pop('seed', None)
-    if work_dir:  # in which lists of a folder's images lie
-        content = _without_folder(content, f'{Path(work_dir)}{os.sep}')
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-def _without_folder(value: Any, folder: str) -> Any:
-    """Take a folder, and what is above it, from the front of all paths in a config."""
-    if isinstance(value, dict):
-        return {key: _without_folder(inner, folder) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_folder(inner, folder) for inner in value]
-    if isinstance(value, str) and (value.startswith(folder) or f'{os.sep}{folder}' in value):
-        return value.rpartition(folder)[2]
-    return value
 
 
 def name_noise(cfg: Config) -> str:
@@ -220,6 +186,11 @@ def name_noise(cfg: Config) -> str:
     dataset = cfg.train_dataloader.dataset
     opened = (dataset.get('open_set') or {}).get('rate')
     return _closed_noise(dataset) + (f'+open{100 * opened:.0f}' if opened else '')
+
+
+def _noise_seeds(cfg: Config) -> tuple[int, ...]:
+    parts = (cfg.train_dataloader.dataset.get(part) for part in ('noise', 'open_set'))
+    return tuple(part.get('seed', 0) for part in parts if part)
 
 
 def _closed_noise(dataset: ConfigDict) -> str:
@@ -249,17 +220,26 @@ def read_run_info(work_dir: str | Path) -> dict:
         work_dir (str | Path): The work directory.
 
     Returns:
-        dict: ``seconds`` of all pieces that make up the run, None where one was stopped; ``device``,
-        ``commit`` and ``command`` of the last. Empty without records.
+        dict: ``seconds`` of all pieces that make up the run, None where one was stopped; ``device`` and ``commit`` of
+        all, each once; ``command`` of the first. Empty without records.
     """
-    pieces = [read_piece_info(file.parent) for file in sorted(Path(work_dir).glob('*/run.json'))]
-    # A training that was begun anew replaces the ones before.
-    begun = [index for index, piece in enumerate(pieces) if piece['first_epoch'] == 1]
-    pieces = pieces[begun[-1] if begun else 0 :]
+    pieces = [info for info in map(read_piece_info, latest_pieces(Path(work_dir))) if info]
     if not pieces:
         return {}
     seconds = [piece['seconds'] for piece in pieces]
     return dict(
         seconds=None if None in seconds else sum(seconds),
-        **{key: pieces[-1][key] for key in ('device', 'commit', 'command')},
+        device=_each_once(_devices(piece) for piece in pieces),
+        commit=_each_once(piece['commit'] for piece in pieces),
+        command=pieces[0]['command'],
     )
+
+
+def _each_once(values: Iterable[str | None]) -> str | None:
+    return ', '.join(dict.fromkeys(value for value in values if value)) or None
+
+
+def _devices(info: dict[str, Any]) -> str | None:
+    """The device, and how many of its kind."""
+    count = info.get('processes', 1)
+    return info['device'] if count == 1 or not info['device'] else f'{count} x {info["device"]}'

@@ -45,7 +45,8 @@ def one_row_each_method(runs: Sequence[Run]) -> Table:
         runs (Sequence[Run]): The runs.
 
     Returns:
-        Table: Rows of cells, the title first. Figures of several seeds are mean ± standard deviation
+        Table: Rows of cells, the title first. A seed stands for training and noise, unless another of the noise
+        stands behind it. Figures of several seeds are mean ± standard deviation
         (of the sample, n - 1); behind them stands of how many, where not all have the figure.
 
     Raises:
@@ -92,13 +93,14 @@ def _by_seed(runs: Sequence[Run]) -> list[list[Run]]:
     groups = [list(group) for _, group in groupby(sorted(runs, key=_key), key=lambda run: _key(run)[:-1])]
     for group in groups:
         for one, other in pairwise(group):
-            if one.seed is not None and one.seed == other.seed:
+            if one.seed is not None and (one.seed, one.noise_seeds) == (other.seed, other.noise_seeds):
                 raise ValueError(f'{one.work_dir} and {other.work_dir} are the same training with the same seed')
     return groups
 
 
 def _key(run: Run) -> tuple:
-    return run.setting, run.noise, run.epochs, run.method, run.recipe, -1 if run.seed is None else run.seed
+    seeds = -1 if run.seed is None else run.seed, run.noise_seeds
+    return run.setting, run.noise, run.epochs, run.method, run.recipe, seeds
 
 
 def _table(groups: list[list[Run]]) -> Table:
@@ -113,12 +115,19 @@ def _row(group: list[Run]) -> list[str]:
         first.method,
         first.setting,
         first.noise,
-        ' '.join('?' if run.seed is None else str(run.seed) for run in group),
-        str(first.epochs),
+        ' '.join(map(_seeds, group)),
+        f'{first.epochs}, changed on the way' if first.changed else str(first.epochs),
         *(_cell(group, figure) for figure in FIGURES),
         *(_same(getattr(run, name) for run in group) for name in ('device', 'commit')),
         first.command or '',
     ]
+
+
+def _seeds(run: Run) -> str:
+    """The seed of training, and that of the noise where it is another."""
+    seed = '?' if run.seed is None else str(run.seed)
+    others = sorted({str(other) for other in run.noise_seeds} - {seed})
+    return f'{seed} (noise {", ".join(others)})' if others else seed
 
 
 def _cell(group: list[Run], figure: tuple) -> str:

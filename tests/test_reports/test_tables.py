@@ -24,10 +24,23 @@ train_dataloader = dict(dataset=dict({labels}))
 SYM80 = "noise=dict(type='SymmetricNoise', rate=0.8, seed=0)"
 
 
-def write_run(folder, name, accuracy, seed=0, labels=SYM80, epochs=None, auc=None, info=True, start=1):
-    """Write what a training leaves in its work directory."""
+def write_run(
+    folder,
+    name,
+    accuracy,
+    seed=0,
+    labels=SYM80,
+    epochs=None,
+    auc=None,
+    info=True,
+    start=1,
+    noise_seed=None,
+    day=None,
+    **told,
+):
+    """Write what a training leaves in its work directory; ``told`` is what run.json has besides."""
     work_dir = folder / name / f'seed{seed}'
-    piece = work_dir / f'2026010{start}_000000'
+    piece = work_dir / f'2026010{day or start}_000000'
     (piece / 'vis_data').mkdir(parents=True)
     lines = []
     for epoch, value in enumerate(accuracy, start):
@@ -35,6 +48,7 @@ def write_run(folder, name, accuracy, seed=0, labels=SYM80, epochs=None, auc=Non
         noise = {'label_noise/noise_rate': 0.72, 'label_noise/wrong_labels_fitted': 0.1}
         lines.append(dict(noise, step=epoch) | ({'label_noise/auc': auc} if auc else {}))
     (piece / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    labels = labels.replace('seed=0', f'seed={seed if noise_seed is None else noise_seed}')
     text = CONFIG.format(epochs=epochs or len(accuracy), seed=seed, labels=labels)
     (work_dir / f'{name}.py').write_text(text)
     (piece / 'vis_data' / 'config.py').write_text(text)
@@ -42,7 +56,7 @@ def write_run(folder, name, accuracy, seed=0, labels=SYM80, epochs=None, auc=Non
         record = dict(
             seconds=60.0 + seed, device='a CPU', commit='abc', command=f'python {name}', config=name, first_epoch=start
         )
-        (piece / 'run.json').write_text(json.dumps(record))
+        (piece / 'run.json').write_text(json.dumps(record | told))
     return work_dir
 
 
@@ -88,6 +102,58 @@ def test_pieces_of_a_run(tmp_path):
     info = work_dir / '20260101_000000' / 'run.json'
     info.write_text(info.read_text().replace('60.0', 'null'))
     assert read_run(work_dir).seconds is None
+
+
+def test_commits_and_devices_of_all_pieces_are_told_and_the_command_that_began(tmp_path):
+    name = 'tcl_digits_sym80'
+    write_run(tmp_path, name, [50.0, 60.0], epochs=4, commit='old', device='a GPU', processes=4)
+    write_run(tmp_path, name, [70.0, 65.0], epochs=4, start=3, commit='new', command='python again', processes=2)
+    run = read_run(tmp_path / name / 'seed0')
+    assert (run.commit, run.device, run.command) == ('old, new', '4 x a GPU, 2 x a CPU', f'python {name}')
+    assert run.changed  # a batch on four processes is not one on two
+    # All that the second piece trained was trained again.
+    write_run(
+        tmp_path, name, [61.0, 71.0, 66.0], epochs=4, start=2, day=4, commit='newest', device='a GPU', processes=4
+    )
+    run = read_run(tmp_path / name / 'seed0')
+    assert (run.commit, run.device, run.changed, run.last) == ('old, newest', '4 x a GPU', False, 66.0)
+
+
+def test_a_run_that_went_on_otherwise_is_no_seed_of_one_that_did_not(tmp_path):
+    name = 'tcl_digits_sym80'
+    write_run(tmp_path, name, [50.0, 60.0, 70.0, 65.0], seed=1)
+    write_run(tmp_path, name, [50.0, 60.0], epochs=4)
+    write_run(tmp_path, name, [70.0, 65.0], epochs=4, start=3, labels=SYM80 + ', num_classes=10')
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert [run.changed for run in runs] == [True, False]
+    assert sorted(cells(one_row_each_method(runs), 'seeds', 'epochs')) == [('0', '4, changed on the way'), ('1', '4')]
+
+
+def test_a_run_goes_on_with_the_seed_that_it_began_with(tmp_path):
+    name = 'tcl_digits_sym80'
+    work_dir = write_run(tmp_path, name, [50.0, 60.0], epochs=4)
+    write_run(tmp_path, name, [70.0, 65.0], epochs=4, start=3)
+    config = work_dir / '20260103_000000' / 'vis_data' / 'config.py'
+    config.write_text(config.read_text().replace('randomness = dict(seed=0)', 'randomness = dict(seed=5)'))
+    run = read_run(work_dir)
+    assert (run.seed, run.noise_seeds, run.changed) == (0, (0,), False)
+
+
+def test_seeds_of_training_and_noise(tmp_path):
+    """They are told apart, and runs that differ in the seed of the noise alone are different runs."""
+    for folder, noise_seed in (('a', 0), ('b', 1)):
+        write_run(tmp_path / folder, 'tcl_digits_sym80', [50.0], seed=1, noise_seed=noise_seed)
+    open_set = SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.3, seed=7)"
+    write_run(tmp_path / 'c', 'ce_digits_sym80', [50.0], seed=1, labels=open_set)
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert sorted(cells(one_row_each_method(runs), 'seeds')) == [('1 (noise 0) 1',), ('1 (noise 7)',)]
+
+
+def test_runs_on_more_processes_are_no_seeds_of_those_on_one(tmp_path):
+    for seed, processes in ((0, 1), (1, 4), (2, 4)):
+        write_run(tmp_path, 'tcl_digits_sym80', [50.0], seed=seed, processes=processes)
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert sorted(cells(one_row_each_method(runs), 'seeds', 'device')) == [('0', 'a CPU'), ('1 2', '4 x a CPU')]
 
 
 def test_a_run_without_run_json(tmp_path):

@@ -41,6 +41,8 @@ def test_four_processes_train_as_one_does_and_two_test(run, train_tool, workplac
     assert train_tool.main(['still.py', '--work-dir', 'one']) == 0
     assert sorted(path.name for path in work_dir.glob('*.pth')) == ['epoch_1.pth', 'epoch_2.pth']
     assert len(list(work_dir.glob('*/*.log'))) == len(list(work_dir.glob('*/vis_data'))) == 1
+    (info,) = map(load, work_dir.glob('*/run.json'))
+    assert info['processes'] == 4 and ' -m torch.distributed.run --nproc-per-node=4 ' in info['command']
     assert_same_weights(work_dir / 'epoch_2.pth', workplace / 'one' / 'epoch_2.pth')
     assert_same_table(work_dir / TABLE_NAME, workplace / 'one' / TABLE_NAME)
 

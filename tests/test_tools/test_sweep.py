@@ -3,6 +3,7 @@
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -102,6 +103,24 @@ def test_a_sweep_with_other_options_is_not_taken_for_this_one(tool, workplace):
     (other,) = plan(tool, DIGITS, '--cfg-options', 'model.head.warmup_epochs=3')
     with pytest.raises(UserError, match=r'holds a training with other options \(randomness.seed=0 .*choose another'):
         tool.check_record(other)
+
+
+def test_a_training_by_a_config_that_was_edited_since_is_not_taken_for_this_one(tool, workplace):
+    """What changes may lie in a file that the config is based on, where its own text stays the same."""
+    Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\n')
+    Path('tcl_digits_sym80.py').write_text("_base_ = 'base.py'\n")
+    (job,) = plan(tool, 'tcl_digits_sym80.py')
+    tool.check_record(job)
+    Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\n# A comment changes nothing.\n')
+    tool.check_record(job)
+    Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\nmodel = dict(head=dict(warmup_epochs=3))\n')
+    with pytest.raises(UserError, match=r'holds a training of tcl_digits_sym80.py as it was before .* was edited'):
+        tool.check_record(job)
+    # What an earlier release wrote down, which knew the options alone, is believed.
+    record = job.folder / tool.RECORD
+    record.write_text(json.dumps(dict(config='tcl_digits_sym80.py', options=job.options)))
+    tool.check_record(job)
+    assert 'content' in json.loads(record.read_text())
 
 
 @pytest.mark.parametrize(

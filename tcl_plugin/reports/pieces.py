@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pieces of a run that was stopped and went on, and what each of them trained."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..foreign_config import parse_config
+from .records import read_piece_info
+
+
+def read_literals(path: Path) -> dict:
+    """Read a config as mmengine writes it; nothing in it is run.
+
+    Args:
+        path (Path): The config.
+
+    Returns:
+        dict: Its values.
+
+    Raises:
+        ValueError: If it is not as mmengine writes it.
+    """
+    try:
+        values = parse_config(path.read_text(encoding='utf-8'))
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f'config {path} is not as mmengine writes it into a work directory: {error}') from error
+    if '_base_' in values:
+        raise ValueError(f'config {path} has a _base_: it is not as mmengine writes it into a work directory')
+    return values
+
+
+def latest_pieces(work_dir: Path) -> list[Path]:
+    """Find the pieces that the latest training in a work directory consists of.
+
+    Args:
+        work_dir (Path): The work directory.
+
+    Returns:
+        list[Path]: Their folders, in order: those that have recorded something, without pieces all of whose epochs
+        were trained again.
+    """
+    found: list[tuple[int, Path]] = []
+    for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        piece = file.parents[1]
+        first = read_piece_info(piece).get('first_epoch')
+        if first is not None:
+            found = [(begun, earlier) for begun, earlier in found if begun < first]
+        found.append((first or 0, piece))
+    return [piece for _, piece in found]
+
+
+def config_of(piece: Path) -> dict | None:
+    """Read the config of a piece.
+
+    Args:
+        piece (Path): Its folder.
+
+    Returns:
+        dict, optional: The values; None where the backend has not written them.
+
+    Raises:
+        ValueError: If the config is not as mmengine writes it.
+    """
+    file = piece / 'vis_data' / 'config.py'
+    return read_literals(file) if file.exists() else None
+
+
+def recipes(pieces: Sequence[Path], content: dict) -> list[str]:
+    """Digests of what makes a run, but for its seeds and where it lies.
+
+    Args:
+        pieces (Sequence[Path]): See :func:`latest_pieces`.
+        content (dict): Config of the run, for pieces without one.
+
+    Returns:
+        list[str]: One, or more of a run whose pieces differ; each once.
+    """
+    first = (config_of(pieces[0]) if pieces else None) or content
+    # A resumed piece names the checkpoint that it goes on from.
+    weights = Path(first['load_from']).name if first.get('load_from') and not first.get('resume') else None
+    found = [_recipe(config_of(piece) or content, weights, read_piece_info(piece)) for piece in pieces]
+    return list(dict.fromkeys(found or [_recipe(content, weights, {})]))
+
+
+def _recipe(content: dict, load_from: str | None, info: dict[str, Any]) -> str:
+    content = json.loads(json.dumps(content, default=str))
+    work_dir = content.get('work_dir')
+    for key in ('randomness', 'work_dir', 'resume', 'launcher'):
+        content.pop(key, None)
+    # On more processes a batch is larger, and the learning rate with it.
+    content.update(load_from=load_from, processes=info.get('processes', 1))
+    for part in ('noise', 'open_set'):
+        (content['train_dataloader']['dataset'].get(part) or {}).pop('seed', None)
+    if work_dir:  # in which lists of a folder's images lie
+        content = _without_folder(content, f'{Path(work_dir)}{os.sep}')
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _without_folder(value: Any, folder: str) -> Any:
+    """Take a folder, and what is above it, from the front of all paths in a config."""
+    if isinstance(value, dict):
+        return {key: _without_folder(inner, folder) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_folder(inner, folder) for inner in value]
+    if isinstance(value, str) and (value.startswith(folder) or f'{os.sep}{folder}' in value):
+        return value.rpartition(folder)[2]
+    return value
