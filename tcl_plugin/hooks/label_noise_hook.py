@@ -195,6 +195,15 @@ class LabelNoiseHook(Hook):
                 f'{dataset.num_classes}: set model.head.num_classes={dataset.num_classes}'
             )
 
+    def _check_prototypes(self, runner: Runner, findings: Findings) -> None:
+        # A head that is told none keeps zeros, and the loss that compares with them would say nothing.
+        head = unwrap_model(runner.model).head
+        if findings.prototypes is None and self._hands_back(runner) and getattr(head, 'align_proto_weight', 0) > 0:
+            raise ValueError(
+                f'{type(self.detector).__name__} finds no prototypes, which {type(head).__name__} aligns mixed images '
+                'with: choose another detector, or set model.head.align_proto_weight=0'
+            )
+
     def _hands_back(self, runner: Runner) -> bool:
         return self.detector is not None and hasattr(unwrap_model(runner.model).head, 'set_label_quality')
 
@@ -213,6 +222,7 @@ class LabelNoiseHook(Hook):
                 batches = batches if watcher is None else watcher.watch(batches)
             with evidence_of_pass(runner, dataset, epoch):
                 findings = find(batches, self.detector, dataset.given_labels, dataset.num_classes)
+        self._check_prototypes(runner, findings)
         self._remark(runner, epoch, findings)
         if self._hands_back(runner):
             self._tell(runner, torch.from_numpy(findings.clean_prob), findings.prototypes)

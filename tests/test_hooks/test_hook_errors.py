@@ -111,3 +111,10 @@ def test_other_training_set_behind_the_hook(tmp_path):
     runner.register_hook(Shorten(), priority='LOW')
     with pytest.raises(ValueError, match=r'sample_idx \d+ lies outside the 1 samples that LabelNoiseHook has seen'):
         runner.train()
+
+
+def test_detector_without_prototypes(tmp_path):
+    """Zeros in their place would make the alignment a constant, without a word."""
+    words = 'BetaMixtureDetector finds no prototypes, which TCLHead aligns mixed images with: .*align_proto_weight=0'
+    refuse(tmp_path, words, tcl(), noisy_digits(), hook(dict(type='BetaMixtureDetector')))
+    build_runner(tmp_path, tcl(align_proto_weight=0.0), noisy_digits(), hook(dict(type='BetaMixtureDetector'))).train()
