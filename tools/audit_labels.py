@@ -23,7 +23,7 @@ from tcl_plugin.reports.audit import (
 )
 from tcl_plugin.reports.audit.label_lists import images_root
 from tcl_plugin.reports.audit.page import PAGE_NAME
-from tcl_plugin.reports.audit.summary import to_json
+from tcl_plugin.reports.audit.summary import to_json, warning_of
 
 
 def parse_args(argv=None):
@@ -81,6 +81,9 @@ def write_audit(audit, out, top):
     write_page(out / PAGE_NAME, audit, summary, thumbnails)
     issues, size = summary['num_issues'], summary['num_samples']
     lines = [f'{issues:,} of {size:,} labels ({issues / max(size, 1):.1%}) are called wrong']
+    warning = warning_of(summary)
+    if warning:
+        lines.append(f'warning: {warning}')
     unreadable = [f'sample {row}: {t.error}' for row, t in zip(audit.ranking, thumbnails, strict=False) if t.error]
     if unreadable:
         lines.append(f'{len(unreadable)} images cannot be shown, the first of {unreadable[0]}')

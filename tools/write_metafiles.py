@@ -108,8 +108,9 @@ DATA = {
     'clothing1m': ('Clothing1M', LARGE),
     'animal10n': ('ANIMAL-10N', LARGE),
     'food101n': ('Food-101N', LARGE),
-    'miniimagenet': ('mini-ImageNet with red noise', LARGE),
+    'miniimagenet': ('mini-ImageNet with noise from the web', LARGE),
     'folder': ('your own', LARGE),
+    'csv': ('your own', LARGE),
 }
 
 # What a section of docs/results.md measures, in the names of the configs.

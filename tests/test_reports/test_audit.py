@@ -20,6 +20,7 @@ from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lis
 from tcl_plugin.reports.audit.label_lists import images_root, label_numbers
 from tcl_plugin.reports.audit.page import embed, page_data
 from tcl_plugin.reports.audit.source import _check_same
+from tcl_plugin.reports.audit.summary import warning_of
 from tcl_plugin.reports.audit.thumbnails import LARGE, encode
 
 
@@ -109,6 +110,31 @@ def test_ranking_and_numbers(tmp_path):
     assert summary['estimated_transition_matrix'] == [[0.5, 0.25, 0.25], [0, 1, 0], [0, 0, 1]]
     assert 'measured' not in summary and 'measured_noise_rate' not in summary['by_given_class'][0]
     json.dumps(summary, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ('predicted', 'agreement', 'by_chance', 'warned'),
+    [
+        ([0] * 12, 4 / 12, 4 / 12, True),  # one class for all
+        ([0, 1, 2] * 4, 6 / 12, 4 / 12, True),  # chance would make as much of twelve labels
+        (np.repeat([0, 1, 2], 4), 1.0, 4 / 12, False),
+    ],
+)
+def test_a_training_that_has_learned_nothing_is_doubted(tmp_path, predicted, agreement, by_chance, warned):
+    audit = audit_of(folder_dataset(tmp_path / 'images'), predicted)
+    summary = summarise(audit)
+    assert (summary['agreement'], summary['agreement_by_chance']) == pytest.approx((agreement, by_chance))
+    warning = warning_of(summary)
+    assert page_data(audit, summary, [])['warning'] == warning and (warning is not None) == warned
+    if warned:
+        assert f'agree with {agreement:.0%} of the labels, where chance alone makes 33%' in warning
+
+
+def test_few_labels_that_are_right_are_no_chance():
+    """Of 6,000 labels under sym90, 19 % are right: that is far from what chance makes of ten classes."""
+    summary = dict(agreement=0.19, agreement_by_chance=0.1, num_samples=6000, unsure=0.3)
+    assert warning_of(summary) is None and warning_of(summary | dict(agreement=0.11)) is not None
+    assert 'for 60% of the images no class is likelier than not' in warning_of(summary | dict(unsure=0.6))
 
 
 def decoded(uri):

@@ -407,6 +407,10 @@
   }
 
   $('run').textContent = data.run;
+  if (data.warning) {
+    $('warning').textContent = `Warning: ${data.warning}.`;
+    $('warning').hidden = false;
+  }
   drawNumbers();
   drawBars();
   drawHeat();

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...atomic import write_text
 from .source import Audit
+from .summary import warning_of
 from .thumbnails import Thumbnail
 
 PAGE_NAME = 'index.html'
@@ -75,6 +76,7 @@ def page_data(audit: Audit, summary: dict, thumbnails: Sequence[Thumbnail]) -> d
         'samples': summary['num_samples'],
         'issues': summary['num_issues'],
         'measured': summary.get('measured'),
+        'warning': warning_of(summary),
         'byClass': [[row['samples'], row['issues']] for row in summary['by_given_class']],
         'pairs': _pairs(audit),
         'cards': [_card(audit, row, picture) for row, picture in zip(audit.ranking, thumbnails, strict=False)],

@@ -28,6 +28,8 @@ def summarise(audit: Audit) -> dict:
         'num_issues': int(issue.sum()),
         'num_issues_without_other_class': int((issue & (table.suggested_label == table.given_label)).sum()),
         'estimated_noise_rate': _share(issue),
+        'unsure': _share(table.suggestions[1] < 0.5),
+        **_agreement(table.predicted_label, table.given_label, num_classes),
         'classes': list(audit.classes),
         'by_given_class': _by_class(audit),
         'estimated_transition_matrix': _matrix(audit.corrected, table.given_label, num_classes),
@@ -55,6 +57,36 @@ def to_json(summary: dict) -> str:
             text = f'[\n  {rows}\n ]'
         entries.append(f' {json.dumps(key)}: {text}')
     return '{\n' + ',\n'.join(entries) + '\n}\n'
+
+
+def warning_of(summary: dict) -> str | None:
+    """Find out whether a training has learned enough for an audit.
+
+    Args:
+        summary (dict): See :func:`summarise`.
+
+    Returns:
+        str, optional: What is to be said if predictions agree with labels no more than chance would have it, three
+        standard deviations allowed; or if for most images no class is likelier than not.
+    """
+    found, by_chance, size = summary['agreement'], summary['agreement_by_chance'], summary['num_samples']
+    if size and found - by_chance <= 3 * (by_chance * (1 - by_chance) / size) ** 0.5:
+        return (
+            f'predictions agree with {found:.0%} of the labels, where chance alone makes {by_chance:.0%}: this '
+            'training has learned too little to tell wrong labels from right ones, or nothing can be learned from them'
+        )
+    if size and summary['unsure'] > 0.5:
+        return (
+            f'for {summary["unsure"]:.0%} of the images no class is likelier than not, so that any label of theirs is '
+            'called wrong: this training has not come far enough; train longer'
+        )
+    return None
+
+
+def _agreement(predicted: np.ndarray, given: np.ndarray, num_classes: int) -> dict[str, float | None]:
+    """Share of labels that are predicted, and what it would be if predictions were dealt out anew."""
+    shares = [np.bincount(labels, minlength=num_classes) / max(1, len(labels)) for labels in (predicted, given)]
+    return {'agreement': _share(predicted == given), 'agreement_by_chance': float(shares[0] @ shares[1])}
 
 
 def _by_class(audit: Audit) -> list[dict]:
