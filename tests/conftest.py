@@ -43,6 +43,8 @@ def four_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal for stderr, to enter in the test; progress is drawn there at once and at every step."""
     monkeypatch.setenv('TERM', 'xterm')
+    # A logger that an earlier test has left writes to what pytest has closed since, and would complain of that here.
+    monkeypatch.setattr('logging.raiseExceptions', False)
     monkeypatch.setattr('tcl_plugin.progress.PATIENCE', 0)
     monkeypatch.setattr('tcl_plugin.progress.REDRAW', 0)
     return Terminal('stderr')

@@ -13,7 +13,7 @@ from .records import read_piece_info
 
 
 def read_literals(path: Path) -> dict:
-    """Read a config as mmengine writes it; nothing in it is run.
+    """Read the config of a training as mmengine writes it; nothing in it is run.
 
     Args:
         path (Path): The config.
@@ -22,7 +22,7 @@ def read_literals(path: Path) -> dict:
         dict: Its values.
 
     Raises:
-        ValueError: If it is not as mmengine writes it.
+        ValueError: If it is not as mmengine writes it, or not of a training.
     """
     try:
         values = parse_config(path.read_text(encoding='utf-8'))
@@ -30,6 +30,9 @@ def read_literals(path: Path) -> dict:
         raise ValueError(f'config {path} is not as mmengine writes it into a work directory: {error}') from error
     if '_base_' in values:
         raise ValueError(f'config {path} has a _base_: it is not as mmengine writes it into a work directory')
+    for key in ('train_cfg', 'train_dataloader'):
+        if not isinstance(values.get(key), dict):
+            raise ValueError(f'config {path} is not of a training: it has no {key}')
     return values
 
 
@@ -63,7 +66,7 @@ def config_of(piece: Path) -> dict | None:
         dict, optional: The values; None where the backend has not written them.
 
     Raises:
-        ValueError: If the config is not as mmengine writes it.
+        ValueError: See :func:`read_literals`.
     """
     file = piece / 'vis_data' / 'config.py'
     return read_literals(file) if file.exists() else None

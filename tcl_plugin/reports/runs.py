@@ -166,9 +166,6 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
     values = read_literals(content)
     if to_build:
         admit_recorded_config(values, content)
-    for key in ('train_cfg', 'train_dataloader'):
-        if not isinstance(values.get(key), dict):
-            raise ValueError(f'config {content} is not of a training: it has no {key}')
     return names[-1] if names else files[-1].stem, Config(values)
 
 
