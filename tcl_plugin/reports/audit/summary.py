@@ -78,7 +78,7 @@ def warning_of(summary: dict) -> str | None:
     if size and summary['unsure'] > 0.5:
         return (
             f'for {summary["unsure"]:.0%} of the images no class is likelier than not, so that any label of theirs is '
-            'called wrong: this training has not come far enough; train longer'
+            'called wrong: the network is not sure enough to judge them, having been trained too short, perhaps'
         )
     return None
 
