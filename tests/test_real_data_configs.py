@@ -268,6 +268,28 @@ def test_labels_in_another_order_are_refused(name, data_folder, monkeypatch, tmp
         Runner.build_dataloader(dict(dataset=cfg, batch_size=2, sampler=dict(type='DefaultSampler')))
 
 
+# A config of one's own
+
+
+def test_config_for_a_table_in_the_docs(tmp_path, monkeypatch):
+    """Nothing of the data set and the noise of the config that it stands on is left."""
+    page = (ROOT / 'docs' / 'datasets.md').read_text(encoding='utf-8')
+    (text,) = [part for part in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if part.startswith('# pets.py')]
+    (tmp_path / 'pets.py').write_text(text.replace("'configs/", f"'{ROOT}/configs/"))
+    monkeypatch.chdir(tmp_path)
+    rows = ['img_path,gt_label']
+    for label, path in enumerate(('cats/1.jpg', 'dogs/7.jpg')):
+        write_image(tmp_path / 'data' / 'pets' / path, label, 2)
+        rows.append(f'{path},{("cat", "dog")[label]}')
+    for part in ('train', 'val'):
+        (tmp_path / 'data' / 'pets' / f'{part}.csv').write_text('\n'.join(rows))
+    cfg = Config.fromfile('pets.py')
+    shrink_more(cfg)
+    train = Runner.build_dataloader(cfg.train_dataloader).dataset
+    assert train.given_labels.tolist() == [0, 1] and train.true_labels is None and len(train[0]['inputs']) == 3
+    predict(build_model(cfg), cfg.test_dataloader, cfg.test_evaluator, 2)
+
+
 # Channels of large images
 
 
