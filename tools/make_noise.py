@@ -125,7 +125,7 @@ def describe_noise(dataset):
         # A noise of one's own may be any function.
         rate, seed = (getattr(noise, name, None) for name in ('rate', 'seed'))
         description = dict(noise=repr(noise), kind=type(noise).__name__, nominal_rate=rate, seed=seed)
-        if hasattr(noise, 'matrix'):
+        if callable(getattr(noise, 'matrix', None)):
             description |= dict(nominal_transition_matrix=noise.matrix(dataset.num_classes).tolist())
     if open_set is not None:
         description |= dict(

@@ -28,16 +28,17 @@ def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Class
     Returns:
         tuple[Classes, Classes]: Images to train on, and those kept back.
     """
-    train, val = {}, {}
+    val: Classes = {}
     for name, images in classes.items():
-        count = 0
-        if len(images) >= FEWEST_TO_SPLIT:
-            count = min(max(1, round(share * len(images))), len(images) - 1)
-        kept = set(sorted(images, key=lambda path: _draw(path, seed))[:count])
-        train[name] = [path for path in images if path not in kept]
-        if kept:
-            val[name] = sorted(kept)
-    return train, val
+        # A table may have an image in many rows.
+        distinct, count = sorted(set(images), key=lambda path: _draw(path, seed)), 0
+        if len(distinct) >= FEWEST_TO_SPLIT:
+            count = min(max(1, round(share * len(distinct))), len(distinct) - 1)
+        if count:
+            val[name] = sorted(distinct[:count])
+    # Nor is an image trained on that is kept back under another label.
+    kept = {path for images in val.values() for path in images}
+    return {name: [path for path in images if path not in kept] for name, images in classes.items()}, val
 
 
 def _draw(path: str, seed: int) -> bytes:

@@ -2,14 +2,17 @@
 """Set up a training on tables of paths and labels."""
 
 import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmpretrain.registry import TASK_UTILS
 
 from ..datasets.csv_dataset import CSVDataset
+from ..datasets.image_lists import leaves
 from .image_folder import ImageFolderSetup
-from .layout import Classes, Layout
+from .layout import Classes, Layout, some
 
 
 @TASK_UTILS.register_module()
@@ -23,60 +26,86 @@ class TableSetup(ImageFolderSetup):
     Args:
         train (str): Table of the images to train on, relative to ``data_root`` unless it is absolute. Defaults to
             ``'train.csv'``.
-        val (str, optional): Table for validation. Defaults to None, for ``'val.csv'`` if there is one.
-        test (str, optional): Table to test on. Defaults to None, for ``'test.csv'`` if there is one.
+        val (str | bool): Table for validation; True is for ``'val.csv'`` if there is one, and False for none. Defaults
+            to True.
+        test (str | bool): Table to test on, likewise. Defaults to True.
         **kwargs: Other arguments of :class:`ImageFolderSetup`; ``layout`` has no meaning here.
 
     Raises:
-        TypeError: If ``layout`` is given.
+        TypeError: If a table is no path, or ``layout`` is given.
     """
 
     def __init__(
-        self, train: str = 'train.csv', val: str | None = None, test: str | None = None, **kwargs: Any
+        self, train: str = 'train.csv', val: str | bool = True, test: str | bool = True, **kwargs: Any
     ) -> None:
         if 'layout' in kwargs:
             raise TypeError('auto_setup.layout says what folders are; tables say it themselves')
         super().__init__(**kwargs)
-        self.train = train
-        self.val = val
-        self.test = test
+        self.tables = dict(train=train, val=val, test=test)
+        for part, table in self.tables.items():
+            if not isinstance(table, str) and (part == 'train' or not isinstance(table, bool)):
+                raise TypeError(f'auto_setup.{part}={table} must be the path of a table')
 
     def _look(self, root: Path, lists: Path, classes: list[str] | None) -> tuple[Layout, list[str]]:
         """What the tables list, without images that cannot be read."""
-        if not os.path.isfile(os.path.join(root, os.path.expanduser(self.train))):
+        paths = {part: root / os.path.expanduser(name) for part, name in self._named(root)}
+        if not paths['train'].is_file():
             raise FileNotFoundError(
-                f'there is no table {os.path.join(root, self.train)}: name it by --cfg-options auto_setup.train=FILE'
+                f'there is no table {paths["train"]}: name it by --cfg-options auto_setup.train=FILE'
             )
-        train = self._read(self.train, root, classes)
+        train = _read(paths['train'], root, classes)
         found = [str(name) for name in train.CLASSES]
         if len(found) < 2:
             raise ValueError(f'{train.ann_file}: two or more classes are needed, found {found[0]} alone')
-        tables = dict(train=train)
-        for part, named in (('val', self.val), ('test', self.test)):
-            if named is not None or (root / f'{part}.csv').is_file():
-                tables[part] = self._read(named or f'{part}.csv', root, found)
+        tables = {part: train if part == 'train' else _read(path, root, found) for part, path in paths.items()}
         parts = {part: _by_class(table, found, root) for part, table in tables.items()}
-        images = {path: None for images in parts.values() for paths in images.values() for path in paths}
-        unreadable, notes = self._unreadable(root, list(images), lists)
-        if len(unreadable) == len(images):
-            first = next(iter(images))
-            raise ValueError(f'none of the images can be read, the first is {root / first}: {unreadable[first]}')
+        places = Counter(path for part in parts.values() for images in part.values() for path in images)
+        unreadable, notes = self._unreadable(root, list(places), lists)
         for part, by_class in parts.items():
-            parts[part] = {
-                name: [path for path in paths if path not in unreadable] for name, paths in by_class.items()
-            }
+            parts[part] = _without(by_class, unreadable, paths[part], root)
+        twice = [path for path, count in places.items() if count > 1]
+        if twice:
+            notes.append(f'{len(twice):,} images stand in a table twice, or in two tables: {some(twice)}')
+        lacking = [name for name in found if name not in parts['train']]
+        if lacking:
+            notes.append(f'no training images of {some(lacking)}')
+            parts['train'] = {name: parts['train'].get(name, []) for name in found}
         return Layout(parts), notes
 
-    @staticmethod
-    def _read(table: str, root: Path, classes: list[str] | None) -> CSVDataset:
-        # Images that are missing are found with those that cannot be read.
-        return CSVDataset(os.path.expanduser(table), data_root=str(root), classes=classes, check_files=0)
+    def _named(self, root: Path) -> Iterator[tuple[str, str]]:
+        """The tables that there are to read, by part."""
+        for part, table in self.tables.items():
+            if isinstance(table, str):
+                yield part, table
+            elif table and (root / f'{part}.csv').is_file():
+                yield part, f'{part}.csv'
+
+
+def _read(table: Path, root: Path, classes: list[str] | None) -> CSVDataset:
+    # Images that are missing are found with those that cannot be read; paths that lead out of the folder are told of
+    # here, as the option that the data set has for them does not reach it.
+    dataset = CSVDataset(str(table), data_root=str(root), classes=classes, check_files=0, allow_outside=True)
+    for i in range(len(dataset)):
+        path = dataset.get_data_info(i)['img_path']
+        if leaves(path, str(root)):
+            raise ValueError(f'{table}: {path} is not below data_root={root}: name a folder above all images')
+    return dataset
 
 
 def _by_class(table: CSVDataset, classes: list[str], root: Path) -> Classes:
-    """Images of each class, in the order of the table."""
-    found: Classes = {name: [] for name in classes}
+    """Images of each class that has any, in the order of the table."""
+    found: Classes = {}
     for i in range(len(table)):
         info = table.get_data_info(i)
-        found[classes[info['gt_label']]].append(Path(os.path.relpath(info['img_path'], root)).as_posix())
-    return found
+        path = Path(os.path.relpath(info['img_path'], root)).as_posix()
+        found.setdefault(classes[info['gt_label']], []).append(path)
+    return {name: found[name] for name in classes if name in found}
+
+
+def _without(by_class: Classes, unreadable: Mapping[str, str], table: Path, root: Path) -> Classes:
+    """Leave out images that cannot be read, but not all of a table."""
+    left = {name: [path for path in paths if path not in unreadable] for name, paths in by_class.items()}
+    if not any(left.values()):
+        first = next(path for paths in by_class.values() for path in paths)
+        raise ValueError(f'{table}: none of its images can be read; the first is {root / first}: {unreadable[first]}')
+    return {name: paths for name, paths in left.items() if paths}

@@ -112,7 +112,14 @@ def _read_rows(table: Path) -> list[tuple[int, str, str]]:
                     f'{table}: the first line must name the columns {PATH_COLUMN} and {LABEL_COLUMN}, '
                     f'got {reader.fieldnames}'
                 )
-            rows = [(reader.line_num, row[PATH_COLUMN], row[LABEL_COLUMN]) for row in reader]
+            rows = []
+            for row in reader:
+                if None in row:
+                    raise ValueError(
+                        f'{table}: line {reader.line_num} has more cells than the first line has names: put quotes '
+                        'around a path with a comma'
+                    )
+                rows.append((reader.line_num, row[PATH_COLUMN], row[LABEL_COLUMN]))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f'{table}: not a readable table: {error}') from error
     if not rows:
@@ -136,7 +143,8 @@ def _to_labels(
             _refuse_numbers(rows, table)
         classes = [str(i) for i in range(_num_classes(found, table))] if numbers else sorted(found)
     index = {name: i for i, name in enumerate(classes)}
-    if numbers and not (named and found & index.keys()):
+    places = list(classes) == [str(i) for i in range(len(classes))]
+    if numbers and (places or not (named and found & index.keys())):
         index = {label: int(label) for label in found if int(label) < len(classes)}
     for number, _, label in rows:
         if label not in index:

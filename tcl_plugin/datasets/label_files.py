@@ -227,7 +227,7 @@ def _read_npy(path: Path, num_samples: int, key: str | None) -> np.ndarray:
 
 def _read_npz(path: Path, num_samples: int, key: str | None) -> dict[str, np.ndarray | None]:
     # Room for pairs, and for a wrong number of labels, of which there is more to say than that it is large.
-    wanted = {*LABEL_KEYS, TRUE_KEY, OPEN_KEY, *([] if key is None else [key])}
+    wanted = {*LABEL_KEYS, *TRUE_COLUMNS, COARSE_TRUE_KEY, OPEN_KEY, *([] if key is None else [key])}
     return read_npz(path, wanted, most=4 * num_samples + 100_000)
 
 
@@ -276,6 +276,7 @@ def _read_csv(path: Path, num_samples: int, key: str | None) -> np.ndarray | dic
         raise ValueError(f'label file {path}: not a readable table: {error}') from error
     columns, rows = _csv_columns(rows, path)
     (_, index_column), *columns = columns
+    columns = [(name, column) for name, column in columns if name not in TRUE_COLUMNS or not _is_blank(rows, column)]
     found: dict[int, list[int]] = {}
     for number, row in rows:
         if len(row) <= max(index_column, *(column for _, column in columns)):
@@ -285,7 +286,10 @@ def _read_csv(path: Path, num_samples: int, key: str | None) -> np.ndarray | dic
             raise ValueError(f'label file {path}: line {number} has index {index}; indices begin at 0')
         if index in found:
             raise ValueError(f'label file {path}: line {number} has index {index} a second time')
-        found[index] = [_csv_integer(row[column], number, path) for _, column in columns]
+        found[index] = [
+            _csv_integer(row[column], number, path, f' of {name}' if name in TRUE_COLUMNS else '')
+            for name, column in columns
+        ]
     for index in range(len(found)):
         if index not in found:
             raise ValueError(
@@ -317,11 +321,16 @@ def _csv_columns(rows: list[tuple], path: Path) -> tuple[list[tuple[str, int]], 
     return [(name, first.index(name)) for name in (index, label, true) if name is not None], rows[1:]
 
 
-def _csv_integer(text: str, number: int, path: Path) -> int:
+def _is_blank(rows: list[tuple], column: int) -> bool:
+    """Whether nobody has filled in a column."""
+    return not any(row[column].strip() for _, row in rows if len(row) > column)
+
+
+def _csv_integer(text: str, number: int, path: Path, of: str = '') -> int:
     # Not what int() takes besides: 1_0, or digits of other scripts.
     if not _INTEGER.fullmatch(text.strip()) or len(text) > LONGEST_NUMBER:
         shown = text if len(text) <= LONGEST_NUMBER else f'{text[:LONGEST_NUMBER]}...'
-        raise TypeError(f'label file {path}: {shown!r} in line {number} is no integer')
+        raise TypeError(f'label file {path}: {shown!r}{of} in line {number} is no integer')
     return int(text)
 
 

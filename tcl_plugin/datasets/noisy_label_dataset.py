@@ -17,6 +17,7 @@ from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
 from ..progress import track
+from .agreement import chance_agreement
 from .images import images_of
 from .label_files import read_label_file
 from .labels import check_labels
@@ -146,13 +147,13 @@ class NoisyLabelDataset:
         if self.label_file is None or sidecar_path(Path(self.label_file).expanduser()).is_file():
             return
         own, given = self._image_labels
-        shares = [np.bincount(labels, minlength=self._num_classes) / max(1, len(labels)) for labels in (own, given)]
-        by_chance = 1 - float(shares[0] @ shares[1])
-        differ = float((own != given).mean()) if len(own) else 0.0
-        if differ > 0 and differ >= 0.98 * by_chance:
+        agree = float((own == given).mean()) if len(own) else 1.0
+        by_chance, deviation = chance_agreement(own, given, self._num_classes)
+        if agree < 1 and agree <= by_chance + 3 * deviation:
             print_log(
-                f'{self._kind()}: {100 * differ:.1f} % of its labels are not those of {type(self.dataset).__name__}, '
-                'as many as would be of labels in another order, or of another data set: is it the right file?',
+                f'{self._kind()}: {100 * (1 - agree):.1f} % of its labels are not those of '
+                f'{type(self.dataset).__name__}, as many as would be of labels in another order, or of another data '
+                'set: is it the right file?',
                 logger='current',
                 level=logging.WARNING,
             )

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..foreign_config import parse_config
-from .records import read_piece_info
+from .records import first_epoch, read_piece_info
 
 
 def read_literals(path: Path) -> dict:
-    """Read the config of a training as mmengine writes it; nothing in it is run.
+    """Read a config as mmengine writes it; nothing in it is run.
 
     Args:
         path (Path): The config.
@@ -22,7 +22,7 @@ def read_literals(path: Path) -> dict:
         dict: Its values.
 
     Raises:
-        ValueError: If it is not as mmengine writes it, or not of a training.
+        ValueError: If it is not as mmengine writes it.
     """
     try:
         values = parse_config(path.read_text(encoding='utf-8'))
@@ -30,6 +30,22 @@ def read_literals(path: Path) -> dict:
         raise ValueError(f'config {path} is not as mmengine writes it into a work directory: {error}') from error
     if '_base_' in values:
         raise ValueError(f'config {path} has a _base_: it is not as mmengine writes it into a work directory')
+    return values
+
+
+def check_training(values: dict, path: Path) -> dict:
+    """Refuse a config that is not of a training.
+
+    Args:
+        values (dict): Its values.
+        path (Path): Where they come from, for the message.
+
+    Returns:
+        dict: ``values``.
+
+    Raises:
+        ValueError: If it is not.
+    """
     for key in ('train_cfg', 'train_dataloader'):
         if not isinstance(values.get(key), dict):
             raise ValueError(f'config {path} is not of a training: it has no {key}')
@@ -48,11 +64,10 @@ def latest_pieces(work_dir: Path) -> list[Path]:
     """
     found: list[tuple[int, Path]] = []
     for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        piece = file.parents[1]
-        first = read_piece_info(piece).get('first_epoch')
-        if first is not None:
-            found = [(begun, earlier) for begun, earlier in found if begun < first]
-        found.append((first or 0, piece))
+        first = first_epoch(file)
+        # A training that was begun anew replaces all before it, a look at the labels before the first epoch too.
+        found = [(begun, earlier) for begun, earlier in found if first > 1 and begun < first]
+        found.append((first, file.parents[1]))
     return [piece for _, piece in found]
 
 
@@ -66,10 +81,10 @@ def config_of(piece: Path) -> dict | None:
         dict, optional: The values; None where the backend has not written them.
 
     Raises:
-        ValueError: See :func:`read_literals`.
+        ValueError: If it is not as mmengine writes it, or not of a training.
     """
     file = piece / 'vis_data' / 'config.py'
-    return read_literals(file) if file.exists() else None
+    return check_training(read_literals(file), file) if file.exists() else None
 
 
 def recipes(pieces: Sequence[Path], content: dict) -> list[str]:

@@ -11,7 +11,10 @@ from ..safe_files import parse_json, read_json
 
 ACCURACY = 'accuracy/top1'
 # What is read of run.json.
-INFO = ('first_epoch', 'seconds', 'device', 'commit', 'command')
+_TEXT = (str, type(None))
+INFO: dict[str, Any] = dict(
+    first_epoch=int, seconds=(int, float, type(None)), device=_TEXT, commit=_TEXT, command=_TEXT
+)
 
 # First epoch of a piece that has recorded nothing, and does not replace anything.
 NOTHING_YET = sys.maxsize
@@ -131,10 +134,30 @@ def read_piece_info(piece: Path) -> dict[str, Any]:
         info: Any = read_json(file)
     except ValueError as error:
         raise ValueError(f'{file} is not as RunInfoHook writes it: {error}') from error
-    missing = [name for name in INFO if name not in info] if isinstance(info, dict) else INFO
+    missing = [name for name in INFO if name not in info] if isinstance(info, dict) else list(INFO)
     if missing:
         raise ValueError(f'{file} is not as RunInfoHook writes it: it has no {missing[0]}')
+    for name, kind in INFO.items():
+        if not isinstance(info[name], kind):
+            raise ValueError(f'{file} is not as RunInfoHook writes it: {name} is {info[name]!r}')
     return info
+
+
+def first_epoch(file: Path) -> int:
+    """Find out with which epoch a piece of a run begins.
+
+    Args:
+        file (Path): Its ``scalars.json``.
+
+    Returns:
+        int: Number of the epoch, from 1, or of the iteration in a run that counts these; 0 of a look at the labels
+        before the first epoch alone, and :data:`NOTHING_YET` of a piece that has recorded nothing.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    scalars, _, epochs = _read_piece(file)
+    return _first_epoch(file.parents[1], scalars, epochs)
 
 
 def _first_epoch(piece: Path, scalars: Series, epochs: Collection[int | None]) -> int:

@@ -10,11 +10,15 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..foreign_config import admit_recorded_config
-from .pieces import config_of, latest_pieces, read_literals, recipes
+from .pieces import check_training, config_of, latest_pieces, read_literals, recipes
 from .records import ACCURACY, RunRecord, read_piece_info, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
 NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?')
+NOISES = {
+    *('SymmetricNoise', 'SymmetricExclusiveNoise', 'AsymmetricNoise', 'AsymmetricPerClassNoise', 'PairFlipNoise'),
+    *('TransitionMatrixNoise', 'InstanceDependentNoise', 'OpenSetNoise'),
+}
 SHORT = {'SymmetricNoise': 'sym', 'AsymmetricNoise': 'asym', 'InstanceDependentNoise': 'idn'}
 TAIL = 10
 
@@ -117,7 +121,7 @@ def read_run(work_dir: str | Path) -> Run:
     tail = [accuracy[epoch] for epoch in sorted(accuracy)[-TAIL:]]
     pieces = latest_pieces(work_dir)
     # Random numbers go on with the seed of the first piece, whatever the config of a later one says.
-    first = Config(config_of(pieces[0]) or cfg.to_dict())
+    first = config_of(pieces[0]) or cfg.to_dict()
     found = recipes(pieces, cfg.to_dict())
     return Run(
         work_dir=work_dir,
@@ -166,6 +170,7 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
     values = read_literals(content)
     if to_build:
         admit_recorded_config(values, content)
+    check_training(values, content)
     return names[-1] if names else files[-1].stem, Config(values)
 
 
@@ -185,9 +190,12 @@ def name_noise(cfg: Config) -> str:
     return _closed_noise(dataset) + (f'+open{100 * opened:.0f}' if opened else '')
 
 
-def _noise_seeds(cfg: Config) -> tuple[int, ...]:
-    parts = (cfg.train_dataloader.dataset.get(part) for part in ('noise', 'open_set'))
-    return tuple(part.get('seed', 0) for part in parts if part)
+def _noise_seeds(config: dict) -> tuple[int, ...]:
+    parts = (config['train_dataloader']['dataset'].get(part) for part in ('noise', 'open_set'))
+    found = ((part.get('type'), part.get('seed')) for part in parts if part)
+    # Generators of this package have a seed of 0 unless a config says otherwise; those of others may have none.
+    seeds = (0 if seed is None and kind in NOISES else seed for kind, seed in found)
+    return tuple(seed for seed in seeds if seed is not None)
 
 
 def _closed_noise(dataset: ConfigDict) -> str:

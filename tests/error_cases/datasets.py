@@ -168,6 +168,11 @@ def table_label_number(desk: Desk) -> str:
     return tabled(desk, 'cats/1.jpg,0', 'cats/2.jpg,-1')
 
 
+@case('table-comma-in-path')
+def table_comma_in_path(desk: Desk) -> str:
+    return tabled(desk, 'cats/1,5.jpg,cat')
+
+
 @case('table-image-missing')
 def table_image_missing(desk: Desk) -> str:
     return tabled(desk, 'cats/1.jpg,cat', 'cats/2.jpg,cat')

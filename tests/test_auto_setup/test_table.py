@@ -75,7 +75,9 @@ def test_numbers_keep_their_places(folder, tmp_path):
         ('2', '2'),
     }
     named = read_folder_config(folder, tmp_path, kind='csv', **QUICK, classes=['cat', 'cow', 'dog'])
-    assert {row[2] for row in listed(run_setup(named)[0]['train_list'])} == {'cat', 'dog'}
+    values, notes = run_setup(named)
+    assert {row[2] for row in listed(values['train_list'])} == {'cat', 'dog'} and values['num_classes'] == 3
+    assert 'no training images of cow' in notes
 
 
 def test_images_that_are_missing_or_broken_are_left_out(folder, tmp_path):
@@ -84,6 +86,42 @@ def test_images_that_are_missing_or_broken_are_left_out(folder, tmp_path):
     values, notes = run_setup(read_folder_config(folder, tmp_path, kind='csv', **QUICK))
     assert len(listed(values['train_list'])) + len(listed(values['val_list'])) == 10
     assert any('they cannot be read: all/0.png, all/3.png (' in note for note in notes)
+
+
+def test_an_image_in_many_rows_is_on_one_side(folder, tmp_path):
+    """Oversampled, labelled twice, or given to both: the log tells, and none is trained on and kept back at once."""
+    rows = [f'all/{i}.png,{("Hund", "Kätzchen")[i % 2]}' for i in range(12)]
+    write_table(folder / 'train.csv', [*rows, *[rows[0]] * 20, *(f'all/{i}.png,Kätzchen' for i in range(0, 12, 2))])
+    values, notes = run_setup(read_folder_config(folder, tmp_path, kind='csv', **QUICK))
+    train, val = ({row[0] for row in listed(values[f'{part}_list'])} for part in ('train', 'val'))
+    assert not train & val and len(train | val) == 12
+    assert any(note.startswith('6 images stand in a table twice, or in two tables: all/0.png') for note in notes)
+    # One image alone is never kept back.
+    write_table(folder / 'train.csv', [*[rows[0]] * 20, *rows[1::2]])
+    values, _ = run_setup(read_folder_config(folder, tmp_path, kind='csv', **QUICK))
+    assert {row[2] for row in listed(values['train_list'])} == {'Hund', 'Kätzchen'}
+    write_table(folder / 'train.csv', rows)
+    write_table(folder / 'val.csv', rows[:1])
+    _, notes = run_setup(read_folder_config(folder, tmp_path, kind='csv', **QUICK))
+    assert any(note.startswith('1 images stand in a table twice') for note in notes)
+    assert 'no images of Kätzchen in val' in notes
+
+
+def test_a_table_that_is_there_may_be_left_alone(folder, tmp_path):
+    (folder / 'test.csv').write_text('img_path\nall/0.png\n')
+    cfg = read_folder_config(folder, tmp_path, kind='csv', **QUICK)
+    with pytest.raises(ValueError, match=r'test.csv: the first line must name the columns'):
+        run_setup(cfg)
+    cfg.auto_setup.test = False
+    values, _ = run_setup(cfg)
+    assert values['test_list'] == values['val_list']
+
+
+def test_numbers_with_leading_zeros(folder, tmp_path):
+    write_table(folder / 'train.csv', [f'all/{i}.png,{i:02d}' for i in range(12)])
+    write_table(folder / 'val.csv', ['all/1.png,01', 'all/11.png,11'])
+    values, _ = run_setup(read_folder_config(folder, tmp_path, kind='csv', **QUICK))
+    assert [row[1] for row in listed(values['val_list'])] == ['1', '11']
 
 
 def test_refusals(folder, tmp_path):
@@ -97,10 +135,22 @@ def test_refusals(folder, tmp_path):
     )
     refused('table .*gone.csv does not exist', **{'auto_setup.val': 'gone.csv'})
     refused('auto_setup.layout says what folders are', **{'auto_setup.layout': 'parts'})
+    refused(
+        r'auto_setup.train=\[.a.csv., .b.csv.\] must be the path of a table',
+        **{'auto_setup.train': ['a.csv', 'b.csv']},
+    )
+    refused('auto_setup.train=False must be the path', **{'auto_setup.train': False})
+    refused('auto_setup.val=2024 must be the path', **{'auto_setup.val': 2024})
     write_table(folder / 'val.csv', ['all/1.png,Maus'])
     refused("val.csv: line 2: 'Maus' is neither one of the 2 classes")
     (folder / 'val.csv').unlink()
     write_table(folder / 'train.csv', ['all/1.png,Hund', 'all/2.png,Hund'])
     refused('train.csv: two or more classes are needed, found Hund alone')
     write_table(folder / 'train.csv', ['1.png,Hund', '2.png,Maus'])
-    refused(f'none of the images can be read, the first is {folder}/1.png: .*No such file')
+    refused(f'train.csv: none of its images can be read; the first is {folder}/1.png: .*No such file')
+    write_table(folder / 'val.csv', ['all/1.png,Hund', 'all/2.png,Maus'])
+    refused('train.csv: none of its images can be read')
+    write_table(folder / 'train.csv', ['all/1.png,Hund', '../2.png,Maus'])
+    refused(f'train.csv: .*2.png is not below data_root={folder}: name a folder above all images')
+    write_table(folder / 'train.csv', ['all/1.png,Hund', 'all/2,5.png,Maus'])
+    refused('train.csv: line 3 has more cells than the first line has names: put quotes')

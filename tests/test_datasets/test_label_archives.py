@@ -151,3 +151,12 @@ def test_labels_of_another_layout(tmp_path):
 def test_a_pt_file_of_something_else(tmp_path):
     torch.save([1, 2], tmp_path / 'a.pt')
     refused(tmp_path / 'a.pt', TypeError, 'expected a dict of labels, got list')
+
+
+def test_true_labels_tell_the_order_by_any_of_their_names(tmp_path):
+    path, other = tmp_path / 'a.npz', np.array(TRUE[::-1])
+    for name, key in (('true_label', 'label'), ('clean_label', 'label'), ('clean_coarse_label', 'noisy_coarse_label')):
+        np.savez(path, **{key: np.array(GOOD), name: np.array(TRUE)})
+        assert read_label_file(path, 5, 4, key, np.array(TRUE)).tolist() == GOOD
+        with pytest.raises(ValueError, match=f'is for another order of the images: {name} is'):
+            read_label_file(path, 5, 4, key, other)

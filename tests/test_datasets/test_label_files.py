@@ -65,6 +65,13 @@ def test_true_labels_of_a_table_tell_its_order(tmp_path, name):
         read_label_file(path, 5, 4, true_labels=np.array([0, 3, 2, 3, 1]))
 
 
+def test_a_column_of_true_labels_may_be_blank_but_not_in_part(tmp_path):
+    path = write(tmp_path / 'a.csv', 'sample_idx,given_label,true_label\n0,3,\n1,0, \n2,2,\n3,1,\n4,1,\n')
+    assert read_label_file(path, 5, 4, true_labels=np.zeros(5, dtype=int)).tolist() == GOOD
+    write(path, 'sample_idx,given_label,true_label\n0,3,1\n1,0,\n2,2,2\n3,1,3\n4,1,0\n')
+    check_refused(path, TypeError, "'' of true_label in line 3 is no integer")
+
+
 def test_table_of_replaced_images(tmp_path):
     """A table does not say which images stand there: as given labels of the former images these would be wrong."""
     path = write(tmp_path / 'a.csv', 'sample_idx,given_label,true_label\n0,3,1\n1,0,-1\n2,2,-1\n3,1,3\n4,1,0\n')

@@ -11,6 +11,7 @@ from mmpretrain.registry import TASK_UTILS
 from tcl_plugin.datasets import (
     AsymmetricNoise,
     AsymmetricPerClassNoise,
+    CIFAR100Coarse,
     NoisyLabelDataset,
     PairFlipNoise,
     SymmetricExclusiveNoise,
@@ -94,18 +95,25 @@ def test_cifar100_superclasses():
 
 def test_cifar100_superclasses_by_name():
     """As its authors list them, so that no two ids can have changed places."""
-    members = """beaver dolphin otter seal whale; aquarium_fish flatfish ray shark trout;
-        orchid poppy rose sunflower tulip; bottle bowl can cup plate;
-        apple mushroom orange pear sweet_pepper; clock keyboard lamp telephone television;
-        bed chair couch table wardrobe; bee beetle butterfly caterpillar cockroach; bear leopard lion tiger wolf;
-        bridge castle house road skyscraper; cloud forest mountain plain sea;
-        camel cattle chimpanzee elephant kangaroo;
-        fox porcupine possum raccoon skunk; crab lobster snail spider worm; baby boy girl man woman;
-        crocodile dinosaur lizard snake turtle; hamster mouse rabbit shrew squirrel;
-        maple_tree oak_tree palm_tree pine_tree willow_tree; bicycle bus motorcycle pickup_truck train;
-        lawn_mower rocket streetcar tank tractor"""
+    listed = """aquatic_mammals: beaver dolphin otter seal whale; fish: aquarium_fish flatfish ray shark trout;
+        flowers: orchid poppy rose sunflower tulip; food_containers: bottle bowl can cup plate;
+        fruit_and_vegetables: apple mushroom orange pear sweet_pepper;
+        household_electrical_devices: clock keyboard lamp telephone television;
+        household_furniture: bed chair couch table wardrobe; insects: bee beetle butterfly caterpillar cockroach;
+        large_carnivores: bear leopard lion tiger wolf;
+        large_man-made_outdoor_things: bridge castle house road skyscraper;
+        large_natural_outdoor_scenes: cloud forest mountain plain sea;
+        large_omnivores_and_herbivores: camel cattle chimpanzee elephant kangaroo;
+        medium_mammals: fox porcupine possum raccoon skunk; non-insect_invertebrates: crab lobster snail spider worm;
+        people: baby boy girl man woman; reptiles: crocodile dinosaur lizard snake turtle;
+        small_mammals: hamster mouse rabbit shrew squirrel;
+        trees: maple_tree oak_tree palm_tree pine_tree willow_tree;
+        vehicles_1: bicycle bus motorcycle pickup_truck train;
+        vehicles_2: lawn_mower rocket streetcar tank tractor"""
+    names, members = zip(*(entry.split(':') for entry in listed.split(';')), strict=True)
     found = [[CIFAR100_CATEGORIES[fine] for fine in superclass] for superclass in CIFAR100_SUPERCLASSES]
-    assert found == [names.split() for names in members.split(';')]
+    assert found == [fine.split() for fine in members]
+    assert list(CIFAR100Coarse.METAINFO['classes']) == [name.strip() for name in names]
 
 
 def test_pair_flip():

@@ -443,7 +443,7 @@ def test_a_label_file_that_agrees_by_chance_alone_is_doubted(tmp_path, monkeypat
     monkeypatch.setattr(noisy_label_dataset, 'print_log', lambda text, **kwargs: lines.append((text, kwargs)))
     path = tmp_path / 'labels.npy'
     rng = np.random.RandomState(0)
-    sym = SymmetricNoise(0.8, seed=0)(TRUE, 4)
+    sym = SymmetricNoise(0.6, seed=0)(TRUE, 4)
     for labels, doubted in ((rng.permutation(TRUE), True), (TRUE // 2 * 2, False), (sym, False), (TRUE, False)):
         lines.clear()
         np.save(path, labels)

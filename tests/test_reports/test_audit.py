@@ -20,7 +20,7 @@ from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lis
 from tcl_plugin.reports.audit.label_lists import images_root, label_numbers
 from tcl_plugin.reports.audit.page import embed, page_data
 from tcl_plugin.reports.audit.source import _check_same
-from tcl_plugin.reports.audit.summary import warning_of
+from tcl_plugin.reports.audit.summary import _agreement, warning_of
 from tcl_plugin.reports.audit.thumbnails import LARGE, encode
 
 
@@ -124,15 +124,25 @@ def test_a_training_that_has_learned_nothing_is_doubted(tmp_path, predicted, agr
     audit = audit_of(folder_dataset(tmp_path / 'images'), predicted)
     summary = summarise(audit)
     assert (summary['agreement'], summary['agreement_by_chance']) == pytest.approx((agreement, by_chance))
+    assert summary['agreement_deviation'] == pytest.approx(0 if len(set(predicted)) == 1 else 0.142, abs=0.001)
     warning = warning_of(summary)
     assert page_data(audit, summary, [])['warning'] == warning and (warning is not None) == warned
     if warned:
         assert f'agree with {agreement:.0%} of the labels, where chance alone makes 33%' in warning
 
 
+def test_a_rare_class_is_no_reason_for_doubt():
+    """Where nearly all images are of one class, chance agrees with most labels, too."""
+    given = np.repeat([0, 1], [97, 3])
+    summary = _agreement(given, given, 2) | dict(num_samples=100, unsure=0.0)
+    assert summary['agreement_by_chance'] == pytest.approx(0.9418) and warning_of(summary) is None
+    predicted = np.where(np.arange(100) < 99, given, 0)
+    assert warning_of(_agreement(predicted, given, 2) | dict(num_samples=100, unsure=0.0)) is None
+
+
 def test_few_labels_that_are_right_are_no_chance():
     """Of 6,000 labels under sym90, 19 % are right: that is far from what chance makes of ten classes."""
-    summary = dict(agreement=0.19, agreement_by_chance=0.1, num_samples=6000, unsure=0.3)
+    summary = dict(agreement=0.19, agreement_by_chance=0.1, agreement_deviation=0.004, num_samples=6000, unsure=0.3)
     assert warning_of(summary) is None and warning_of(summary | dict(agreement=0.11)) is not None
     assert 'for 60% of the images no class is likelier than not' in warning_of(summary | dict(unsure=0.6))
 

@@ -156,6 +156,35 @@ def test_runs_on_more_processes_are_no_seeds_of_those_on_one(tmp_path):
     assert sorted(cells(one_row_each_method(runs), 'seeds', 'device')) == [('0', 'a CPU'), ('1 2', '4 x a CPU')]
 
 
+def test_pieces_without_run_json_are_told_apart_by_what_they_recorded(tmp_path):
+    """A training that was begun anew has not the seed of the one before, nor of a look at the labels alone."""
+    name = 'tcl_digits_sym80'
+    work_dir = write_run(tmp_path, name, [50.0, 60.0], info=False, day=1)
+    first = work_dir / '20260101_000000'
+    config = first / 'vis_data' / 'config.py'
+    config.write_text(config.read_text().replace('randomness = dict(seed=0)', 'randomness = dict(seed=5)'))
+    assert read_run(work_dir).seed == 5
+    write_run(tmp_path, name, [51.0, 61.0], info=False, day=2)
+    assert (read_run(work_dir).seed, read_run(work_dir).changed) == (0, False)
+    (first / 'vis_data' / 'scalars.json').write_text(json.dumps({'label_noise/noise_rate': 0.7, 'step': 0}))
+    assert read_run(work_dir).seed == 0
+
+
+@pytest.mark.parametrize('wrong', [dict(device=['x']), dict(commit=7), dict(first_epoch='3'), dict(seconds='long')])
+def test_run_json_of_somebody_else(tmp_path, wrong):
+    work_dir = write_run(tmp_path, 'tcl_digits_sym80', [50.0], **wrong)
+    with pytest.raises(ValueError, match=rf'run.json is not as RunInfoHook writes it: {next(iter(wrong))} is'):
+        read_run(work_dir)
+
+
+def test_noise_of_ones_own_has_no_seed_of_ours(tmp_path):
+    runs = [
+        read_run(write_run(tmp_path / kind, 'tcl_digits_sym80', [50.0], seed=1, labels=f"noise=dict(type='{kind}')"))
+        for kind in ('SymmetricNoise', 'OwnNoise')
+    ]
+    assert [run.noise_seeds for run in runs] == [(0,), ()]
+
+
 def test_a_run_without_run_json(tmp_path):
     run = read_run(write_run(tmp_path, 'tcl_digits_sym80', [50.0], info=False))
     assert (run.seconds, run.device, run.commit, run.command) == (None,) * 4

@@ -2,9 +2,11 @@
 """Numbers about the labels of a training set: as a run estimates them, and as they are where the truth is known."""
 
 import json
+from typing import Any
 
 import numpy as np
 
+from ...datasets.agreement import chance_agreement
 from ...datasets.sidecar import transition_matrix
 from ...evaluation import detection_metrics
 from .source import Audit
@@ -22,7 +24,7 @@ def summarise(audit: Audit) -> dict:
     """
     table, num_classes = audit.table, len(audit.classes)
     issue = table.is_label_issue
-    summary = {
+    summary: dict[str, Any] = {
         'run': audit.name,
         'num_samples': len(table),
         'num_issues': int(issue.sum()),
@@ -70,7 +72,7 @@ def warning_of(summary: dict) -> str | None:
         standard deviations allowed; or if for most images no class is likelier than not.
     """
     found, by_chance, size = summary['agreement'], summary['agreement_by_chance'], summary['num_samples']
-    if size and found - by_chance <= 3 * (by_chance * (1 - by_chance) / size) ** 0.5:
+    if size and found < 1 and found <= by_chance + 3 * summary['agreement_deviation']:
         return (
             f'predictions agree with {found:.0%} of the labels, where chance alone makes {by_chance:.0%}: this '
             'training has learned too little to tell wrong labels from right ones, or nothing can be learned from them'
@@ -85,8 +87,8 @@ def warning_of(summary: dict) -> str | None:
 
 def _agreement(predicted: np.ndarray, given: np.ndarray, num_classes: int) -> dict[str, float | None]:
     """Share of labels that are predicted, and what it would be if predictions were dealt out anew."""
-    shares = [np.bincount(labels, minlength=num_classes) / max(1, len(labels)) for labels in (predicted, given)]
-    return {'agreement': _share(predicted == given), 'agreement_by_chance': float(shares[0] @ shares[1])}
+    by_chance, deviation = chance_agreement(predicted, given, num_classes)
+    return dict(agreement=_share(predicted == given), agreement_by_chance=by_chance, agreement_deviation=deviation)
 
 
 def _by_class(audit: Audit) -> list[dict]:
