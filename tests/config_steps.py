@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from data_builders import build_cifar10, build_cifar100, build_fashion_mnist, cifar_without_md5
@@ -15,12 +16,19 @@ from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS, MODELS
 from test_tools.toolbox import NARROW
 
+from tcl_plugin.auto_setup.placeholders import look_up
+
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 
 def read(name: str) -> Config:
     """Read a config by its name, such as ``'peers/gce_digits_sym80'``."""
     return Config.fromfile(CONFIGS / f'{name}.py')
+
+
+def value_at(cfg: Config, key: str) -> Any:
+    """The value at a dotted key, as ``--cfg-options`` has it; None where nothing stands there."""
+    return look_up(cfg, tuple(int(part) if part.isdigit() else part for part in key.split('.')))
 
 
 @contextmanager

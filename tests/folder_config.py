@@ -4,6 +4,8 @@
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import TASK_UTILS
 from test_tools.toolbox import NARROW
 
 from tcl_plugin.auto_setup import complete, decide
@@ -46,3 +48,9 @@ def completed_folder_config(root: str | Path, work_dir: str | Path, kind: str = 
     cfg = read_folder_config(root, work_dir, kind, **options)
     complete(cfg, decide(cfg, *BUILDING), *BUILDING)
     return cfg
+
+
+def run_setup(cfg: Config) -> tuple[dict, list[str]]:
+    """Values that the setup of a config finds, and lines for the log."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return TASK_UTILS.build(cfg.auto_setup)(cfg)

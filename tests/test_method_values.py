@@ -2,7 +2,7 @@
 """Every config of a method has the values of its source; those that are our choice stay as they were measured."""
 
 import pytest
-from config_steps import CONFIGS, read
+from config_steps import CONFIGS, read, value_at
 
 # By method: a key of the config, and its value; or values by part of the config's name, where '' is for all others.
 LOSS, HOOK, SECOND = 'model.head.loss', 'custom_hooks.0.detector', 'custom_hooks.1'
@@ -81,15 +81,6 @@ NAMES = sorted(
 )
 
 
-def look_up(cfg, key):
-    """The value at a dotted key; None where nothing stands there."""
-    for part in key.split('.'):
-        cfg = cfg[int(part)] if part.isdigit() else cfg.get(part)
-        if cfg is None:
-            return None
-    return cfg
-
-
 def test_every_method_is_here():
     assert {name.split('/')[-1].split('_')[0] for name in NAMES} == set(VALUES)
     assert len(NAMES) > 130
@@ -104,4 +95,4 @@ def test_values(method):
         for key, value in VALUES[method].items():
             if isinstance(value, dict):
                 value = next(found for part, found in value.items() if part in name)
-            assert look_up(cfg, key) == value, (name, key)
+            assert value_at(cfg, key) == value, (name, key)

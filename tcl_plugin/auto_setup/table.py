@@ -82,14 +82,9 @@ class TableSetup(ImageFolderSetup):
 
 
 def _read(table: Path, root: Path, classes: list[str] | None) -> CSVDataset:
-    # Images that are missing are found with those that cannot be read; paths that lead out of the folder are told of
-    # here, as the option that the data set has for them does not reach it.
-    dataset = CSVDataset(str(table), data_root=str(root), classes=classes, check_files=0, allow_outside=True)
-    for i in range(len(dataset)):
-        path = dataset.get_data_info(i)['img_path']
-        if leaves(path, str(root)):
-            raise ValueError(f'{table}: {path} is not below data_root={root}: name a folder above all images')
-    return dataset
+    # Images that are missing are found with those that cannot be read, and paths that lead out of the folder are told
+    # of below, as the option that the data set has for them does not reach it.
+    return CSVDataset(str(table), data_root=str(root), classes=classes, check_files=0, allow_outside=True)
 
 
 def _by_class(table: CSVDataset, classes: list[str], root: Path) -> Classes:
@@ -97,8 +92,10 @@ def _by_class(table: CSVDataset, classes: list[str], root: Path) -> Classes:
     found: Classes = {}
     for i in range(len(table)):
         info = table.get_data_info(i)
-        path = Path(os.path.relpath(info['img_path'], root)).as_posix()
-        found.setdefault(classes[info['gt_label']], []).append(path)
+        path = info['img_path']
+        if leaves(path, str(root)):
+            raise ValueError(f'{table.ann_file}: {path} is not below data_root={root}: name a folder above all images')
+        found.setdefault(classes[info['gt_label']], []).append(Path(path).relative_to(root).as_posix())
     return {name: found[name] for name in classes if name in found}
 
 

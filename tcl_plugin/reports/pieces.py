@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..foreign_config import parse_config
-from .records import first_epoch, read_piece_info
+from .records import first_epoch
 
 
 def read_literals(path: Path) -> dict:
@@ -87,21 +87,21 @@ def config_of(piece: Path) -> dict | None:
     return check_training(read_literals(file), file) if file.exists() else None
 
 
-def recipes(pieces: Sequence[Path], content: dict) -> list[str]:
+def recipes(configs: Sequence[dict], infos: Sequence[dict[str, Any]]) -> list[str]:
     """Digests of what makes a run, but for its seeds and where it lies.
 
     Args:
-        pieces (Sequence[Path]): See :func:`latest_pieces`.
-        content (dict): Config of the run, for pieces without one.
+        configs (Sequence[dict]): Configs of its pieces, in order.
+        infos (Sequence[dict[str, Any]]): What :func:`read_piece_info` says of each.
 
     Returns:
         list[str]: One, or more of a run whose pieces differ; each once.
     """
-    first = (config_of(pieces[0]) if pieces else None) or content
+    first = configs[0]
     # A resumed piece names the checkpoint that it goes on from.
     weights = Path(first['load_from']).name if first.get('load_from') and not first.get('resume') else None
-    found = [_recipe(config_of(piece) or content, weights, read_piece_info(piece)) for piece in pieces]
-    return list(dict.fromkeys(found or [_recipe(content, weights, {})]))
+    found = (_recipe(config, weights, info) for config, info in zip(configs, infos, strict=True))
+    return list(dict.fromkeys(found))
 
 
 def _recipe(content: dict, load_from: str | None, info: dict[str, Any]) -> str:

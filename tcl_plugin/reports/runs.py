@@ -2,7 +2,7 @@
 """What a run was and what came out of it, from its work directory."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,8 +121,9 @@ def read_run(work_dir: str | Path) -> Run:
     tail = [accuracy[epoch] for epoch in sorted(accuracy)[-TAIL:]]
     pieces = latest_pieces(work_dir)
     # Random numbers go on with the seed of the first piece, whatever the config of a later one says.
-    first = config_of(pieces[0]) or cfg.to_dict()
-    found = recipes(pieces, cfg.to_dict())
+    configs = [config_of(piece) or cfg.to_dict() for piece in pieces]
+    infos = [read_piece_info(piece) for piece in pieces]
+    first, found = configs[0], recipes(configs, infos)
     return Run(
         work_dir=work_dir,
         method=said['method'] if said else name,
@@ -138,7 +139,7 @@ def read_run(work_dir: str | Path) -> Run:
         best=record.best_accuracy,
         tail=sum(tail) / len(tail),
         **_detection(record),
-        **read_run_info(work_dir),
+        **_how(infos),
     )
 
 
@@ -228,7 +229,12 @@ def read_run_info(work_dir: str | Path) -> dict:
         dict: ``seconds`` of all pieces that make up the run, None where one was stopped; ``device`` and ``commit`` of
         all, each once; ``command`` of the first. Empty without records.
     """
-    pieces = [info for info in map(read_piece_info, latest_pieces(Path(work_dir))) if info]
+    return _how([read_piece_info(piece) for piece in latest_pieces(Path(work_dir))])
+
+
+def _how(infos: Sequence[dict[str, Any]]) -> dict:
+    """See :func:`read_run_info`."""
+    pieces = [info for info in infos if info]
     if not pieces:
         return {}
     seconds = [piece['seconds'] for piece in pieces]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from folder_config import QUICK, completed_folder_config, read_folder_config
+from folder_config import QUICK, completed_folder_config, read_folder_config, run_setup
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
-from mmpretrain.registry import DATASETS, TASK_UTILS
+from mmpretrain.registry import DATASETS
 from tree_builders import build_own_folder, write_image
 
 from tcl_plugin.auto_setup import image_folder
@@ -26,12 +26,6 @@ def folder(tmp_path_factory):
 def listed(path):
     with open(path, newline='', encoding='utf-8') as file:
         return [(row['img_path'], row['gt_class']) for row in csv.DictReader(file)]
-
-
-def run_setup(cfg):
-    """Values and lines for the log."""
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        return TASK_UTILS.build(cfg.auto_setup)(cfg)
 
 
 def test_completes_the_config(folder, tmp_path):

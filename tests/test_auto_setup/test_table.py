@@ -4,9 +4,9 @@
 import csv
 
 import pytest
-from folder_config import QUICK, completed_folder_config, read_folder_config
+from folder_config import QUICK, completed_folder_config, read_folder_config, run_setup
 from mmengine.registry import DefaultScope
-from mmpretrain.registry import DATASETS, TASK_UTILS
+from mmpretrain.registry import DATASETS
 from tree_builders import write_image
 
 from tcl_plugin.auto_setup.placeholders import open_values
@@ -33,11 +33,6 @@ def folder(tmp_path):
 def listed(path):
     with open(path, newline='', encoding='utf-8') as file:
         return [(row['img_path'], row['gt_label'], row['gt_class']) for row in csv.DictReader(file)]
-
-
-def run_setup(cfg):
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        return TASK_UTILS.build(cfg.auto_setup)(cfg)
 
 
 def test_completes_the_config(folder, tmp_path):

@@ -2,6 +2,7 @@
 """Every method trains on the digits with its own hooks, past its warm-up, and leaves what tables are made of."""
 
 import pytest
+from config_steps import value_at
 from mmengine.config import Config
 from toolbox import ROOT, options
 
@@ -14,12 +15,6 @@ NAMES = sorted(path.stem for kind in ('variants', 'peers') for path in (CONFIGS 
 BEGINNINGS = ('model.head.warmup_epochs', 'model.bootstrap_epoch', 'custom_hooks.1.warmup_epochs')
 
 
-def look_up(cfg, key):
-    for part in key.split('.'):
-        cfg = (cfg[int(part)] if int(part) < len(cfg) else {}) if part.isdigit() else cfg.get(part, {})
-    return cfg
-
-
 def test_all_are_here():
     assert len(NAMES) == 16
 
@@ -28,7 +23,7 @@ def test_all_are_here():
 def test_trains(name, train_tool, trained, workplace):
     (path,) = CONFIGS.glob(f'*/{name}.py')
     cfg = Config.fromfile(path)
-    early = [f'{key}=1' for key in BEGINNINGS if look_up(cfg, key) not in ({}, cfg.train_cfg.max_epochs)]
+    early = [f'{key}=1' for key in BEGINNINGS if value_at(cfg, key) not in (None, cfg.train_cfg.max_epochs)]
     first_stage = [f'load_from={trained}/epoch_2.pth'] if cfg.get('load_from') else []
     argv = [str(path), '--work-dir', 'w', *options(f'experiment_name={name}', *early, *first_stage)]
     assert train_tool.main(argv) == 0
