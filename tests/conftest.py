@@ -7,13 +7,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from processes import ProcessGroup
-from terminals import Terminal
+from terminals import CurrentStdout, Terminal
 
 HERE = Path(__file__).resolve().parent
 
 # Networks this small are slower on several threads, and much slower on a busy machine.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def loggers_outlive_their_stream() -> Iterator[None]:
+    """Loggers write to the stdout of the test that runs.
+
+    They live as long as the process, and would keep the stdout of the test that made them. That one may be closed by
+    the time another test logs something, which then finds a traceback in its stderr.
+    """
+    init = MMLogger.__init__
+
+    def init_with_current_stdout(self: MMLogger, *args: object, **kwargs: object) -> None:
+        init(self, *args, **kwargs)
+        self.handlers[0].stream = CurrentStdout()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MMLogger, '__init__', init_with_current_stdout)
+        yield
 
 
 @pytest.fixture(scope='session')
@@ -43,8 +62,6 @@ def four_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal for stderr, to enter in the test; progress is drawn there at once and at every step."""
     monkeypatch.setenv('TERM', 'xterm')
-    # A logger that an earlier test has left writes to what pytest has closed since, and would complain of that here.
-    monkeypatch.setattr('logging.raiseExceptions', False)
     monkeypatch.setattr('tcl_plugin.progress.PATIENCE', 0)
     monkeypatch.setattr('tcl_plugin.progress.REDRAW', 0)
     return Terminal('stderr')

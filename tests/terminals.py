@@ -11,6 +11,16 @@ import threading
 SEQUENCE = re.compile(r'\x1b\[(\??[\d;]*)([A-Za-z])')
 
 
+class CurrentStdout:
+    """A stream to whatever ``sys.stdout`` is when something is written."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 class Terminal:
     """A pseudo-terminal, which takes the place of streams while it is a context.
 
