@@ -19,6 +19,7 @@ from tcl_plugin.datasets.leaves import leaf_table
 from tcl_plugin.datasets.open_set import expected_rate, true_labels
 from tcl_plugin.datasets.sidecar import digest, sidecar_path, transition_matrix
 from tcl_plugin.errors import UserError, explained, run_tool
+from tcl_plugin.explain import explain_files
 
 
 def parse_args(argv=None):
@@ -190,7 +191,7 @@ def make_noise(argv=None):
     args = parse_args(argv)
     dataset = build_dataset(cli.load_config(args, 'train_dataloader'))
     save_labels, description = label_saver(Path(args.out), dataset), describe(dataset, args.config)
-    with explained(cli.explain_files):
+    with explained(explain_files):
         write(Path(args.out), save_labels, description)
     kinds = [description[kind] for kind in ('noise', 'open_set') if description.get(kind)]
     print(

@@ -21,6 +21,7 @@ from tcl_plugin import cli
 from tcl_plugin.atomic import replacing
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.evaluation import escape_cell
+from tcl_plugin.explain import explain_files
 from tcl_plugin.progress import track
 from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model
 
@@ -260,7 +261,7 @@ def predict(argv=None):
         inferencer = ImageClassificationInferencer(model)
         reader = Reader(pipeline)
     top, count = min(TOP, model.head.num_classes), 0
-    with explained(cli.explain_files, explain_sizes):
+    with explained(explain_files, explain_sizes):
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         # Names of files need not be UTF-8: what is not is written as it is on disk.
         with replacing(args.out, newline='', errors='surrogateescape') as file:

@@ -16,6 +16,7 @@ from mmengine.evaluator import DumpResults
 from tcl_plugin import cli
 from tcl_plugin.atomic import beside
 from tcl_plugin.errors import UserError, explained, run_tool
+from tcl_plugin.explain import explain_files
 
 SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml', '.pkl', '.pickle')}
 
@@ -177,7 +178,7 @@ def test(argv=None):
     cli.check_checkpoint(cfg.load_from)
     if args.out is not None:
         # Not after the whole test.
-        with explained(cli.explain_files):
+        with explained(explain_files):
             Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     with cli.process_group(cfg):
         run(cfg, args, notes)

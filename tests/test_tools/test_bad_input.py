@@ -9,7 +9,7 @@ import pytest
 from mmpretrain.datasets import CIFAR10
 from toolbox import DIGITS, ROOT, options
 
-from tcl_plugin import cli
+from tcl_plugin.cli import runner
 
 NUM_TRAIN, NUM_CLASSES = 64, 10
 LABELS = np.arange(NUM_TRAIN) % NUM_CLASSES
@@ -142,7 +142,7 @@ def test_weights_to_start_from_are_missing(complain, offline, workplace, monkeyp
 def test_server_that_does_not_answer(complain, monkeypatch):
     """It accepts connections, and says nothing."""
     monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(cli, 'DOWNLOAD_SECONDS', 0.2)
+    monkeypatch.setattr(runner, 'DOWNLOAD_SECONDS', 0.2)
     with socket.create_server(('127.0.0.1', 0)) as server:
         url = f'http://127.0.0.1:{server.getsockname()[1]}/cifar-10-python.tar.gz'
         monkeypatch.setattr(CIFAR10, 'url', url)

@@ -11,6 +11,7 @@ from mmengine.fileio import load
 from toolbox import ROOT, TOY
 
 from tcl_plugin import cli, errors
+from tcl_plugin.cli import environment
 
 
 def merged(tool, path, *flags, checkpoint=None):
@@ -104,7 +105,7 @@ def test_dataloaders_suit_the_machine(train_tool, toy, monkeypatch, cuda):
 
 
 def test_distributed_on_cpu(train_tool, toy, monkeypatch):
-    monkeypatch.setattr(cli, 'get_device', lambda: 'cpu')
+    monkeypatch.setattr(environment, 'get_device', lambda: 'cpu')
     cfg, notes = merged(train_tool, toy, '--launcher', 'pytorch')
     assert cfg.env_cfg.dist_cfg.backend == 'gloo' and cfg.sync_bn is None
     assert cfg.model_wrapper_cfg.device_ids is None
@@ -112,7 +113,7 @@ def test_distributed_on_cpu(train_tool, toy, monkeypatch):
 
 
 def test_distributed_on_gpu(train_tool, toy, monkeypatch):
-    monkeypatch.setattr(cli, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(environment, 'get_device', lambda: 'cuda')
     cfg, notes = merged(train_tool, toy, '--launcher', 'pytorch')
     assert (cfg.env_cfg.dist_cfg.backend, cfg.sync_bn, notes) == ('nccl', 'torch', [])
     assert 'model_wrapper_cfg' not in cfg

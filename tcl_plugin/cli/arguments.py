@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What command lines are made of."""
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from mmengine.config import DictAction
+
+from ..errors import UserError
+from .environment import number_from
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, like every other error of the tools."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Args:
+            message (str): What is wrong.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f'{message} (see {self.prog} --help)')
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the command line.
+
+        Args:
+            args (list[str] | None): The arguments. Defaults to None, for ``sys.argv``.
+            namespace (argparse.Namespace | None): Where to put them. Defaults to None.
+
+        Returns:
+            argparse.Namespace: The values.
+
+        Raises:
+            UserError: If they are not understood.
+        """
+        try:
+            parsed = super().parse_args(args, namespace)
+        except ValueError:  # from DictAction, about a value without '='
+            self.error('--cfg-options takes key=value pairs')
+        if 'local_rank' in parsed:
+            os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
+            # mmengine asks for it without a launcher, too.
+            number_from('LOCAL_RANK', 'the environment')
+        return parsed
+
+
+class OptionsAction(DictAction):
+    """mmengine's ``KEY=VALUE``, which drops all spaces from values, but for those within a name or a path."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Parse the values.
+
+        Args:
+            parser (argparse.ArgumentParser): The parser.
+            namespace (argparse.Namespace): Where to put them.
+            values (list[str]): Each ``KEY=VALUE``.
+            option_string (str | None): The flag. Defaults to None.
+        """
+        # Next to a bracket, a comma or a quote spaces say nothing. No argument can hold a zero of its own.
+        within = re.compile(r'(?<=[^\s,=()\[\]\'"]) +(?=[^\s,()\[\]\'"])')
+        kept = [within.sub(lambda found: '\0' * len(found[0]), value) for value in values]
+        super().__call__(parser, namespace, kept, option_string)
+        setattr(namespace, self.dest, _with_spaces(getattr(namespace, self.dest)))
+
+
+def _with_spaces(value: Any) -> Any:
+    """Put spaces in the place of zeros."""
+    if isinstance(value, dict):
+        return {key: _with_spaces(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_with_spaces, value))
+    return value.replace('\0', ' ') if isinstance(value, str) else value
+
+
+def number(least: float, most: float | None = None, kind: type[int] | type[float] = int) -> Callable[[str], float]:
+    """Make a type for an argument that is a number in a range.
+
+    Args:
+        least (int | float): The least.
+        most (int | float, optional): The most. Defaults to None, any.
+        kind (type): ``int`` or ``float``. Defaults to ``int``.
+
+    Returns:
+        Callable: For ``type`` of ``add_argument``; its name is argparse's word for what is expected.
+    """
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not (value >= least and (most is None or value <= most)):  # NaN is neither
+            raise ValueError(text)
+        return value
+
+    limits = f'>= {least}' if most is None else f'in {least}..{most}'
+    read.__name__ = f'{"whole number" if kind is int else "number"} {limits}'
+    return read
+
+
+#: Type of an argument that is a seed, as numpy takes it.
+SEED = number(0, 2**32 - 1)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, which :func:`load_config` heeds.
+
+    Args:
+        parser (argparse.ArgumentParser): The parser.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OptionsAction,
+        metavar='KEY=VALUE',
+        help='overrides of the config: train_cfg.max_epochs=2 data_preprocessor.mean="[0,0,0]" (no spaces in lists)',
+    )
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training and testing have in common.
+
+    Args:
+        parser (argparse.ArgumentParser): The parser.
+    """
+    parser.add_argument('--work-dir', help='folder for logs and results; default: ./work_dirs/<name of the config>')
+    add_config_options(parser)
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not let dataloaders pin memory')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed run were started; pytorch (torchrun) works on CPU too',
+    )
+    # Older launchers pass the rank as an argument rather than as a variable.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)

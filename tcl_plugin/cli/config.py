@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the command line to the config of a run."""
+
+import argparse
+import copy
+import os
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from ..checkpoints import archive_damage, find_whole_checkpoint
+from ..errors import UserError, explained
+from ..explain import explain_config, explain_files
+
+
+def load_config(args: argparse.Namespace, *required: str, completes: bool = False) -> Config:
+    """Read the config that was named on the command line and merge ``--cfg-options`` into it.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+        *required (str): Top-level keys that the config must have.
+        completes (bool): Whether the tool settles what a config with ``auto_setup`` leaves open. Defaults to False.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        UserError: If it cannot be read, or lacks a key.
+    """
+    path = Path(args.config)
+    if not path.is_file():
+        raise UserError(f'config {path} does not exist' if not path.exists() else f'config {path} is not a file')
+
+    def explain(error: Exception) -> str | None:
+        line = explain_config(error) or explain_files(error)
+        return line if line is None or str(path) in line else f'config {path}: {line}'
+
+    with explained(explain):
+        cfg = Config.fromfile(path)
+    merge_options(cfg, args)
+    missing = [key for key in required if cfg.get(key) is None]
+    if missing:
+        raise UserError(f'config {path} has no {", ".join(missing)}')
+    if cfg.get('auto_setup') and not completes:
+        raise UserError(
+            f'config {path} leaves values open (auto_setup), which tools/train.py settles: name the config that it '
+            f'writes into the work directory, such as {os.path.join("work_dirs", path.stem, path.name)}'
+        )
+    return cfg
+
+
+def merge_options(cfg: Config, args: argparse.Namespace) -> None:
+    """Merge ``--cfg-options`` into a config.
+
+    The tools do so twice: before anything is derived from the config, and again after the other flags, over which the
+    options have the last word, as in mmpretrain.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        args (argparse.Namespace): The parsed arguments.
+
+    Raises:
+        UserError: If an option does not fit the config.
+    """
+    if args.cfg_options is None:
+        return
+    try:
+        cfg.merge_from_dict(copy.deepcopy(args.cfg_options))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError(f'--cfg-options does not fit config {args.config}: {error}') from error
+
+
+def set_work_dir(cfg: Config, args: argparse.Namespace) -> None:
+    """Choose the work directory: the flag, the config's own, or one named after the config.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        args (argparse.Namespace): The parsed arguments.
+    """
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('.', 'work_dirs', Path(args.config).stem)
+
+
+def set_dataloaders(cfg: Config, *names: str, pin_memory: bool = True, persistent_workers: bool = True) -> None:
+    """Give dataloaders the defaults of mmpretrain's tools.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        *names (str): Keys of the dataloaders; missing ones are passed over.
+        pin_memory (bool): False turns pinned memory off. Defaults to True.
+        persistent_workers (bool): False turns persistent workers off. Defaults to True.
+    """
+    for name in names:
+        if cfg.get(name) is None:
+            continue
+        loader = ConfigDict(pin_memory=True, persistent_workers=True, collate_fn=dict(type='default_collate'))
+        loader.update(cfg[name])
+        loader.pin_memory = loader.pin_memory and pin_memory
+        loader.persistent_workers = loader.persistent_workers and persistent_workers
+        cfg[name] = loader
+
+
+def check_checkpoint(path: str | None) -> None:
+    """Refuse a checkpoint that is not there, or not whole, before anything is built or written.
+
+    Args:
+        path (str | None): A path; an address such as ``https://...`` or ``torchvision://...`` is not looked up.
+
+    Raises:
+        UserError: If it is a local path without a whole file.
+    """
+    if not path or '://' in path:
+        return
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise UserError(f'checkpoint {path} does not exist')
+    with explained(explain_files):
+        damage = archive_damage(file)
+    if damage:
+        raise UserError(f'checkpoint {path} {damage}: name another one')
+
+
+def resume_from_work_dir(cfg: Config) -> list[str]:
+    """Let a run go on from the last whole checkpoint in its work directory, or begin where there is none.
+
+    Args:
+        cfg (Config): The config, changed in place.
+
+    Returns:
+        list[str]: Warnings for the log.
+
+    Raises:
+        UserError: If there are checkpoints, but none is whole.
+    """
+    found = find_whole_checkpoint(cfg.work_dir)
+    if found.path is None and found.damaged:
+        raise UserError(
+            f'{cfg.work_dir} has no whole checkpoint to go on from: {"; ".join(found.damaged)}; name another one, '
+            '--resume PATH, or leave --resume out to begin anew'
+        )
+    cfg.resume = found.path is not None
+    if not cfg.resume:
+        # What the config loads weights from, if anything, is where the run begins.
+        return [f'nothing to resume in {cfg.work_dir}: training begins with the first epoch']
+    cfg.load_from = None if found.on_record else str(found.path)
+    return [f'checkpoint {line}: going on from {found.path}' for line in found.damaged]

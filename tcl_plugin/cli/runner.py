@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building the runner and its parts, with a line for whatever does not fit."""
+
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import CheckpointLoader, Runner
+
+from ..compat import unwrap_model
+from ..errors import UserError, explained
+from ..explain import (
+    explain_arguments,
+    explain_checkpoint,
+    explain_files,
+    explain_full_disk,
+    explain_loader,
+    explain_optimizer,
+    explain_own_validation,
+    explain_registry,
+    explain_samples,
+    explain_validation,
+    explain_weights,
+)
+from ..explain_run import explain_image, explain_memory, explain_parts, explain_views
+
+BUILDING = (
+    explain_registry,
+    explain_arguments,
+    explain_optimizer,
+    explain_loader,
+    explain_samples,
+    explain_files,
+    explain_validation,
+)
+RUNNING = (
+    explain_registry,
+    explain_arguments,
+    explain_image,
+    explain_views,
+    explain_parts,
+    explain_memory,
+    explain_own_validation,
+    explain_full_disk,
+)
+
+# How long a server that does not answer is waited for, where a data set has to be downloaded.
+DOWNLOAD_SECONDS = 20
+
+
+def fetch_weights(cfg: Config) -> None:
+    """Load once the weights that a network starts from, which mmengine does in the middle of ``train()``.
+
+    What is downloaded lies in torch's cache afterwards.
+
+    Args:
+        cfg (Config): The config.
+
+    Raises:
+        UserError: If there are none. It says by which option others, or none, are named.
+    """
+    with _impatience():
+        _fetch_weights(cfg.model, 'model')
+
+
+def _fetch_weights(part: dict, key: str) -> None:
+    """Do so for a part of the model; ``key`` is where it stands in the config."""
+    if str(part.get('type')) == 'Pretrained' and part.get('checkpoint'):
+        with explained(explain_weights(key), explain_checkpoint):
+            CheckpointLoader.load_checkpoint(part['checkpoint'], map_location='cpu', logger='silent')
+    for name, inner in part.items():
+        if isinstance(inner, dict):
+            _fetch_weights(inner, f'{key}.{name}')
+
+
+def build_runner(cfg: Config, notes: Sequence[str] = (), warnings: Sequence[str] = ()) -> Runner:
+    """Build the runner, and with it model and hooks.
+
+    Args:
+        cfg (Config): The finished config.
+        notes (Sequence[str]): Lines for the log.
+        warnings (Sequence[str]): Lines for the log that nobody should miss.
+
+    Returns:
+        Runner: The runner. It explains a checkpoint that does not load.
+
+    Raises:
+        UserError: If the config names what does not exist or does not fit.
+    """
+    with explained(*BUILDING):
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    for note in notes:
+        runner.logger.info(note)
+    for warning in warnings:
+        runner.logger.warning(warning)
+    _explain_loading(runner)
+    return runner
+
+
+def _explain_loading(runner: Runner) -> None:
+    """Let a checkpoint that does not load be told in one line, in the middle of ``train()`` or ``test()``."""
+    load_or_resume, load_checkpoint = runner.load_or_resume, runner.load_checkpoint
+
+    def name(filename: str, *args: Any, **kwargs: Any) -> dict:
+        def prefixed(error: Exception) -> str | None:
+            line = explain_files(error) or explain_checkpoint(error)
+            return f'checkpoint {filename}: {line}' if line else None
+
+        with explained(prefixed):
+            return load_checkpoint(filename, *args, **kwargs)
+
+    def load(*args: Any, **kwargs: Any) -> None:
+        with explained(explain_checkpoint):
+            return load_or_resume(*args, **kwargs)
+
+    runner.load_checkpoint, runner.load_or_resume = name, load
+
+
+def build_parts(runner: Runner, *names: str) -> None:
+    """Build what a runner leaves for later, data sets above all.
+
+    Done apart from the run, so that an error in the config is told apart from a bug.
+
+    Args:
+        runner (Runner): The runner.
+        *names (str): Its loops: ``train_loop``, ``val_loop``, ``test_loop``.
+
+    Raises:
+        UserError: If a data set is missing, or the config does not fit.
+    """
+    with explained(*BUILDING), _impatience():
+        for name in names:
+            getattr(runner, name)
+        if 'train_loop' in names:
+            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+            _check_length(runner.train_loop)
+        for name in names:
+            _check_classes(runner, name)
+
+
+def _check_length(loop: Any) -> None:
+    """Refuse a training without a step, which mmengine would finish without a word."""
+    epochs = getattr(loop, 'max_epochs', None)
+    if epochs is not None and epochs < 1:
+        raise UserError(f'train_cfg.max_epochs={epochs} leaves nothing to train: it must be 1 or more')
+    loader = loop.dataloader
+    if hasattr(loader, '__len__') and not len(loader):
+        raise UserError(
+            f'train_dataloader has no batch: {len(loader.dataset)} samples, batch_size={loader.batch_size}, '
+            f'drop_last={loader.drop_last}'
+        )
+
+
+def _check_classes(runner: Runner, name: str) -> None:
+    """Refuse labels that the head has no class for: on a GPU they would end the run without a reason."""
+    loop = getattr(runner, name)
+    number = getattr(getattr(unwrap_model(runner.model), 'head', None), 'num_classes', None)
+    dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    if number and classes and len(classes) > number:
+        raise UserError(
+            f'the head predicts {number} classes, but the data set of {name.removesuffix("_loop")}_dataloader has '
+            f'{len(classes)}: set model.head.num_classes={len(classes)}'
+        )
+
+
+@contextlib.contextmanager
+def _impatience() -> Iterator[None]:
+    """Give up on a server that does not answer: by default Python waits as long as the system does, or for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def running() -> contextlib.AbstractContextManager[None]:
+    """Explain what this package refuses during a run; anything else is a bug and keeps its traceback.
+
+    Returns:
+        contextlib.AbstractContextManager: The context of a run.
+    """
+    return explained(*RUNNING)
