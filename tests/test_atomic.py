@@ -146,7 +146,7 @@ WRITERS = {'write_text', 'write_bytes', 'tofile', 'save', 'savez', 'savetxt', 's
 NOT_SO = {
     'tcl_plugin/atomic.py',
     'tcl_plugin/folder_lock.py:open',
-    'tools/sweep.py:open',
+    'tcl_plugin/sweeps/pool.py:open',
     'tools/benchmark.py:dump',
     'tools/export_onnx.py:export',
 }

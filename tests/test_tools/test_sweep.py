@@ -16,8 +16,10 @@ from mmengine.config import Config
 from toolbox import DIGITS, ROOT, TINY, load_file
 
 from tcl_plugin.errors import UserError
+from tcl_plugin.sweeps import Job, Pool, check_record, pool, record
 
 CE, PLUS = (ROOT / 'configs' / name for name in ('ce_digits_sym80.py', 'variants/tclplus_digits_sym80.py'))
+TRAIN = ROOT / 'tools' / 'train.py'
 # One epoch; the schedule of the config would end before it begins.
 SHORT = [*(option for option in TINY if 'max_epochs' not in option), 'train_cfg.max_epochs=1', 'param_scheduler=[]']
 
@@ -98,11 +100,11 @@ def test_a_stopped_second_stage_goes_on_from_its_own_checkpoint(tool, workplace)
 
 def test_a_sweep_with_other_options_is_not_taken_for_this_one(tool, workplace):
     (job,) = plan(tool, DIGITS)
-    tool.check_record(job)
-    tool.check_record(job)
+    check_record(job)
+    check_record(job)
     (other,) = plan(tool, DIGITS, '--cfg-options', 'model.head.warmup_epochs=3')
     with pytest.raises(UserError, match=r'holds a training with other options \(randomness.seed=0 .*choose another'):
-        tool.check_record(other)
+        check_record(other)
 
 
 def test_a_training_by_a_config_that_was_edited_since_is_not_taken_for_this_one(tool, workplace):
@@ -110,17 +112,17 @@ def test_a_training_by_a_config_that_was_edited_since_is_not_taken_for_this_one(
     Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\n')
     Path('tcl_digits_sym80.py').write_text("_base_ = 'base.py'\n")
     (job,) = plan(tool, 'tcl_digits_sym80.py')
-    tool.check_record(job)
+    check_record(job)
     Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\n# A comment changes nothing.\n')
-    tool.check_record(job)
+    check_record(job)
     Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\nmodel = dict(head=dict(warmup_epochs=3))\n')
     with pytest.raises(UserError, match=r'holds a training of tcl_digits_sym80.py as it was before .* was edited'):
-        tool.check_record(job)
+        check_record(job)
     # What an earlier release wrote down, which knew the options alone, is believed.
-    record = job.folder / tool.RECORD
-    record.write_text(json.dumps(dict(config='tcl_digits_sym80.py', options=job.options)))
-    tool.check_record(job)
-    assert 'content' in json.loads(record.read_text())
+    file = job.folder / record.RECORD
+    file.write_text(json.dumps(dict(config='tcl_digits_sym80.py', options=job.options)))
+    check_record(job)
+    assert 'content' in json.loads(file.read_text())
 
 
 @pytest.mark.parametrize(
@@ -144,26 +146,26 @@ def test_refusals(tool, argv, message, workplace, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_each_training_sees_one_gpu(tool, monkeypatch):
+def test_each_training_sees_one_gpu(monkeypatch):
     """From its first import on; and it is no fork of a process that has asked CUDA."""
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
-    with tool._seeing(1):
+    with pool._seeing(1):
         assert os.environ['CUDA_VISIBLE_DEVICES'] == '1'
     assert 'CUDA_VISIBLE_DEVICES' not in os.environ
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '4,7')
-    with tool._seeing(1):
+    with pool._seeing(1):
         assert os.environ['CUDA_VISIBLE_DEVICES'] == '7'
-    with tool._seeing(None):
+    with pool._seeing(None):
         assert os.environ['CUDA_VISIBLE_DEVICES'] == '4,7'
     assert os.environ['CUDA_VISIBLE_DEVICES'] == '4,7'
     monkeypatch.setenv('PYTHONPATH', os.environ.get('PYTHONPATH', ''))
-    assert tool.Pool(2, gpus=2).context.get_start_method() == 'spawn'
-    assert tool.Pool(2, gpus=0).context.get_start_method() == 'forkserver'
+    assert Pool(2, gpus=2, tool=TRAIN).context.get_start_method() == 'spawn'
+    assert Pool(2, gpus=0, tool=TRAIN).context.get_start_method() == 'forkserver'
 
 
-def test_a_training_without_an_accuracy_ends_nothing(tool, workplace, capsys):
-    job = tool.Job(CE, workplace / 'run', state='done')
-    tool._tell(job, '3 s')
+def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
+    job = Job(CE, workplace / 'run', state='done')
+    pool._tell(job, '3 s')
     assert 'run: trained, 3 s, but its last epoch has no accuracy/top1' in capsys.readouterr().out
     assert job.state == 'unmeasured'
 
@@ -259,8 +261,8 @@ def test_no_results(workplace, capsys):
 
 
 @pytest.mark.parametrize(('cores', 'jobs', 'threads'), [(8, 2, 4), (1, 1, 1), (2, 4, 1)])
-def test_jobs_share_the_threads_that_there_are(tool, monkeypatch, cores, jobs, threads):
+def test_jobs_share_the_threads_that_there_are(monkeypatch, cores, jobs, threads):
     """Of several sweeps, each with OMP_NUM_THREADS=1, none takes all cores."""
     monkeypatch.setattr('torch.get_num_threads', lambda: cores)
     monkeypatch.setenv('PYTHONPATH', '')
-    assert tool.Pool(jobs, 0).threads == threads
+    assert Pool(jobs, 0, TRAIN).threads == threads

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trainings of a sweep."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ..errors import UserError
+from .noises import noise_of, with_noise
+
+# A checkpoint that a config starts from, such as that of the first stage of TCL+.
+FIRST_STAGE = re.compile(r'work_dirs/(?P<name>[^/]+)/epoch_\d+\.pth')
+
+
+@dataclass
+class Job:
+    """One training of a sweep.
+
+    Attributes:
+        config (Path): Its config.
+        folder (Path): Its work directory.
+        options (list[str]): Overrides of the config.
+        needs (Job, optional): The training whose checkpoint it starts from.
+        state (str): ``'waiting'``, ``'running'``, ``'done'``, ``'failed'`` or, of one that has trained without the
+            evaluation that a table needs, ``'unmeasured'``.
+    """
+
+    config: Path
+    folder: Path
+    options: list[str] = field(default_factory=list)
+    needs: 'Job | None' = None
+    state: str = 'waiting'
+
+    @property
+    def arguments(self) -> list[str]:
+        """Arguments of ``tools/train.py``."""
+        resume = (self.folder / 'last_checkpoint').exists()
+        # A stopped second stage goes on from its own checkpoint, not from that of the first stage.
+        options = [option for option in self.options if not (resume and option.startswith('load_from='))]
+        command = [str(self.config), '--work-dir', str(self.folder), *(['--resume'] if resume else [])]
+        return [*command, '--cfg-options', *options]
+
+    @property
+    def max_epochs(self) -> int:
+        """How many epochs it has, overrides included."""
+        cfg = Config.fromfile(self.config, import_custom_modules=False)
+        told = [option.split('=')[1] for option in self.options if option.startswith('train_cfg.max_epochs=')]
+        return int(told[-1]) if told else cfg.train_cfg.max_epochs
+
+
+class Planner:
+    """Makes the list of trainings, first stages before second ones.
+
+    Args:
+        work_dir (str): Folder of the sweep.
+        options (list[str]): Overrides for all configs.
+        configs (Path): Where configs of first stages are looked for.
+    """
+
+    def __init__(self, work_dir: str, options: list[str], configs: Path) -> None:
+        self._work_dir = Path(work_dir)
+        self._options = options
+        self._configs = configs
+        self._jobs: dict[Path, Job] = {}
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All that has been added, in order."""
+        return list(self._jobs.values())
+
+    def add(self, config: Path, noise: str | None, seed: int) -> Job:
+        """Add a training, and the one that it starts from, unless they are there already.
+
+        Args:
+            config (Path): The config.
+            noise (str, optional): Noise in place of the config's own; None keeps it.
+            seed (int): Seed of the noise and the training.
+
+        Returns:
+            Job: The training.
+
+        Raises:
+            UserError: If the config is missing or does not fit, or another one has the same work directory.
+        """
+        config = with_noise(config, noise, self._work_dir / 'configs')
+        folder = self._work_dir / config.stem / f'seed{seed}'
+        known = self._jobs.get(folder)
+        if known:
+            if known.config.resolve() != config.resolve():
+                raise UserError(f'{known.config} and {config} would share {folder}: sweep them apart')
+            return known
+        job = self._make(config, folder, seed)
+        self._jobs[folder] = job
+        return job
+
+    def _make(self, config: Path, folder: Path, seed: int) -> Job:
+        cfg = Config.fromfile(config, import_custom_modules=False)
+        dataset = 'train_dataloader.dataset'
+        made = [part for part in ('noise', 'open_set') if cfg.train_dataloader.dataset.get(part)]
+        seeds = [f'randomness.seed={seed}', *(f'{dataset}.{part}.seed={seed}' for part in made)]
+        job = Job(config, folder, [*seeds, *self._options])
+        first = FIRST_STAGE.fullmatch(cfg.get('load_from') or '')
+        if first:
+            job.needs = self._add_first_stage(config, first['name'], seed)
+            job.options.append(f'load_from={job.needs.folder}/epoch_{job.needs.max_epochs}.pth')
+        return job
+
+    def _add_first_stage(self, config: Path, name: str, seed: int) -> Job:
+        """Add the first stage, under the noise of the second."""
+        path = next(self._configs.glob(f'**/{name}.py'), None)
+        if path is None:
+            raise UserError(f'{config} starts from a checkpoint of {name}, but there is no such config')
+        return self.add(path, noise_of(config), seed)

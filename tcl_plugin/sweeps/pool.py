@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running trainings, some at a time, each in a process of its own."""
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..reports import read_run
+from .plan import Job
+from .record import finished
+
+
+def train(tool: Path, arguments: list[str], folder: str, threads: int) -> None:
+    """Run ``tools/train.py`` in this process, with what it prints in a file.
+
+    Args:
+        tool (Path): The tool.
+        arguments (list[str]): Its arguments.
+        folder (str): Work directory; its ``train.out`` gets what is printed.
+        threads (int): Number of threads of torch.
+    """
+    _end_with_the_sweep()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    # Not emptied: another sweep may be at work, whose training this one will be refused for.
+    with (Path(folder) / 'train.out').open('a', encoding='utf-8') as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    torch.set_num_threads(threads)
+    sys.argv = [str(tool), *arguments]
+    sys.path.insert(0, str(tool.parent))
+    from train import main as train_main
+
+    sys.exit(train_main(arguments))
+
+
+def _end_with_the_sweep() -> None:
+    """End this process when that of the sweep ends, however it does.
+
+    A training that went on alone would write into the same folder as that of the next sweep.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # multiprocessing has started this process
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Pool:
+    """Runs jobs, so many at a time.
+
+    Args:
+        size (int): Number of jobs at a time.
+        gpus (int): Number of GPUs, over which jobs are dealt out.
+        tool (Path): ``tools/train.py`` of a checkout.
+    """
+
+    def __init__(self, size: int, gpus: int, tool: Path) -> None:
+        self.tool = tool
+        self.size = size
+        self.gpus = gpus
+        # As many as there are cores, unless OMP_NUM_THREADS says less: more would wait for one another.
+        self.threads = max(1, torch.get_num_threads() // size)
+        # The server, unlike this process, would import an installed package before that of this checkout.
+        os.environ['PYTHONPATH'] = os.pathsep.join(
+            filter(None, [str(tool.parent.parent), os.environ.get('PYTHONPATH')])
+        )
+        # A server that has imported everything splits off a process for each job. Not where there are GPUs: importing
+        # mmengine asks CUDA, which a process that is split off afterwards cannot use.
+        self.context: Any = multiprocessing.get_context('spawn' if gpus else 'forkserver')
+        if not gpus:
+            self.context.set_forkserver_preload(['tcl_plugin', 'mmpretrain.datasets', 'mmpretrain.evaluation'])
+        self.running: dict[Any, tuple[int, Job, Any, float]] = {}
+
+    def start(self, job: Job) -> None:
+        """Start a job on a free place.
+
+        Args:
+            job (Job): The job.
+        """
+        place = min(set(range(self.size)) - {place for place, *_ in self.running.values()})
+        process = self.context.Process(target=train, args=(self.tool, job.arguments, str(job.folder), self.threads))
+        with _seeing(place % self.gpus if self.gpus else None):
+            process.start()
+        job.state = 'running'
+        self.running[process.sentinel] = (place, job, process, time.monotonic())
+
+    def wait(self) -> None:
+        """Wait until a job has ended, and tell of it."""
+        for sentinel in multiprocessing.connection.wait(list(self.running)):
+            _, job, process, start = self.running.pop(sentinel)
+            process.join()
+            job.state = 'failed' if process.exitcode else 'done'
+            _tell(job, f'{time.monotonic() - start:.0f} s')
+
+    def stop(self) -> None:
+        """End what is running."""
+        for _, _, process, _ in self.running.values():
+            process.terminate()
+
+
+@contextlib.contextmanager
+def _seeing(gpu: int | None) -> Iterator[None]:
+    """Let a process that is started see one GPU, of those that the user has chosen, if so."""
+    chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
+    if gpu is not None:
+        # Before it begins: what it imports at first reads the list of devices.
+        os.environ['CUDA_VISIBLE_DEVICES'] = chosen.split(',')[gpu] if chosen else str(gpu)
+    try:
+        yield
+    finally:
+        if chosen is None:
+            os.environ.pop('CUDA_VISIBLE_DEVICES', None)
+        else:
+            os.environ['CUDA_VISIBLE_DEVICES'] = chosen
+
+
+def _tell(job: Job, took: str) -> None:
+    """One line on a job that has ended."""
+    if job.state == 'failed':
+        out = job.folder / 'train.out'
+        lines = out.read_text(encoding='utf-8').splitlines() if out.exists() else []
+        print(f'{job.folder}: failed after {took}: {lines[-1] if lines else "no output"}; see {out}', flush=True)
+    elif finished(job.folder):
+        run = read_run(job.folder)
+        print(f'{job.folder}: last {run.last:.1f} %, best {run.best:.1f} %, {took}', flush=True)
+    else:
+        job.state = 'unmeasured'
+        print(f'{job.folder}: trained, {took}, but its last epoch has no accuracy/top1', flush=True)
+
+
+def run_all(jobs: Sequence[Job], pool: Pool) -> None:
+    """Run all jobs; those that need another one's checkpoint wait for it, and fail with it.
+
+    Args:
+        jobs (Sequence[Job]): The jobs.
+        pool (Pool): Runs them.
+    """
+    try:
+        while True:
+            for job in jobs:
+                if job.state == 'waiting' and job.needs and job.needs.state == 'failed':
+                    job.state = 'failed'
+                    print(f'{job.folder}: not trained, as {job.needs.folder} has failed', flush=True)
+                ready = job.state == 'waiting' and (job.needs is None or job.needs.state in ('done', 'unmeasured'))
+                if ready and len(pool.running) < pool.size:
+                    pool.start(job)
+            if not pool.running:
+                return
+            pool.wait()
+    finally:
+        pool.stop()

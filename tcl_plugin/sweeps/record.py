@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a work directory says of the training that it holds."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..atomic import write_text
+from ..errors import UserError
+from ..reports import read_run
+from ..safe_files import read_json
+from .plan import Job
+
+RECORD = 'sweep.json'
+
+
+def check_record(job: Job) -> None:
+    """Refuse to take a work directory of another sweep for this training's, and leave word of this one.
+
+    Args:
+        job (Job): The training.
+
+    Raises:
+        UserError: If the work directory has a training with other options, or by a config that was edited since.
+    """
+    path = job.folder / RECORD
+    told = dict(config=job.config.name, options=job.options, content=content_of(job.config))
+    if path.exists():
+        try:
+            before: Any = read_json(path)
+            options = ' '.join(before['options'])
+            content = before.pop('content', told['content'])  # records of earlier releases have none
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f'{path} is not as sweep.py writes it ({error}): choose another --work-dir') from error
+        if before != dict(config=told['config'], options=told['options']):
+            raise UserError(f'{job.folder} holds a training with other options ({options}): choose another --work-dir')
+        if content != told['content']:
+            raise UserError(
+                f'{job.folder} holds a training of {job.config} as it was before it, or a config that it is based on, '
+                'was edited: choose another --work-dir, or remove that folder'
+            )
+    job.folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(told))
+
+
+def content_of(config: Path) -> str:
+    """Fingerprint of a config with all that it is based on.
+
+    Args:
+        config (Path): The config.
+
+    Returns:
+        str: SHA-256 of its values, in hexadecimal.
+    """
+    values = Config.fromfile(config, import_custom_modules=False).to_dict()
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def finished(folder: Path) -> bool:
+    """Tell whether a work directory holds a training that has come to its end.
+
+    Args:
+        folder (Path): The work directory.
+
+    Returns:
+        bool: True if so.
+    """
+    if not (folder / 'last_checkpoint').exists():
+        return False
+    try:
+        return read_run(folder).finished
+    except (ValueError, FileNotFoundError):  # stopped before the first evaluation
+        return False
