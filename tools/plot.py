@@ -9,13 +9,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmengine.device import get_device
 from mmengine.utils import import_modules_from_strings
-from mmpretrain.registry import TASK_UTILS
+from mmpretrain.registry import HOOKS, TASK_UTILS
 
 from tcl_plugin.cli import BUILDING, Parser
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.evaluation import read_label_table
 from tcl_plugin.explain import explain_checkpoint
-from tcl_plugin.hooks.label_noise_hook import TABLE_NAME
+from tcl_plugin.hooks.label_noise_hook import TABLE_NAME, LabelNoiseHook
 from tcl_plugin.reports import (
     Points,
     doubtful_images,
@@ -170,7 +170,7 @@ def draw_scores(run):
 
 
 def detector_of(work_dir):
-    """Build the detector of a run anew.
+    """Build the detector anew whose scores a run's table has.
 
     Args:
         work_dir (str | Path): Its work directory.
@@ -181,8 +181,22 @@ def detector_of(work_dir):
     _, cfg = read_config(Path(work_dir))
     if cfg.get('custom_imports'):  # the detector may be a person's own
         import_modules_from_strings(**cfg.custom_imports)
-    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.get('detector')]
+    # Other hooks have detectors too, such as that which relabels before the second stage of TCL+.
+    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.get('detector') and writes_table(hook.type)]
     return TASK_UTILS.build(hooks[0].detector) if hooks else None
+
+
+def writes_table(name):
+    """Tell whether it is a hook that writes the table of label quality.
+
+    Args:
+        name (str): Its name in the registry.
+
+    Returns:
+        bool: True if so.
+    """
+    kind = HOOKS.get(name)
+    return isinstance(kind, type) and issubclass(kind, LabelNoiseHook)
 
 
 def draw_doubtful(run):

@@ -6,58 +6,17 @@ import io
 import json
 
 import pytest
+from written_runs import SYM80, write_run
 
 from tcl_plugin.reports import find_runs, read_run
 from tcl_plugin.reports.tables import (
+    VALUES,
     methods_against_noises,
     one_row_each,
     one_row_each_method,
     to_csv,
     to_markdown,
 )
-
-CONFIG = """
-train_cfg = dict(max_epochs={epochs})
-randomness = dict(seed={seed})
-train_dataloader = dict(dataset=dict({labels}))
-"""
-SYM80 = "noise=dict(type='SymmetricNoise', rate=0.8, seed=0)"
-
-
-def write_run(
-    folder,
-    name,
-    accuracy,
-    seed=0,
-    labels=SYM80,
-    epochs=None,
-    auc=None,
-    info=True,
-    start=1,
-    noise_seed=None,
-    day=None,
-    **told,
-):
-    """Write what a training leaves in its work directory; ``told`` is what run.json has besides."""
-    work_dir = folder / name / f'seed{seed}'
-    piece = work_dir / f'2026010{day or start}_000000'
-    (piece / 'vis_data').mkdir(parents=True)
-    lines = []
-    for epoch, value in enumerate(accuracy, start):
-        lines.append({'accuracy/top1': value, 'step': epoch})
-        noise = {'label_noise/noise_rate': 0.72, 'label_noise/wrong_labels_fitted': 0.1}
-        lines.append(dict(noise, step=epoch) | ({'label_noise/auc': auc} if auc else {}))
-    (piece / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
-    labels = labels.replace('seed=0', f'seed={seed if noise_seed is None else noise_seed}')
-    text = CONFIG.format(epochs=epochs or len(accuracy), seed=seed, labels=labels)
-    (work_dir / f'{name}.py').write_text(text)
-    (piece / 'vis_data' / 'config.py').write_text(text)
-    if info:
-        record = dict(
-            seconds=60.0 + seed, device='a CPU', commit='abc', command=f'python {name}', config=name, first_epoch=start
-        )
-        (piece / 'run.json').write_text(json.dumps(record | told))
-    return work_dir
 
 
 def test_a_run_is_what_it_says(tmp_path):
@@ -213,6 +172,29 @@ def test_one_row_for_all_seeds(runs):
         ('tcl', 'sym80', '0 1 2', '78.0 ± 2.0', '90.0 ± 0.0', '0.910 ± 0.010', '61 ± 1'),
     ]
     assert cells(table, 'device', 'commit', 'command')[2] == ('a CPU', 'abc', 'python tcl_digits_sym80')
+
+
+def test_each_figure_stands_in_its_own_column(tmp_path):
+    accuracy = [95.0, *range(60, 70)]  # best before the last ten
+    noise = {'noise_rate': 0.72, 'estimated_noise_rate': 0.61, 'wrong_labels_fitted': 0.33, 'auc': 0.84}
+    others = {'precision': 0.5, 'recall': 0.4, 'score_auc': 0.3}
+    run = read_run(write_run(tmp_path, 'tcl_digits_sym80', accuracy, noise=noise | others))
+    title, row = one_row_each_method([run])
+    assert row[:5] == ['tcl', 'digits', 'sym80', '0', '11']
+    found = dict(zip(title, row, strict=True))
+    figures = {
+        'noise_rate': ('labels wrong (%)', '72.0'),
+        'last': ('last (%)', '69.0'),
+        'best': ('best (%)', '95.0'),
+        'tail': ('last 10 (%)', '64.5'),
+        'auc': ('AUC', '0.840'),
+        'estimated': ('called wrong (%)', '61.0'),
+        'fitted': ('fitted (%)', '33.0'),
+        'seconds': ('time (s)', '60'),
+    }
+    assert set(figures) == set(VALUES)
+    for value, (column, cell) in figures.items():
+        assert found[column] == cell == methods_against_noises([run], value)[1][-1], value
 
 
 def test_figures_that_not_all_have_say_so(runs):

@@ -6,9 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from toolbox import ROOT, load_file, logged
 
 from tcl_plugin.datasets import NoisyLabelDataset
+from tcl_plugin.detection import SmallLossDetector
 from tcl_plugin.evaluation import read_label_table
 from tcl_plugin.saved_run import Outputs, open_run, training_outputs, training_set
 
@@ -113,6 +115,17 @@ def test_a_run_without_table(plot_tool, trained, workplace, capsys):
     error = capsys.readouterr().err
     assert all(f'left out: {kind}: run has no label_quality.csv' in error for kind in ('histogram', 'gallery'))
     assert 'error: run has no checkpoint' in error
+
+
+def test_detector_is_that_of_the_scores(plot_tool, tmp_path):
+    """The hook that relabels before the second stage of TCL+ has another, and comes first."""
+    cfg = Config.fromfile(ROOT / 'configs' / 'variants' / 'tclplus_digits_sym80.py')
+    assert [hook.detector.type for hook in cfg.custom_hooks] == ['OODDetector', 'SmallLossDetector']
+    cfg.dump(tmp_path / 'tclplus_digits_sym80.py')
+    assert isinstance(plot_tool.detector_of(tmp_path), SmallLossDetector)
+    cfg.custom_hooks.pop()
+    cfg.dump(tmp_path / 'tclplus_digits_sym80.py')
+    assert plot_tool.detector_of(tmp_path) is None
 
 
 @pytest.mark.parametrize(
