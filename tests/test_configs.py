@@ -116,6 +116,60 @@ def test_promised_config_has_a_twin_of_plain_training(experiment):
     assert tcl.model.backbone == twin.model.backbone
 
 
+# All that TCL may have, and plain training not: what it is, what watches it, and the views that it sees.
+OWN = {'model', 'custom_hooks', 'data_preprocessor', 'strong_view'}
+TWINS = sorted(name.removeprefix('ce_') for name in NAMES if name.startswith('ce_'))
+
+
+def test_twins_differ_in_the_method_alone():
+    """Optimiser, schedule, batch, data and evaluation are the same, to the last entry."""
+    assert len(TWINS) > 18 and 'r18w16_fmnist6k_sym80' in TWINS
+    for experiment in TWINS:
+        tcl, twin = (read(f'{method}_{experiment}').to_dict() for method in ('tcl', 'ce'))
+        assert {key for key in tcl | twin if tcl.get(key) != twin.get(key)} <= OWN, experiment
+
+
+# The published recipe
+
+
+def test_published_head_and_mixup():
+    init_default_scope('mmpretrain')
+    cfg = read('tcl_r18_cifar10_sym90')
+    model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
+    head = model.head
+    # 20 epochs, counted from 1 up to the 19th.
+    assert (head.warmup_epochs, head.temperature, head.proto_temperature, model.mixup_alpha) == (19, 0.25, 0.25, 1.0)
+    assert [list(layer.weight.shape) for layer in head.classifier if isinstance(layer, nn.Linear)] == [
+        [512, 512],
+        [10, 512],
+    ]
+    assert [list(layer.weight.shape) for layer in head.projector if isinstance(layer, nn.Linear)] == [
+        [512, 512],
+        [256, 512],
+    ]
+    assert [layer.p for layer in head.classifier if isinstance(layer, nn.Dropout)] == [0.25]
+    weights = (head.cross_weight, head.entropy_weight, head.align_cls_weight, head.align_proto_weight)
+    assert weights == (1.0, 1.0, 1.0, 1.0)
+    assert not model.forward_weak and head.prototypes.shape == (10, 256)
+
+
+def test_published_optimiser_and_views():
+    cfg = read('tcl_r18_cifar10_sym90')
+    optimizer = dict(type='SGD', lr=0.12, momentum=0.9, weight_decay=1e-3, fused=True)
+    assert cfg.optim_wrapper.to_dict() == dict(optimizer=optimizer)
+    flip = dict(type='BatchRandomFlip', prob=0.5)
+    strong = [
+        dict(type='BatchRandomResizedCrop', size=32, scale=(0.2, 1.0)),
+        flip,
+        dict(type='BatchColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, prob=0.8),
+        dict(type='BatchRandomGrayscale', prob=0.2),
+        dict(type='BatchRandomSolarize', threshold=128, prob=0.5),
+    ]
+    weak = [dict(type='BatchRandomCrop', size=32, padding=4), flip]
+    views = [dict(num_views=1, transforms=weak), dict(num_views=2, transforms=strong)]
+    assert cfg.data_preprocessor.to_dict()['views'] == views
+
+
 # The published learning rate
 
 

@@ -67,6 +67,7 @@ VALUES = {
         'model.head.scale_mix': {'cifar100': 1.0, '': None},
         'model.head.scale_cross': None,
         'model.head.temperature': None,
+        'model.head.warmup_epochs': {'digits': 6, 'fmnist6k': 10, '': None},
         f'{HOOK}.type': 'OODDetector',
         f'{HOOK}.per_class': {'cifar100': True, '': None},
         f'{HOOK}.sigma': None,

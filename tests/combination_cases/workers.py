@@ -35,8 +35,7 @@ STILL_VIEWS = [dict(type='MultiView', num_views=[3], transforms=[[]]), PLAIN_PIP
 STILL = dict(
     tcl=(dict(mixup_alpha=0.0), STILL_VIEWS),
     elr=({}, PLAIN_PIPELINE),
-    # Its regulariser is taken of the mean prediction of each process's own batch.
-    mcorrection=(dict(mixup_alpha=0.0, uniform_weight=0.0), PLAIN_PIPELINE),
+    mcorrection=(dict(mixup_alpha=0.0), PLAIN_PIPELINE),
 )
 
 

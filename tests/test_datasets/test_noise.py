@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmpretrain.registry import TASK_UTILS
 
 from tcl_plugin.datasets import AsymmetricNoise, SymmetricNoise
+from tcl_plugin.datasets.mappings import NAMED_MAPPINGS
 
 LABELS = np.arange(20_000) % 10
 
@@ -73,6 +74,12 @@ def test_asymmetric_rate_one_applies_the_mapping():
     given = AsymmetricNoise(1.0, 'cifar10')(LABELS, 10)
     expected = np.array([0, 1, 0, 5, 7, 3, 6, 7, 8, 1])
     assert np.array_equal(given, expected[LABELS])
+
+
+def test_mappings_of_similar_classes():
+    """Patrini et al., CVPR 2017, and what is our choice."""
+    assert NAMED_MAPPINGS['cifar10'] == ({9: 1, 2: 0, 3: 5, 5: 3, 4: 7}, 10)
+    assert NAMED_MAPPINGS['fashion_mnist'] == ({6: 0, 2: 4, 4: 2, 5: 7, 7: 9}, 10)
 
 
 @pytest.mark.parametrize('name', ['cifar10', 'fashion_mnist'])

@@ -13,20 +13,20 @@ from toy_runs import tcl
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.models.algorithms.tcl_moco import FeatureQueue
-from tcl_plugin.models.losses import entropy_regularization, info_nce
+from tcl_plugin.models.losses import divergence_from_uniform, entropy_regularization, info_nce
 from tcl_plugin.models.utils import Mixing
 
 
 def shared_terms(
     rank: int, z1: np.ndarray, z2: np.ndarray, logits: np.ndarray, world_size: int = 2
 ) -> tuple[list[float], list[np.ndarray]]:
-    """Contrast, and both terms of the entropy, of this process's share; and the gradients of their sum.
+    """Contrast, terms of entropy and regulariser of M-correction of this process's share; and gradients of their sum.
 
     A share is a block of the batch.
     """
     size = len(z1) // world_size
     own = [torch.from_numpy(x[rank * size : (rank + 1) * size]).requires_grad_() for x in (z1, z2, logits)]
-    terms = [info_nce(own[0], own[1]), *entropy_regularization(own[2])]
+    terms = [info_nce(own[0], own[1]), *entropy_regularization(own[2]), divergence_from_uniform(own[2])]
     sum(terms).backward()
     return [float(term.detach()) for term in terms], [tensor.grad.numpy() for tensor in own]
 

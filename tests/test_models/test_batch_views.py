@@ -45,6 +45,18 @@ def test_views_that_change_nothing_equal_the_plain_preprocessor(images, channels
         assert view.is_contiguous(memory_format=torch.channels_last) == channels_last
 
 
+def test_views_come_in_the_order_of_the_config(images):
+    """The weak one first: TCL goes by the place."""
+    inverted = [dict(type='BatchRandomSolarize', threshold=0, prob=1.0)]
+    weak, *strong = build([dict(transforms=[]), dict(num_views=2, transforms=inverted)])(
+        dict(inputs=images), training=True
+    )['inputs']
+    plain = ClsDataPreprocessor(**NORM)
+    torch.testing.assert_close(weak, plain(dict(inputs=images))['inputs'])
+    for view in strong:
+        torch.testing.assert_close(view, plain(dict(inputs=255 - images))['inputs'])
+
+
 def test_every_view_is_another_and_a_seed_repeats_them_all(images):
     first = build()
     views = cut(first, images)

@@ -83,7 +83,7 @@ def test_targets_pass_no_gradient(draw):
 
 
 def test_two_processes_equal_one(two_processes, draw):
-    """Contrast and entropy look at the batches of all processes; DDP then averages their gradients."""
+    """Contrast, entropy and regulariser look at the batches of all processes; DDP then averages their gradients."""
     z1, z2, logits = F.normalize(draw(B, D), dim=1), F.normalize(draw(B, D), dim=1), 2 * draw(B, K)
     arrays = [tensor.numpy() for tensor in (z1, z2, logits)]
     terms, gradients = shared_terms(0, *arrays, world_size=1)

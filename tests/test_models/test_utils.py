@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mixing equals its formula, and its draws come from the distribution that it names."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,6 +23,17 @@ def test_draws():
     assert 0.5 <= lams.min() < 0.52 and 0.98 < lams.max() <= 1 and abs(lams.mean() - 0.75) < 0.03
     assert all(draw.partner.sort().values.tolist() == list(range(6)) for draw in draws)
     assert len({tuple(draw.partner.tolist()) for draw in draws}) > 100
+
+
+@pytest.mark.parametrize('alpha', [0.2, 32.0])
+def test_shares_are_drawn_from_beta(alpha):
+    """Of a small alpha most images stay as they are, of a large one all are mixed half and half."""
+    torch.manual_seed(0)
+    lams = torch.tensor([draw_mixing(2, alpha).lam for _ in range(1000)])
+    drawn = np.random.default_rng(0).beta(alpha, alpha, 100_000)
+    expected = np.maximum(drawn, 1 - drawn)
+    assert float(lams.mean()) == pytest.approx(expected.mean(), abs=0.015)
+    assert float(lams.std()) == pytest.approx(expected.std(), rel=0.1)
 
 
 def test_alpha_of_zero_mixes_nothing():

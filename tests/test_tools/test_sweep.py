@@ -53,6 +53,16 @@ def noise_of(job):
         ('tcl_digits_sym80', 'sym30', dict(type='SymmetricNoise', rate=0.3)),
         ('tcl_r18_cifar10_sym50', 'asym30', dict(type='AsymmetricNoise', rate=0.3, mapping='cifar10')),
         ('tcl_r18_cifar10_asym40', 'sym30', dict(type='SymmetricNoise', rate=0.3)),
+        (
+            'tcl_r18w16_fmnist6k_sym80',
+            'asym30',
+            dict(type='AsymmetricNoise', rate=0.3, mapping='fashion_mnist'),
+        ),
+        (
+            'tcl_r18_cifar100_sym50',
+            'asym30',
+            dict(type='AsymmetricNoise', rate=0.3, mapping='cifar100_superclass'),
+        ),
     ],
 )
 def test_noise_is_replaced_by_a_config_that_is_written(tool, config, noise, expected, workplace):
