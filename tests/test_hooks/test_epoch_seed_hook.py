@@ -146,6 +146,23 @@ def test_epochs_differ(kind, tmp_path):
     assert not torch.equal(first, second) and torch.equal(second, again)
 
 
+@pytest.mark.parametrize('kind', ['device', 'process', 'workers start'])
+def test_seeds_differ(kind, tmp_path):
+    """Otherwise the spread over seeds would be that of weights and labels alone."""
+    model, _, images = KINDS[kind]
+    in_order = images | dict(sampler=dict(type='DefaultSampler', shuffle=False))
+    drawn = []
+    for seed in (0, 1):
+        changes = dict(train_dataloader=in_order, randomness=dict(seed=seed))
+        runner = build_runner(tmp_path / str(seed), model, None, **changes)
+        seeds = EpochSeedHook()
+        seeds.before_train(runner)
+        views = first_batch(runner, seeds, 0)
+        seeds.before_train_epoch(runner)
+        drawn.append((views, torch.rand(3), torch.tensor(runner.train_dataloader.generator.initial_seed())))
+    assert [torch.equal(one, other) for one, other in zip(*drawn, strict=True)] == [False] * 3
+
+
 def first_batch(runner, seeds, epoch):
     """Images of the first batch of an epoch, as the network gets them."""
     runner.train_loop._epoch = epoch

@@ -2,23 +2,28 @@
 """Pictures show the numbers that they are given."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tcl_plugin.detection import OODDetector, SmallLossDetector, fit_score_mixture
 from tcl_plugin.reports import (
     Doubtful,
     Points,
+    RunRecord,
     draw_confusion,
     draw_embeddings,
     draw_gallery,
     draw_histogram,
     embed,
     mixture_of,
+    plot_curves,
     save,
 )
 from tcl_plugin.reports import embedding as embedding_module
+from tcl_plugin.reports.curves import PANELS, draw_panel
 from tcl_plugin.reports.style import class_colors, plain, series_style
 from tcl_plugin.reports.views import Row, draw_views
 
@@ -47,6 +52,35 @@ def test_histogram_tells_right_from_wrong(scores):
         (line,) = [line for line in axis.lines if line.get_label() == label]
         area = np.trapezoid(line.get_ydata(), line.get_xdata())
         assert area == pytest.approx(bars(axis, name).sum() / 50, rel=0.02)
+
+
+def test_curves_are_those_of_the_panel():
+    """Shares in per cent; what is measured is dashed beside what is estimated."""
+    names = {
+        'test accuracy (%)': ('accuracy/top1', None),
+        'wrong labels fitted (%)': ('label_noise/wrong_labels_fitted', None),
+        'labels wrong (%)': ('label_noise/estimated_noise_rate', 'label_noise/noise_rate'),
+        'AUC of noise detection (%)': ('label_noise/auc', None),
+    }
+    shares = {name: 0.1 + 0.2 * i for i, (name, _) in enumerate(names.values())} | {'label_noise/noise_rate': 0.99}
+    scalars = {name: {1: share / 2, 2: share} for name, share in shares.items()}
+    scalars['accuracy/top1'] = {1: 30.0, 2: 50.0}
+    figure = Figure()
+    assert [panel[0] for panel in PANELS] == list(names)
+    for panel in PANELS:
+        axis = figure.add_subplot()
+        draw_panel(axis, {'a': RunRecord(Path('a'), scalars)}, *panel)
+        name, beside = names[panel[0]]
+        expected = [30, 50] if name == 'accuracy/top1' else [50 * shares[name], 100 * shares[name]]
+        solid, *dashed = axis.lines
+        assert solid.get_ydata() == pytest.approx(expected) and axis.get_ylabel() == panel[0]
+        assert solid.get_linestyle() == '-' and list(solid.get_xdata()) == [1, 2]
+        assert [line.get_ydata()[-1] for line in dashed] == ([pytest.approx(99)] if beside else [])
+        assert [line.get_linestyle() for line in dashed] == (['--'] if beside else [])
+        texts = [text.get_text() for text in axis.get_legend().get_texts()] if beside else []
+        assert texts == (['estimated', 'measured'] if beside else [])
+    with pytest.raises(ValueError, match='none of a has recorded'):
+        plot_curves({'a': RunRecord(Path('a'), {})}, 'c.png')
 
 
 def test_histogram_without_truth(scores):

@@ -77,6 +77,8 @@ def test_summary(audited, trained):
         assert (row['samples'], row['issues']) == (mine.sum(), issue[mine].sum())
         assert row['measured_noise_rate'] == (table.true_label != table.given_label)[mine].mean()
     corrected = np.where(issue, table.suggested_label, table.given_label)
+    assert summary['measured']['noise_rate_after_correction'] == (corrected != table.true_label).mean()
+    assert summary['unsure'] == (table.suggested_prob < 0.5).mean()
     for name, rows, found in [
         ('estimated', corrected, summary['estimated_transition_matrix']),
         ('measured', table.true_label, summary['measured_transition_matrix']),

@@ -32,6 +32,26 @@ def test_a_run(tool, trained, capsys):
     assert sum(name.startswith('cleanlab') for name in figures) == 5
 
 
+def test_rows_of_cleanlab_are_what_their_names_say(tool):
+    filtering = pytest.importorskip('cleanlab.filter')
+    rng = np.random.default_rng(0)
+    true = rng.integers(4, size=400)
+    given = np.where(rng.random(400) < 0.3, rng.integers(4, size=400), true)
+    probs = rng.dirichlet(np.ones(4), 400) + 0.4 * np.eye(4)[true]
+    probs /= probs.sum(axis=1, keepdims=True)
+    rows = {name: found for name, *found in tool.by_cleanlab(probs, given)}
+    assert list(rows) == [f'cleanlab, {name}' for name in tool.FILTERS] and len(rows) == 5
+    own = probs[np.arange(400), given]
+    best_other = np.where(np.eye(4, dtype=bool)[given], -1, probs).max(axis=1)
+    ways = dict(self_confidence=own, normalized_margin=(own - best_other + 1) / 2)
+    for name, method in tool.FILTERS.items():
+        quality, issue = rows[f'cleanlab, {name}']
+        np.testing.assert_allclose(quality, ways[method], atol=1e-6, err_msg=name)
+        expected = filtering.find_label_issues(given, probs, filter_by=name, n_jobs=1)
+        assert issue.dtype == bool and (issue == expected).all() and issue[given != true].mean() > 0.3, name
+    assert len({int(issue.sum()) for _, issue in rows.values()}) > 2
+
+
 def test_figures_of_several_runs(tool):
     wrong = np.array([True, True, False, False])
     perfect = tool.measure(np.array([0.1, 0.2, 0.8, 0.9]), wrong, wrong)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run writes down of itself is what tables of runs read."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from toy_runs import PLAIN_PIPELINE, build_runner, classifier, noisy_digits
+
+from tcl_plugin.provenance import commit_of
+from tcl_plugin.reports import read_record
+
+INFO = dict(type='RunInfoHook')
+
+
+def train(work_dir, epochs, **changes):
+    images = noisy_digits(pipeline=PLAIN_PIPELINE)
+    every = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
+    build_runner(work_dir, classifier(), images, INFO, max_epochs=epochs, train_cfg=every, **changes).train()
+
+
+def test_pieces_of_a_resumed_run_say_where_they_begin(tmp_path):
+    train(tmp_path, 1)
+    time.sleep(1)  # pieces are named by the second in which they begin
+    train(tmp_path, 2, resume=True, load_from=str(tmp_path / 'epoch_1.pth'))
+    pieces = [json.loads(path.read_text()) for path in sorted(tmp_path.glob('*/run.json'))]
+    assert [piece['first_epoch'] for piece in pieces] == [1, 2]
+    assert all(piece['seconds'] > 0 and piece['processes'] == 1 for piece in pieces)
+    assert read_record(tmp_path).series('accuracy/top1').keys() == {1, 2}
+
+
+def test_commit_says_whether_the_files_are_those_of_the_commit(tmp_path):
+    def git(*arguments):
+        names = ['-c', 'user.name=x', '-c', 'user.email=x@example.org']
+        command = ['git', '-C', str(tmp_path), *names, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    file = tmp_path / 'module.py'
+    file.write_text('one = 1\n')
+    assert commit_of(file) is None  # no repository
+    try:
+        git('init')
+    except FileNotFoundError:
+        pytest.skip('no git')
+    assert commit_of(file) is None  # nothing that git tracks
+    git('add', 'module.py')
+    git('commit', '-m', 'one')
+    commit = git('rev-parse', 'HEAD')
+    assert commit_of(file) == commit
+    (tmp_path / 'notes.txt').write_text('not tracked')
+    assert commit_of(file) == commit and commit_of(tmp_path / 'notes.txt') is None
+    file.write_text('one = 2\n')
+    assert commit_of(file) == f'{commit}-dirty'
