@@ -67,7 +67,7 @@ def read_runs(folders, unfinished=False):
     for work_dir in work_dirs:
         try:
             run = read_run(work_dir)
-        except ValueError as error:  # nothing has been evaluated yet
+        except (ValueError, FileNotFoundError) as error:  # nothing has been evaluated yet, or half of it copied
             print(f'left out: {error}', file=sys.stderr)
             continue
         if run.finished or unfinished:

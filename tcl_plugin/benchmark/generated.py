@@ -93,13 +93,18 @@ def use_generated_data(cfg: Config, size: int, num_train: int, num_test: int) ->
     for name, length in (('train', num_train), ('val', num_test)):
         if cfg.get(f'{name}_dataloader') is None:
             continue
-        cfg[f'{name}_dataloader'].dataset.pop('label_file', None)
-        dataset = _innermost(cfg[f'{name}_dataloader'].dataset)
-        pipeline = [transform for transform in dataset.pipeline if transform['type'] != 'LoadImageFromFile']
-        dataset.clear()
-        dataset.update(
-            type='GeneratedImages', size=size, length=length, num_classes=cfg.model.head.num_classes, pipeline=pipeline
-        )
+        outer = cfg[f'{name}_dataloader'].dataset
+        outer.pop('label_file', None)
+        num_classes = cfg.model.head.num_classes
+        for dataset in (outer, (outer.get('open_set') or {}).get('dataset')):
+            if dataset is not None:
+                _replace(_innermost(dataset), size=size, length=length, num_classes=num_classes)
+
+
+def _replace(dataset: ConfigDict, **shape: int) -> None:
+    pipeline = [transform for transform in dataset.get('pipeline', []) if transform['type'] != 'LoadImageFromFile']
+    dataset.clear()
+    dataset.update(type='GeneratedImages', pipeline=pipeline, **shape)
 
 
 def _innermost(dataset: ConfigDict) -> ConfigDict:

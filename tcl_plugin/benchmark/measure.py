@@ -157,16 +157,17 @@ class Timed:
         if self.device.type == 'cuda':
             self.found.host_waits = self._count_host_waits()
         batch = next(self._batches)
-        samples = [batch['data_samples'][i] for i in range(COUNTED)]
+        counted = min(COUNTED, len(batch['data_samples']))
+        samples = [batch['data_samples'][i] for i in range(counted)]
         inputs = batch['inputs']
-        few = [view[:COUNTED] for view in inputs] if isinstance(inputs, (list, tuple)) else inputs[:COUNTED]
+        few = [view[:counted] for view in inputs] if isinstance(inputs, (list, tuple)) else inputs[:counted]
         batch = self.model.data_preprocessor(dict(inputs=few, data_samples=samples), True)
         # Of a copy, which is not compiled: operations of compiled code are not seen.
         model = copy.deepcopy(self.model)
         with FlopCounterMode(display=False) as counter:
             loss, _ = model.parse_losses(model(**batch, mode='loss'))
             loss.backward()
-        self.found.flops = counter.get_total_flops() / COUNTED
+        self.found.flops = counter.get_total_flops() / counted
 
     def _count_host_waits(self) -> int:
         batch = next(self._batches)

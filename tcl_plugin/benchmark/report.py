@@ -20,7 +20,9 @@ def epoch_seconds(found: Measurement, cfg: Config, shape: Shape) -> dict[str, fl
     Returns:
         dict[str, float]: Seconds of ``training``, ``detection`` and ``evaluation``.
     """
-    steps = shape.train // found.batch_size
+    # Some samplers draw anew what an epoch consists of, such as ClassBalancedSubsetSampler.
+    drawn = cfg.train_dataloader.get('sampler', {}).get('num_samples') or shape.train
+    steps = drawn // found.batch_size
     seconds = dict(training=steps * found.batch_size * found.seconds_per_sample)
     hooks = [hook for hook in cfg.get('custom_hooks', []) if hook['type'] == 'LabelNoiseHook']
     every = dict(

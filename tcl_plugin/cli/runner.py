@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import CheckpointLoader, Runner
+from mmpretrain.evaluation import Accuracy
 
 from ..compat import unwrap_model
 from ..errors import UserError, explained
@@ -139,6 +140,7 @@ def build_parts(runner: Runner, *names: str) -> None:
             _check_length(runner.train_loop)
         for name in names:
             _check_classes(runner, name)
+            _check_topk(runner, name)
 
 
 def _check_length(loop: Any) -> None:
@@ -165,6 +167,19 @@ def _check_classes(runner: Runner, name: str) -> None:
             f'the head predicts {number} classes, but the data set of {name.removesuffix("_loop")}_dataloader has '
             f'{len(classes)}: set model.head.num_classes={len(classes)}'
         )
+
+
+def _check_topk(runner: Runner, name: str) -> None:
+    """Refuse a top-k accuracy of more classes than there are, which the first evaluation would stumble over."""
+    number = getattr(getattr(unwrap_model(runner.model), 'head', None), 'num_classes', None)
+    evaluator, key = getattr(getattr(runner, name), 'evaluator', None), f'{name.removesuffix("_loop")}_evaluator'
+    for metric in getattr(evaluator, 'metrics', []):
+        most = max(metric.topk) if isinstance(metric, Accuracy) else 0
+        if number and most > number:
+            raise UserError(
+                f'the top-{most} accuracy of {key} needs {most} classes, and the head predicts {number}: '
+                f'set {key}.topk=1'
+            )
 
 
 @contextlib.contextmanager

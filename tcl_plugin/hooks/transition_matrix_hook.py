@@ -99,6 +99,9 @@ class TransitionMatrixHook(Hook):
                 f'warmup_epochs={self.warmup_epochs} of TransitionMatrixHook leaves nothing of the '
                 f'{runner.max_epochs} epochs: choose fewer'
             )
+        if runner.iter == 0:
+            # Weights that the run starts from may have brought a matrix along.
+            _loss_of(runner).set_matrix(np.eye(dataset.num_classes))
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Estimate, once. A run that is resumed later has the matrix from its checkpoint."""

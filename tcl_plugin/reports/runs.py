@@ -14,7 +14,7 @@ from .pieces import check_training, config_of, latest_pieces, read_literals, rec
 from .records import ACCURACY, RunRecord, read_piece_info, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
-NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?')
+NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?(_open\d\d)?')
 NOISES = {
     *('SymmetricNoise', 'SymmetricExclusiveNoise', 'AsymmetricNoise', 'AsymmetricPerClassNoise', 'PairFlipNoise'),
     *('TransitionMatrixNoise', 'InstanceDependentNoise', 'OpenSetNoise'),

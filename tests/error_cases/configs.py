@@ -145,6 +145,11 @@ def classes_of_head(desk: Desk) -> str:
     return runner(desk, model=classifier(head=dict(type='LinearClsHead', num_classes=7, in_channels=16)))
 
 
+@case('topk-of-evaluator')
+def topk_of_evaluator(desk: Desk) -> str:
+    return runner(desk, val_evaluator=dict(type='Accuracy', topk=(1, 20)))
+
+
 @case('classes-of-data')
 def classes_of_data(desk: Desk) -> str:
     return noisy(desk, num_classes=7)

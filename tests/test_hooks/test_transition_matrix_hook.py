@@ -77,6 +77,13 @@ def test_resumed_run_has_the_matrix_of_its_checkpoint(estimated, tmp_path):
     assert len(again.iters) == 3 and all(torch.equal(known, witness.iters[6]) for known in again.iters)
 
 
+def test_weights_to_start_from_bring_no_matrix_along(estimated, tmp_path):
+    work_dir, _ = estimated
+    settings = dict(source='anchors', warmup_epochs=1, percentile=90)
+    runner = build(tmp_path, settings, max_epochs=2, load_from=str(work_dir / 'epoch_3.pth'))
+    assert all(torch.equal(known, torch.eye(10)) for known in watch(runner, matrix_of).iters[:3])
+
+
 def test_two_processes_equal_one(two_processes, tmp_path):
     """From the predictions of both; and both have the same matrix."""
     shares = two_processes(estimate_transitions, str(tmp_path))

@@ -6,9 +6,10 @@ import hashlib
 import io
 import json
 import os
+import struct
 from html.parser import HTMLParser
-from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from audit_builders import audit_of, folder_dataset, page_of
@@ -19,6 +20,7 @@ from tcl_plugin.evaluation import read_label_table, write_label_table
 from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lists
 from tcl_plugin.reports.audit.page import embed
 from tcl_plugin.reports.audit.summary import to_json
+from tcl_plugin.reports.audit.thumbnails import read_image
 
 CLASSES = ['</script><script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "<!--' \u2028 & ]]>"]
 # The page is a text with places such as this one to fill.
@@ -109,17 +111,55 @@ def test_tables_keep_such_names(audit, tmp_path):
     json.loads(to_json(summarise(audit)))
 
 
-@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def shown(thumbnail):
+    """The pixels of a thumbnail."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(thumbnail.uri.partition(',')[2]))))
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif', '.pgm'])
 def test_grey_of_16_bits_is_not_white(tmp_path, suffix):
-    """As training sees it: the upper eight bits."""
+    """As training sees it, on the page and in the gallery: the upper eight bits."""
     grey = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1024 + 300
     path = tmp_path / f'deep{suffix}'
-    Image.fromarray(grey).save(path)
-    folder = Path(tmp_path / 'images')
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        dataset = folder_dataset(folder)
-    dataset.get_data_info = lambda index: dict(img_path=str(path))
-    (thumbnail,) = make_thumbnails(dataset, [0])
-    content = base64.b64decode(thumbnail.uri.partition(',')[2])
-    shown = np.asarray(Image.open(io.BytesIO(content)))
-    assert np.array_equal(shown, np.repeat((grey >> 8)[..., None], 3, axis=2))
+    assert cv2.imwrite(str(path), grey)
+    files = Files(path)
+    expected = np.repeat((grey >> 8)[..., None], 3, axis=2)
+    assert np.array_equal(cv2.imread(str(path)), expected)
+    (thumbnail,) = make_thumbnails(files, [0])
+    assert np.array_equal(shown(thumbnail), expected)
+    assert np.array_equal(np.asarray(read_image(files.get_data_info(0)).convert('RGB')), expected)
+
+
+# Entries of a TIFF directory: number, type, count and value.
+SIDEWAYS = struct.pack('<HHIHH', 0x112, 3, 1, 6, 0)
+ODD = {
+    'resolution in letters': struct.pack('<HHI4s', 0x11A, 2, 4, b'72'),
+    'width in letters': struct.pack('<HHI4s', 0x100, 2, 4, b'abc'),
+}
+
+
+@pytest.mark.parametrize('tag', ODD)
+def test_a_camera_that_writes_odd_tags_costs_nothing(tmp_path, tag):
+    """The image is shown upright, as training sees it."""
+    entries = [SIDEWAYS, ODD[tag]]
+    directory = struct.pack('<H', len(entries)) + b''.join(entries) + struct.pack('<I', 0)
+    exif = b'Exif\0\0II*\0' + struct.pack('<I', 8) + directory
+    content = io.BytesIO()
+    pixels = np.zeros((20, 30, 3), dtype=np.uint8)
+    pixels[:10, :15] = 255
+    Image.fromarray(pixels).save(content, 'JPEG', quality=95, exif=exif)
+    path = tmp_path / 'sideways.jpg'
+    path.write_bytes(content.getvalue())
+    (thumbnail,) = make_thumbnails(Files(path), [0])
+    seen = cv2.imread(str(path))
+    assert seen.shape == (30, 20, 3) and np.abs(shown(thumbnail).astype(int) - seen).max() < 20
+
+
+class Files:
+    """A data set of image files."""
+
+    def __init__(self, *paths):
+        self.paths = paths
+
+    def get_data_info(self, index):
+        return dict(img_path=str(self.paths[index]))

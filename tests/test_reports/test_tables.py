@@ -46,8 +46,9 @@ def test_a_run_is_what_it_says(tmp_path):
 )
 def test_noise_is_named_by_the_config_itself(labels, name, tmp_path):
     """The name of the config may speak of another noise, which was replaced on the command line."""
-    run = read_run(write_run(tmp_path, 'elr_r18_cifar10_sym90', [50.0], labels=labels))
-    assert (run.method, run.setting, run.noise) == ('elr', 'r18_cifar10', name)
+    for config in ('elr_r18_cifar10_sym90', 'elr_r18_cifar10_sym90_open30'):
+        run = read_run(write_run(tmp_path, config, [50.0], labels=labels))
+        assert (run.method, run.setting, run.noise) == ('elr', 'r18_cifar10', name)
 
 
 def test_pieces_of_a_run(tmp_path):

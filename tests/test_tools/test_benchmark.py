@@ -10,7 +10,9 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS
 from toolbox import DIGITS, NARROW, ROOT, load_file
 
-from tcl_plugin.benchmark import plain_config, use_generated_data
+from tcl_plugin.benchmark import Measurement, plain_config, use_generated_data
+from tcl_plugin.benchmark.generated import Shape
+from tcl_plugin.benchmark.report import epoch_seconds
 
 SMALL = [
     f'model.backbone.base_channels={NARROW}',
@@ -85,6 +87,24 @@ def test_plain_config_is_the_published_way(workplace):
     assert len(out['inputs']) == 3
 
 
+def test_images_that_replace_others_are_generated_too(workplace):
+    cfg = Config.fromfile(ROOT / 'configs' / 'tcl_r18_cifar10_sym30_open30.py')
+    use_generated_data(cfg, size=32, num_train=20, num_test=2)
+    init_default_scope('mmpretrain')
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    assert len(dataset) == 20 and len(dataset.open_noise) == 6
+
+
+def test_an_epoch_is_what_its_sampler_draws():
+    found = Measurement(batch_size=32, num_train=40, num_test=10)
+    found.steps.append(0.32)
+    cfg, shape = Config.fromfile(ROOT / 'configs' / 'tcl_r50_clothing1m.py'), Shape(224, 1_000_000, 10_000)
+    assert cfg.train_dataloader.sampler.num_samples == 32_000
+    assert epoch_seconds(found, cfg, shape)['training'] == pytest.approx(320)
+    del cfg.train_dataloader.sampler.num_samples
+    assert epoch_seconds(found, cfg, shape)['training'] == pytest.approx(10_000)
+
+
 def test_writes_a_plain_config_that_loads(benchmark_tool, workplace):
     assert benchmark_tool.main([str(DIGITS), '--write-plain', 'plain.py']) == 0
     written = Config.fromfile('plain.py')
@@ -97,7 +117,8 @@ def test_unknown_data_needs_a_shape(benchmark_tool, workplace, capsys):
         'train_dataloader.dataset.noise=None',
         'train_dataloader.dataset.dataset.pipeline.0.type=LoadImageFromFile',
     ]
-    argv = [str(DIGITS), '--batch-size', '8', '--steps', '1', '--rounds', '1']
+    # Fewer samples than operations are counted on otherwise.
+    argv = [str(DIGITS), '--batch-size', '4', '--steps', '1', '--rounds', '1']
     assert benchmark_tool.main([*argv, '--cfg-options', *folder]) == 2
     assert 'images of CustomDataset are of unknown size' in capsys.readouterr().err
     shape = ['--image-size', '16', '--num-train', '40', '--num-test', '10']

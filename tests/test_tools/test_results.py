@@ -46,6 +46,12 @@ def test_a_run_that_was_stopped_is_left_out_unless_asked_for(tool, runs, capsys)
     assert said == ''
 
 
+def test_a_run_without_its_config_is_left_out(tool, runs, workplace, capsys):
+    (workplace / 'w/ce_digits_sym80/seed0/ce_digits_sym80.py').unlink()
+    rows, said = printed(tool, capsys)
+    assert [row['method'] for row in rows] == ['tcl'] and 'left out: w/ce_digits_sym80/seed0 has no config' in said
+
+
 def test_methods_against_noises(tool, runs, capsys):
     rows, _ = printed(tool, capsys, '--pivot', 'best')
     assert sorted((row['method'], row['sym80']) for row in rows) == [('ce', '60.0'), ('tcl', '90.0')]

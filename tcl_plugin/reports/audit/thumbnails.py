@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.fileio import get
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from ...progress import track
 
@@ -18,6 +18,16 @@ SMALL = 96
 # Longest side of a thumbnail of a larger image; twice the size on screen, as for fine displays.
 LARGE = 224
 # What a missing, damaged or monstrous file raises; PIL says SyntaxError of some damaged PNGs.
+# How to turn an image upright, by the tag of its camera (Exif, orientation).
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)
 
 
@@ -65,7 +75,7 @@ def read_image(info: dict) -> Image.Image:
         info (dict): Its data info; see :func:`make_thumbnails`.
 
     Returns:
-        PIL.Image.Image: The image; one from a large JPEG file may be smaller than that.
+        PIL.Image.Image: The image, of eight bits a channel; one from a large JPEG file may be smaller than that.
 
     Raises:
         Exception: One of ``UNREADABLE``, if there is no image or it cannot be read.
@@ -74,7 +84,7 @@ def read_image(info: dict) -> Image.Image:
         return _from_array(info['img'])
     if not info.get('img_path'):
         raise FileNotFoundError('the data set has no image')
-    return _from_file(info['img_path'])
+    return _to_eight_bits(_from_file(info['img_path']))
 
 
 def _from_array(image: np.ndarray) -> Image.Image:
@@ -85,7 +95,9 @@ def _from_array(image: np.ndarray) -> Image.Image:
 def _from_file(path: str) -> Image.Image:
     image = Image.open(io.BytesIO(get(path)))
     image.draft('RGB', (2 * LARGE, 2 * LARGE))  # lets a JPEG be decoded at a fraction of its size
-    return ImageOps.exif_transpose(image)
+    # By the tag alone: ImageOps.exif_transpose writes all tags anew, and fails where a camera has written an odd one.
+    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def encode(image: Image.Image) -> str:
@@ -97,7 +109,7 @@ def encode(image: Image.Image) -> str:
     Returns:
         str: The URI.
     """
-    image, content = _to_eight_bits(image).convert('RGB'), io.BytesIO()
+    image, content = image.convert('RGB'), io.BytesIO()
     if max(image.size) <= SMALL:
         image.save(content, 'PNG', optimize=True)
         kind = 'png'
@@ -110,6 +122,7 @@ def encode(image: Image.Image) -> str:
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Bring grey values of 16 bits to 8 as training does (OpenCV); Pillow would make nearly all of them white."""
-    if not image.mode.startswith('I;16'):
+    # Of some formats Pillow has no mode for 16 bits, and reads them into 32.
+    if not image.mode.startswith('I'):
         return image
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
