@@ -2,6 +2,7 @@
 """Set up a training on a folder of images."""
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmpretrain.registry import TASK_UTILS
 
+from ..datasets.csv_dataset import CSVDataset
 from ..datasets.image_lists import require_folder
 from ..evaluation import write_columns
 from .choices import IMAGE_SIZES, Choice, Facts, choose
 from .images import find_unreadable
-from .layout import Layout, find_layout, list_files, settle_classes, some
+from .layout import Classes, Layout, find_layout, list_files, settle_classes, some, without_unreadable
 from .machine import free_memory, num_processes, usable_cores
 from .notes import WRONG_TOO, describe, describe_others, summarise
 from .own_values import HOMES, own_values
-from .placeholders import fill
+from .placeholders import fill, is_open, look_up
 from .split import FEWEST_TO_SPLIT, split_off, write_list
 from .trial import TRIED, Trial, try_step
 
@@ -122,6 +124,8 @@ class ImageFolderSetup:
         classes = settle_classes(layout, fixed.get('classes'), root)
         found = [describe(layout.parts, classes, root), *notes, *layout.notes]
         found += self._split(layout, validates=cfg.get('val_dataloader') is not None)
+        if cfg.get('val_dataloader') is not None:
+            _check_own_list(cfg, root, classes, layout.parts['val'])
         values = dict(data_root=str(root), classes=classes, num_classes=len(classes))
         values |= _write_lists(layout, classes, Path(cfg.work_dir) / LISTS)
         choice = self._choose(cfg, fixed, values, sum(map(len, layout.parts['train'].values())))
@@ -130,8 +134,15 @@ class ImageFolderSetup:
     def _look(self, root: Path, lists: Path, classes: list[str] | None) -> tuple[Layout, list[str]]:
         """What is in the folder, without files that are no images or cannot be read."""
         files = list_files(root)
+        # By all files: a part whose images cannot be read is no reason to take other folders for the classes.
+        layout = find_layout(files.images, self.layout)
         unreadable, notes = self._unreadable(root, files.images, lists)
-        layout = find_layout([path for path in files.images if path not in unreadable], self.layout)
+        for part, images in layout.parts.items():
+            where = root.joinpath(*next(iter(images.values()))[0].split('/')[: layout.depth]) if images else root
+            layout.parts[part] = without_unreadable(images, unreadable, where, root)
+            gone = [name for name in images if name not in layout.parts[part]]
+            if gone:
+                notes.append(f'no image of {some(gone)} in {part} can be read')
         return layout, notes + describe_others(files, layout)
 
     def _unreadable(self, root: Path, images: Sequence[str], lists: Path) -> tuple[dict[str, str], list[str]]:
@@ -195,6 +206,24 @@ class ImageFolderSetup:
 def choose_for_trial(size: int) -> dict[str, Any]:
     """Values for a trial: a step needs all names, and depends on the size alone."""
     return choose(Facts(TRIED, 'cpu'), dict(image_size=size), lr=0.0, max_hours=0.0).values
+
+
+def _check_own_list(cfg: Config, root: Path, classes: list[str], val: Classes) -> None:
+    """Refuse a training list of a person's own, such as corrected labels, with images that are to validate."""
+    own = look_up(cfg, ('train_dataloader', 'dataset', 'dataset')) or {}
+    if not own.get('ann_file') or is_open(own['ann_file']):
+        return
+    folder = root if is_open(own.get('data_root') or root) else own['data_root']
+    # Missing images and paths that lead out of the folder are told of when the training set is built.
+    listed = CSVDataset(own['ann_file'], data_root=str(folder), classes=classes, check_files=0, allow_outside=True)
+    trained = {os.path.abspath(listed.get_data_info(i)['img_path']) for i in range(len(listed))}
+    both = [path for images in val.values() for path in images if os.path.abspath(root / path) in trained]
+    if both:
+        raise ValueError(
+            f'{own["ann_file"]} lists {len(both):,} of the images that are to validate ({some(both)}), which would be '
+            'trained on, too: validate on none by --no-validate, as in the training that it comes from, or take them '
+            'out of it'
+        )
 
 
 def _write_lists(layout: Layout, classes: list[str], folder: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,10 +93,12 @@ class Layout:
         parts (dict[str, Classes]): ``'train'``, and ``'val'`` and ``'test'`` where there are such folders. Without
             folders for parts all images are in ``'train'``.
         notes (list[str]): What a person would want to know.
+        depth (int): How many folders lie above those of the classes: 1 where parts have folders, else 0.
     """
 
     parts: dict[str, Classes]
     notes: list[str] = field(default_factory=list)
+    depth: int = 0
 
 
 def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
@@ -129,7 +131,7 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
             'auto_setup.layout=parts that only images in it are trained on, or by auto_setup.layout=classes that all '
             'are classes'
         )
-    layout = Layout({})
+    layout = Layout({}, depth=1)
     for part, name in parts.items():
         inner = _classes_below([path for path in images if path.startswith(f'{name}/')], f'{name}/')
         layout.notes += inner.notes
@@ -138,6 +140,28 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
     if others:
         layout.notes.append(f'beside {", ".join(parts.values())}, these folders are not used: {some(others)}')
     return layout
+
+
+def without_unreadable(by_class: Classes, unreadable: Mapping[str, str], where: object, root: Path) -> Classes:
+    """Leave out images that cannot be read, but not all of a part.
+
+    Args:
+        by_class (Classes): Images of the part.
+        unreadable (Mapping[str, str]): What is wrong, by image.
+        where (object): What the part is called, for the message.
+        root (Path): What paths are relative to.
+
+    Returns:
+        Classes: Those that can be read; a class of which none can is not among them.
+
+    Raises:
+        ValueError: If none of them can be read: a disk that is not there, and the like.
+    """
+    left = {name: [path for path in paths if path not in unreadable] for name, paths in by_class.items()}
+    if by_class and not any(left.values()):
+        first = next(path for paths in by_class.values() for path in paths)
+        raise ValueError(f'{where}: none of its images can be read; the first is {root / first}: {unreadable[first]}')
+    return {name: paths for name, paths in left.items() if paths}
 
 
 def _parts(top: list[str]) -> dict[str, str]:

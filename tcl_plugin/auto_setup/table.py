@@ -3,7 +3,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from mmpretrain.registry import TASK_UTILS
 from ..datasets.csv_dataset import CSVDataset
 from ..datasets.image_lists import leaves
 from .image_folder import ImageFolderSetup
-from .layout import Classes, Layout, some
+from .layout import Classes, Layout, some, without_unreadable
 
 
 @TASK_UTILS.register_module()
@@ -62,7 +62,7 @@ class TableSetup(ImageFolderSetup):
         places = Counter(path for part in parts.values() for images in part.values() for path in images)
         unreadable, notes = self._unreadable(root, list(places), lists)
         for part, by_class in parts.items():
-            parts[part] = _without(by_class, unreadable, paths[part], root)
+            parts[part] = without_unreadable(by_class, unreadable, paths[part], root)
         twice = [path for path, count in places.items() if count > 1]
         if twice:
             notes.append(f'{len(twice):,} images stand in a table twice, or in two tables: {some(twice)}')
@@ -97,12 +97,3 @@ def _by_class(table: CSVDataset, classes: list[str], root: Path) -> Classes:
             raise ValueError(f'{table.ann_file}: {path} is not below data_root={root}: name a folder above all images')
         found.setdefault(classes[info['gt_label']], []).append(Path(path).relative_to(root).as_posix())
     return {name: found[name] for name in classes if name in found}
-
-
-def _without(by_class: Classes, unreadable: Mapping[str, str], table: Path, root: Path) -> Classes:
-    """Leave out images that cannot be read, but not all of a table."""
-    left = {name: [path for path in paths if path not in unreadable] for name, paths in by_class.items()}
-    if not any(left.values()):
-        first = next(path for paths in by_class.values() for path in paths)
-        raise ValueError(f'{table}: none of its images can be read; the first is {root / first}: {unreadable[first]}')
-    return {name: paths for name, paths in left.items() if paths}

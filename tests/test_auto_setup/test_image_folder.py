@@ -146,6 +146,57 @@ def test_images_that_cannot_be_read_are_left_out(tmp_path):
     assert unchecked['num_classes'] == 4
 
 
+def test_a_part_of_which_no_image_can_be_read(tmp_path):
+    """Folders are no other data set than they would be if the images could be read."""
+    for part in ('train', 'val'):
+        build_own_folder(tmp_path / 'own' / part)
+    for broken in ('val', 'train'):
+        for path in images_of(tmp_path / 'own' / broken):
+            path.write_text('no image')
+        with pytest.raises(
+            ValueError, match=rf'own/{broken}: none of its images can be read; the first is .*/{broken}/'
+        ):
+            run_setup(read_folder_config(tmp_path / 'own', tmp_path, **QUICK))
+
+
+def test_a_class_of_which_no_image_can_be_read_is_named(tmp_path):
+    folder = build_own_folder(tmp_path / 'own' / 'train').parent
+    for path in (folder / 'train' / 'red car').glob('**/*.*'):
+        path.write_text('no image')
+    (folder / 'train' / 'bird').mkdir()
+    values, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK))
+    assert 'red car' not in values['classes'] and 'no image of red car in train can be read' in notes
+    assert any(note.startswith('no class, as there is no image in it: ') and 'train/bird' in note for note in notes)
+
+
+def test_corrected_labels_of_images_that_are_to_validate(folder, tmp_path):
+    """Of a training without validation, all images are in the list."""
+    rows = [f'./{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in images_of(folder)]
+    table = tmp_path / 'corrected.csv'
+    ours = {'train_dataloader.dataset.dataset.ann_file': str(table)}
+    table.write_text('\n'.join(['img_path,gt_label', *rows]), encoding='utf-8')
+    cfg = read_folder_config(folder, tmp_path, **QUICK, **ours)
+    with pytest.raises(
+        ValueError, match=r'corrected.csv lists 3 of the images that are to validate \(.*--no-validate'
+    ):
+        run_setup(cfg)
+    cfg.val_dataloader = None
+    run_setup(cfg)
+    # Of one with validation they are not.
+    values, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK))
+    kept = {path for path, _ in listed(values['val_list'])}
+    table.write_text(
+        '\n'.join(['img_path,gt_label', *(row for row in rows if row.rsplit(',', 1)[0] not in kept)]), encoding='utf-8'
+    )
+    again, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+    assert again['val_list'] == values['val_list']
+
+
+def images_of(folder):
+    found = (path for name in CLASSES for path in (folder / name).glob('**/*.*'))
+    return sorted(path for path in found if path.suffix in ('.png', '.JPG'))
+
+
 def test_a_step_on_a_few_images_decides(folder, tmp_path, monkeypatch):
     tried = []
 

@@ -16,6 +16,7 @@ from toy import Stamp, ToyDataset
 from tcl_plugin.datasets import NoisyLabelDataset, OpenSetNoise, SymmetricNoise, read_label_file
 from tcl_plugin.datasets.label_files import read_open_noise
 from tcl_plugin.datasets.resident import changing_transforms, read_all
+from tcl_plugin.reports.audit import write_label_lists
 
 TRUE = np.arange(100) % 4
 SYM = dict(type='SymmetricNoise', rate=0.3, seed=0)
@@ -303,3 +304,17 @@ def test_wrong_types():
         noisy(open_set=5)
     with pytest.raises(TypeError, match=r'dataset of OpenSetNoise must be .* got list'):
         OpenSetNoise([1, 2])
+
+
+def test_labels_of_an_audit_belong_to_the_images_that_were_audited(tmp_path):
+    """Drawn anew among those whose corrected label is right, others would be replaced."""
+    dataset = noisy()
+    corrected = np.where(np.arange(100) < 50, TRUE, dataset.given_labels)
+    (path,) = write_label_lists(dataset, corrected, tmp_path, 'corrected')
+    without_rate = {key: value for key, value in OPEN.items() if key != 'rate'}
+    again = noisy(noise=None, open_set=without_rate, label_file=str(path))
+    assert path.name == 'corrected_labels.json' and again.given_labels.tolist() == corrected.tolist()
+    assert [value(again.get_data_info(i)) for i in range(100)] == [value(dataset.get_data_info(i)) for i in range(100)]
+    assert again.open_noise.tolist() == dataset.open_noise.tolist()
+    with pytest.raises(ValueError, match='leave out rate'):
+        len(noisy(noise=None, label_file=str(path)))

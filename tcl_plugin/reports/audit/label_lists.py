@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labels as files that the next training reads."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...atomic import write_text
+from ...datasets.label_files import OPEN_KEY
 from ...evaluation import write_columns
 
 
@@ -25,15 +28,15 @@ def write_label_lists(dataset: Any, labels: np.ndarray, folder: str | Path, pref
 
     Returns:
         list[Path]: The files: ``corrected_labels.csv`` (``sample_idx,given_label``) and perhaps
-        ``corrected_annotations.csv`` (``img_path,gt_label,gt_class``).
+        ``corrected_annotations.csv`` (``img_path,gt_label,gt_class``). Where open-set noise has replaced
+        images, ``corrected_labels.json`` (``noise_labels`` and ``open_noise``) in place of the first.
     """
     folder = Path(folder)
     # The first copy comes last, and so stays.
     last_to_first = slice(None, None, -1)
     new = dataset.image_labels[1].copy()
     new[dataset.image_index[last_to_first]] = labels[last_to_first]
-    files = [folder / f'{prefix}_labels.csv']
-    write_columns(files[0], {'sample_idx': np.arange(len(new)), 'given_label': new})
+    files = [_write_labels(folder / f'{prefix}_labels', new, dataset.open_noise)]
     paths = dataset.img_paths
     if paths is not None and None not in paths:
         files.append(folder / f'{prefix}_annotations.csv')
@@ -45,6 +48,17 @@ def write_label_lists(dataset: Any, labels: np.ndarray, folder: str | Path, pref
         columns = {'img_path': [_below(root, paths[i]) for i in first]}
         write_columns(files[1], columns | {'gt_label': numbers[chosen], 'gt_class': names[chosen]})
     return files
+
+
+def _write_labels(stem: Path, labels: np.ndarray, replaced: np.ndarray) -> Path:
+    if not len(replaced):
+        path = stem.with_suffix('.csv')
+        write_columns(path, {'sample_idx': np.arange(len(labels)), 'given_label': labels})
+        return path
+    # Which images are replaced is drawn among those whose label is right: by other labels it would be others.
+    path = stem.with_suffix('.json')
+    write_text(path, json.dumps({'noise_labels': labels.tolist(), OPEN_KEY: replaced.tolist()}))
+    return path
 
 
 def images_root(paths: Sequence[str]) -> str:
