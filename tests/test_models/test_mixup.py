@@ -42,6 +42,16 @@ def test_loss_in_plain_numbers(images):
     assert list(losses) == ['loss'] and float(losses['loss']) == pytest.approx(total, rel=1e-5)
 
 
+def test_a_look_at_predictions_costs_no_gradient(images):
+    """In half precision, too, within one context as mmengine's AmpOptimWrapper has it."""
+    model = build()
+    with torch.autocast('cpu', torch.bfloat16):
+        model.predicted_classes(images)
+        loss = model.loss(images, make_samples(LABELS))['loss']
+    loss.backward()
+    assert not [name for name, value in model.named_parameters() if value.grad is None or not value.grad.any()]
+
+
 def test_one_draw_for_each_batch(images):
     with mock.patch(DRAW, wraps=draw_mixing) as draw:
         build(mixup_alpha=0.3).loss(images, make_samples(LABELS))

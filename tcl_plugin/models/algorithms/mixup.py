@@ -109,6 +109,8 @@ class MixupClassifier(FastImageClassifier):
             Tensor: One-hot, float32, shape (B, K).
         """
         logits = self.head(self.extract_feat(inputs))
+        # Weights that autocast keeps in half precision carry no gradient from here: the next pass makes its own.
+        torch.clear_autocast_cache()
         return F.one_hot(logits.argmax(dim=1), logits.size(1)).float()
 
     def regularize(self, logits: Tensor) -> dict[str, Tensor]:
