@@ -18,7 +18,7 @@ from tcl_plugin.benchmark import as_text, build_timed, measure_ceiling, plain_co
 from tcl_plugin.benchmark.generated import Shape, shape_of
 from tcl_plugin.benchmark.report import figures
 from tcl_plugin.compat import has_bfloat16
-from tcl_plugin.errors import run_tool
+from tcl_plugin.errors import explained, run_tool
 from tcl_plugin.provenance import device_name
 
 
@@ -120,9 +120,10 @@ def benchmark(argv=None):
         configs['changed'] = Config(cfg.to_dict())
         configs['changed'].merge_from_dict(args.versus)
     with tempfile.TemporaryDirectory() as folder:
-        timed = {
-            name: prepare(Config(one.to_dict()), args, shape, Path(folder) / name) for name, one in configs.items()
-        }
+        with explained(*cli.BUILDING):
+            timed = {
+                name: prepare(Config(one.to_dict()), args, shape, Path(folder) / name) for name, one in configs.items()
+            }
         measure(timed, args)
     device = next(iter(timed.values())).device
     result = dict(

@@ -211,7 +211,7 @@ def choose_for_trial(size: int) -> dict[str, Any]:
 def _check_own_list(cfg: Config, root: Path, classes: list[str], val: Classes) -> None:
     """Refuse a training list of a person's own, such as corrected labels, with images that are to validate."""
     own = look_up(cfg, ('train_dataloader', 'dataset', 'dataset')) or {}
-    if not own.get('ann_file') or is_open(own['ann_file']):
+    if own.get('type') != 'CSVDataset' or not own.get('ann_file') or is_open(own['ann_file']):
         return
     folder = root if is_open(own.get('data_root') or root) else own['data_root']
     # Missing images and paths that lead out of the folder are told of when the training set is built.

@@ -17,7 +17,6 @@ from ...progress import track
 SMALL = 96
 # Longest side of a thumbnail of a larger image; twice the size on screen, as for fine displays.
 LARGE = 224
-# What a missing, damaged or monstrous file raises; PIL says SyntaxError of some damaged PNGs.
 # How to turn an image upright, by the tag of its camera (Exif, orientation).
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,6 +27,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# What a missing, damaged or monstrous file raises; PIL says SyntaxError of some damaged PNGs.
 UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)
 
 
