@@ -123,8 +123,9 @@ class ImageFolderSetup:
         layout, notes = self._look(root, Path(cfg.work_dir) / LISTS, fixed.get('classes'))
         classes = settle_classes(layout, fixed.get('classes'), root)
         found = [describe(layout.parts, classes, root), *notes, *layout.notes]
-        found += self._split(layout, validates=cfg.get('val_dataloader') is not None)
-        if cfg.get('val_dataloader') is not None:
+        validates = cfg.get('val_dataloader') is not None
+        found += self._split(layout, validates)
+        if validates:
             _check_own_list(cfg, root, classes, layout.parts['val'])
         values = dict(data_root=str(root), classes=classes, num_classes=len(classes))
         values |= _write_lists(layout, classes, Path(cfg.work_dir) / LISTS)
@@ -138,8 +139,7 @@ class ImageFolderSetup:
         layout = find_layout(files.images, self.layout)
         unreadable, notes = self._unreadable(root, files.images, lists)
         for part, images in layout.parts.items():
-            where = root.joinpath(*next(iter(images.values()))[0].split('/')[: layout.depth]) if images else root
-            layout.parts[part] = without_unreadable(images, unreadable, where, root)
+            layout.parts[part] = without_unreadable(images, unreadable, root / layout.folders.get(part, ''), root)
             gone = [name for name in images if name not in layout.parts[part]]
             if gone:
                 notes.append(f'no image of {some(gone)} in {part} can be read')

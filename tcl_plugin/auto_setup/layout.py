@@ -93,12 +93,12 @@ class Layout:
         parts (dict[str, Classes]): ``'train'``, and ``'val'`` and ``'test'`` where there are such folders. Without
             folders for parts all images are in ``'train'``.
         notes (list[str]): What a person would want to know.
-        depth (int): How many folders lie above those of the classes: 1 where parts have folders, else 0.
+        folders (dict[str, str]): Folder of each part below the root; empty where there are no folders for parts.
     """
 
     parts: dict[str, Classes]
     notes: list[str] = field(default_factory=list)
-    depth: int = 0
+    folders: dict[str, str] = field(default_factory=dict)
 
 
 def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
@@ -131,7 +131,7 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
             'auto_setup.layout=parts that only images in it are trained on, or by auto_setup.layout=classes that all '
             'are classes'
         )
-    layout = Layout({}, depth=1)
+    layout = Layout({}, folders=parts)
     for part, name in parts.items():
         inner = _classes_below([path for path in images if path.startswith(f'{name}/')], f'{name}/')
         layout.notes += inner.notes

@@ -70,7 +70,8 @@ def describe_others(files: Files, layout: Layout) -> list[str]:
         kinds = Counter(PurePosixPath(path).suffix.lower() or 'without suffix' for path in files.others)
         told = some([f'{kind} {count:,}' for kind, count in kinds.most_common()])
         notes.append(f'passed over, as their names are not those of images: {len(files.others):,} files ({told})')
-    empty = [folder for folder in files.empty if folder.count('/') == layout.depth]
+    depth = 1 if layout.folders else 0
+    empty = [folder for folder in files.empty if folder.count('/') == depth]
     if empty:
         notes.append(f'no class, as there is no image in it: {some(empty)}')
     return notes

@@ -156,10 +156,15 @@ def _check_length(loop: Any) -> None:
         )
 
 
+def _num_classes(runner: Runner) -> int | None:
+    """Number of classes that the head predicts, where it says so."""
+    return getattr(getattr(unwrap_model(runner.model), 'head', None), 'num_classes', None)
+
+
 def _check_classes(runner: Runner, name: str) -> None:
     """Refuse labels that the head has no class for: on a GPU they would end the run without a reason."""
     loop = getattr(runner, name)
-    number = getattr(getattr(unwrap_model(runner.model), 'head', None), 'num_classes', None)
+    number = _num_classes(runner)
     dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
     if number and classes and len(classes) > number:
@@ -171,7 +176,7 @@ def _check_classes(runner: Runner, name: str) -> None:
 
 def _check_topk(runner: Runner, name: str) -> None:
     """Refuse a top-k accuracy of more classes than there are, which the first evaluation would stumble over."""
-    number = getattr(getattr(unwrap_model(runner.model), 'head', None), 'num_classes', None)
+    number = _num_classes(runner)
     evaluator, key = getattr(getattr(runner, name), 'evaluator', None), f'{name.removesuffix("_loop")}_evaluator'
     for metric in getattr(evaluator, 'metrics', []):
         most = max(metric.topk) if isinstance(metric, Accuracy) else 0
