@@ -16,7 +16,7 @@ from . import cli, compat
 from .errors import explained
 from .explain import explain_checkpoint, explain_device, explain_files
 from .foreign_config import admit_config, parse_config
-from .hooks.label_noise_hook import pipeline_of_loader
+from .hooks.pass_loader import pipeline_of_loader
 
 REMEDY = 'name a config that you trust by --config'
 

@@ -16,8 +16,8 @@ from torch.utils.data import Dataset, Subset
 
 from .checkpoints import recorded_checkpoint
 from .datasets import NoisyLabelDataset
-from .hooks.label_noise_hook import with_sample_idx
-from .hooks.ordered_pass import build_pass_loader, watched_pass
+from .hooks.ordered_pass import watched_pass
+from .hooks.pass_loader import build_pass_loader, with_sample_idx
 from .reports import read_config
 from .saved_model import build_model, find_pipeline, open_checkpoint, plain_model_config
 

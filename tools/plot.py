@@ -13,9 +13,9 @@ from mmpretrain.registry import HOOKS, TASK_UTILS
 
 from tcl_plugin.cli import BUILDING, Parser
 from tcl_plugin.errors import UserError, explained, run_tool
-from tcl_plugin.evaluation import read_label_table
+from tcl_plugin.evaluation import TABLE_NAME, read_label_table
 from tcl_plugin.explain import explain_checkpoint
-from tcl_plugin.hooks.label_noise_hook import TABLE_NAME, LabelNoiseHook
+from tcl_plugin.hooks import LabelNoiseHook
 from tcl_plugin.reports import (
     Points,
     doubtful_images,

@@ -15,14 +15,15 @@ from torch import Tensor
 from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 from ..datasets.sidecar import digest
-from ..detection.base import BaseDetector
-from ..evaluation import TABLE_NAME, LabelTable, detection_metrics, fitted_share, write_label_table
+from ..evaluation import TABLE_NAME, LabelTable, write_label_table
 from ..reports.histogram import picture_scores
 from .bad_numbers import evidence_of_pass
 from .checks import refuse_batch_augments
 from .findings import Findings, build_detector, find
-from .label_judge import Judgement, LabelJudge
-from .ordered_pass import build_pass_loader, watched_pass
+from .label_judge import LabelJudge
+from .ordered_pass import watched_pass
+from .pass_loader import training_pass_loader
+from .pass_record import scalars_of, table_of
 from .prob_export import ProbExport
 
 # No slash: the local backend makes it the name of a file.
@@ -226,11 +227,11 @@ class LabelNoiseHook(Hook):
         self._remark(runner, epoch, findings)
         if self._hands_back(runner):
             self._tell(runner, torch.from_numpy(findings.clean_prob), findings.prototypes)
-        scalars = _scalars(findings, dataset.given_labels, dataset.true_labels)
+        scalars = scalars_of(findings, dataset.given_labels, dataset.true_labels)
         _log(runner, epoch, scalars)
         judgement = None if judge is None else judge.judge(len(dataset))
         if judgement is not None and self.detector is not None and dist.is_main_process():
-            self._record(runner, epoch, _table(findings, judgement, self.detector, dataset))
+            self._record(runner, epoch, table_of(findings, judgement, self.detector, dataset))
         if exported is not None:
             exported.write(runner.work_dir, dataset.given_labels, dataset.num_classes)
 
@@ -265,106 +266,8 @@ def _collapse(predicted: np.ndarray | None, runner: Runner) -> dict[str, str]:
     return remarks
 
 
-def training_pass_loader(
-    runner: Runner,
-    pipeline: list[dict] | None = None,
-    batch_size: int | None = None,
-    num_workers: int | None = None,
-) -> torch.utils.data.DataLoader:
-    """Build the loader of a pass over the training set, with the settings of validation where none are given.
-
-    Args:
-        runner (Runner): The runner.
-        pipeline (list[dict], optional): See :class:`LabelNoiseHook`.
-        batch_size (int, optional): See :class:`LabelNoiseHook`.
-        num_workers (int, optional): See :class:`LabelNoiseHook`.
-
-    Returns:
-        DataLoader: See :func:`build_pass_loader`.
-
-    Raises:
-        ValueError: If there is no pipeline.
-    """
-    cfg = runner.cfg.get('val_dataloader') or runner.cfg.get('test_dataloader') or {}
-    pipeline = pipeline or pipeline_of_loader(cfg)
-    if not pipeline:
-        raise ValueError(
-            'a pass over the training set needs the pipeline of val_dataloader or test_dataloader, or one of its own '
-            '(the argument pipeline of the hook)'
-        )
-    # Whichever indices the test pipeline drops, the pass needs them.
-    pipeline = [with_sample_idx(transform) for transform in pipeline]
-    return build_pass_loader(
-        runner.train_dataloader.dataset.with_pipeline(pipeline),
-        batch_size=batch_size or cfg.get('batch_size') or runner.train_dataloader.batch_sampler.batch_size,
-        num_workers=cfg.get('num_workers', 0) if num_workers is None else num_workers,
-    )
-
-
-def pipeline_of_loader(cfg: dict) -> list[dict] | None:
-    """Find the pipeline in a dataloader's config, under any wrappers.
-
-    Args:
-        cfg (dict): The config, which may be empty.
-
-    Returns:
-        list[dict], optional: Configs of the transforms; None where there are none.
-    """
-    dataset = cfg.get('dataset') or {}
-    while 'pipeline' not in dataset and 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return dataset.get('pipeline')
-
-
-def with_sample_idx(transform: dict) -> dict:
-    """Let a transform that packs samples keep ``sample_idx``, whichever meta keys it was told.
-
-    Args:
-        transform (dict): Config of any transform.
-
-    Returns:
-        dict: The config, changed only where it lists meta keys without this one.
-    """
-    if not isinstance(transform, dict) or 'sample_idx' in transform.get('meta_keys', ['sample_idx']):
-        return transform
-    return {**transform, 'meta_keys': (*transform['meta_keys'], 'sample_idx')}
-
-
-def _scalars(findings: Findings, given: np.ndarray, true: np.ndarray | None) -> dict[str, float]:
-    scalars = {}
-    if findings.clean_prob is not None:
-        scalars['estimated_noise_rate'] = float((findings.clean_prob <= 0.5).mean())
-    if true is not None:
-        scalars['noise_rate'] = float((given != true).mean())
-        fitted = fitted_share(findings.predicted_label, given, true)
-        if fitted is not None:
-            scalars['wrong_labels_fitted'] = fitted
-        if findings.clean_prob is not None and findings.scores is not None:
-            scalars |= detection_metrics(findings.clean_prob, findings.scores, given, true)
-    return scalars
-
-
 def _log(runner: Runner, epoch: int, scalars: dict[str, float]) -> None:
     if scalars:
         text = ', '.join(f'{name} {value:.4f}' for name, value in scalars.items())
         runner.logger.info(f'LabelNoiseHook: epoch {epoch}: {text}')
     runner.visualizer.add_scalars({f'label_noise/{name}': value for name, value in scalars.items()}, step=epoch)
-
-
-def _table(findings: Findings, judgement: Judgement, detector: BaseDetector, dataset: Any) -> LabelTable:
-    assert findings.scores is not None and findings.clean_prob is not None  # there is a detector
-    table = LabelTable(
-        sample_idx=np.arange(len(dataset)),
-        img_path=dataset.img_paths,
-        given_label=dataset.given_labels,
-        predicted_label=findings.predicted_label,
-        label_quality=judgement.quality,
-        score=detector.label_quality(findings.scores),
-        clean_prob=findings.clean_prob,
-        is_label_issue=judgement.quality < 0.5,
-        suggested_label=judgement.likely_label,
-        suggested_prob=judgement.likely_prob,
-        predicted_prob=findings.predicted_prob,
-        true_label=dataset.true_labels,
-    )
-    return table.with_classes(dataset.metainfo.get('classes'))

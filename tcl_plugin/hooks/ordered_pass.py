@@ -6,15 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import mmengine.dist as dist
 import torch
 import torch.nn.functional as F
-from mmengine.dataset import DefaultSampler, default_collate
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..compat import has_float64
-from ..datasets.resident import ResidentDataset, ResidentLoader
 from ..progress import counted, progress
 from ..structures import indices_of, labels_of, to_device
 
@@ -34,44 +31,6 @@ class PassBatch:
     features: Tensor
     probs: Tensor
     labels: Tensor
-
-
-def build_pass_loader(dataset: Any, batch_size: int, num_workers: int) -> DataLoader:
-    """Build a loader that deals every sample to exactly one process, in order.
-
-    Args:
-        dataset (Dataset): The training set, with a test pipeline.
-        batch_size (int): Batch size of one process.
-        num_workers (int): Number of workers; they are kept between passes.
-
-    Returns:
-        DataLoader: The loader. It leaves the global generators of torch and numpy as they were, so
-        training goes the same way however often a pass is made.
-
-    Raises:
-        ValueError: If some process would get no sample. All processes say so; otherwise that one
-            would, and the others would wait for it.
-    """
-    if len(dataset) < dist.get_world_size():
-        raise ValueError(
-            f'a training set of {len(dataset)} samples leaves some of {dist.get_world_size()} processes without any: '
-            'start fewer processes'
-        )
-    # The seed is not used, but DefaultSampler would draw one from numpy's global generator.
-    sampler = DefaultSampler(dataset, shuffle=False, seed=0, round_up=False)
-    if isinstance(dataset, ResidentDataset):
-        num_workers = 0
-    loader = DataLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=sampler,
-        num_workers=num_workers,
-        persistent_workers=num_workers > 0,
-        pin_memory=torch.cuda.is_available(),
-        collate_fn=default_collate,
-        generator=torch.Generator(),
-    )
-    return ResidentLoader(loader, dataset) if isinstance(dataset, ResidentDataset) else loader
 
 
 @torch.no_grad()

@@ -11,8 +11,8 @@ from torch import Tensor
 from ..compat import unwrap_model
 from .bad_numbers import evidence_of_pass
 from .findings import build_detector, find
-from .label_noise_hook import training_pass_loader
 from .ordered_pass import watched_pass
+from .pass_loader import training_pass_loader
 
 KEY = 'corrected_labels'
 

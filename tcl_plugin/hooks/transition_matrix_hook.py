@@ -13,8 +13,8 @@ from mmpretrain.registry import HOOKS
 from ..atomic import array_bytes, replacing
 from ..compat import unwrap_model
 from ..detection import count_transitions, transitions_from_anchors
-from .label_noise_hook import training_pass_loader
 from .ordered_pass import watched_pass
+from .pass_loader import training_pass_loader
 
 MATRIX_NAME = 'transition_matrix.npy'
 

@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from toy_runs import CROP, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, tcl
 
 from tcl_plugin.compat import unwrap_model
-from tcl_plugin.hooks.label_noise_hook import TABLE_NAME
+from tcl_plugin.evaluation import TABLE_NAME
 
 OLD_TABLE = 'from an earlier run\n'
 NO_VALIDATION = dict(val_dataloader=None, val_cfg=None, val_evaluator=None)

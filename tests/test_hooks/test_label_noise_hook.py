@@ -29,10 +29,10 @@ from toy_runs import (
 
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import estimate_transition
-from tcl_plugin.evaluation import detection_metrics, fitted_share, read_label_table
+from tcl_plugin.evaluation import TABLE_NAME, detection_metrics, fitted_share, read_label_table
 from tcl_plugin.hooks import LabelNoiseHook, prob_export
-from tcl_plugin.hooks.label_noise_hook import TABLE_NAME, pipeline_of_loader
 from tcl_plugin.hooks.ordered_pass import PassBatch
+from tcl_plugin.hooks.pass_loader import pipeline_of_loader
 from tcl_plugin.hooks.prob_export import LABELS_NAME, PROBS_NAME, ProbExport
 
 ONE_VIEW = [CROP, dict(type='PackInputs')]

@@ -9,7 +9,8 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, MODELS
 from toy_runs import NUM_TRAIN, PLAIN_PIPELINE, classifier, noisy_digits, tcl
 
-from tcl_plugin.hooks.ordered_pass import build_pass_loader, run_pass
+from tcl_plugin.hooks.ordered_pass import run_pass
+from tcl_plugin.hooks.pass_loader import build_pass_loader
 
 
 @pytest.fixture(scope='module')

@@ -7,8 +7,8 @@ from data_builders import build_image_folder
 from toy_runs import CROP, PLAIN_PIPELINE, build_runner, classifier, hook, noisy_digits, recorded, tcl
 
 from tcl_plugin.datasets.resident import ResidentLoader
+from tcl_plugin.evaluation import TABLE_NAME
 from tcl_plugin.hooks import ResidentDataHook
-from tcl_plugin.hooks.label_noise_hook import TABLE_NAME
 
 RESIDENT = dict(type='ResidentDataHook')
 NORM = dict(mean=[127.5] * 3, std=[127.5] * 3)

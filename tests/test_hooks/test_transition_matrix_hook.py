@@ -10,8 +10,8 @@ from toy_runs import NUM_TRAIN, PLAIN_PIPELINE, build_runner, classifier, noisy_
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import count_transitions, transitions_from_anchors
 from tcl_plugin.hooks import TransitionMatrixHook
-from tcl_plugin.hooks.label_noise_hook import training_pass_loader
 from tcl_plugin.hooks.ordered_pass import run_pass
+from tcl_plugin.hooks.pass_loader import training_pass_loader
 from tcl_plugin.hooks.transition_matrix_hook import MATRIX_NAME
 
 LOSS = dict(type='ForwardCorrectionLoss', num_classes=10)
