@@ -77,7 +77,7 @@ def test_a_noise_generator(checkout):
     assert (dataset.given_labels[changed] == 8).all()
     # Of the third that is chosen, a tenth has that class already.
     assert changed.mean() == pytest.approx(0.27, abs=0.01)
-    assert dataset.noise.expected_rate(dataset.true_labels, 10) == pytest.approx(changed.mean(), abs=0.01)
+    assert dataset.source.noise.expected_rate(dataset.true_labels, 10) == pytest.approx(changed.mean(), abs=0.01)
 
 
 def test_a_data_set(checkout):

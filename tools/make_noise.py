@@ -16,7 +16,7 @@ from tcl_plugin import __version__, cli
 from tcl_plugin.atomic import array_bytes, replacing
 from tcl_plugin.datasets import NoisyLabelDataset
 from tcl_plugin.datasets.leaves import leaf_table
-from tcl_plugin.datasets.open_set import expected_rate, true_labels
+from tcl_plugin.datasets.open_set import true_labels
 from tcl_plugin.datasets.sidecar import digest, sidecar_path, transition_matrix
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_files
@@ -68,11 +68,7 @@ def build_dataset(cfg):
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     with explained(*cli.BUILDING):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    if (
-        not isinstance(dataset, NoisyLabelDataset)
-        or dataset.label_file is not None
-        or (dataset.noise is None and dataset.open_set is None)
-    ):
+    if not isinstance(dataset, NoisyLabelDataset) or not dataset.source.makes_noise:
         raise UserError(
             "train_dataloader.dataset makes no noise: it must be dict(type='NoisyLabelDataset', noise=dict(...), ...)"
         )
@@ -92,9 +88,6 @@ def describe(dataset, config):
     (own, given), replaced = dataset.image_labels, dataset.open_noise[:, 0]
     true = true_labels(own, replaced)
     matrix = transition_matrix(true, given, dataset.num_classes)
-    expected = None
-    if dataset.noise is None or hasattr(dataset.noise, 'expected_rate'):
-        expected = expected_rate(dataset.noise, own, dataset.num_classes, len(replaced))
     return dict(
         dataset=', '.join(sorted({type(leaf).__name__ for leaf in leaf_table(dataset.dataset).leaves})),
         config=Path(config).name,
@@ -103,7 +96,7 @@ def describe(dataset, config):
         true_labels_sha256=digest(own),
         given_labels_sha256=digest(given),
         **describe_noise(dataset),
-        expected_rate=expected,
+        expected_rate=dataset.source.expected_rate(own, dataset.num_classes, len(replaced)),
         measured_rate=float((true != given).mean()),
         measured_transition_matrix=[[round(share, 6) for share in row] for row in matrix.tolist()],
         made_by=f'tcl_plugin {__version__}',
@@ -120,7 +113,7 @@ def describe_noise(dataset):
         dict: ``noise``, ``kind``, ``nominal_rate`` and ``seed`` of closed-set noise (None where
         there is none), and those of open-set noise where there is some.
     """
-    noise, open_set = dataset.noise, dataset.open_set
+    noise, open_set = dataset.source.noise, dataset.source.open_set
     description = dict.fromkeys(('noise', 'kind', 'nominal_rate', 'seed'))
     if noise is not None:
         # A noise of one's own may be any function.
@@ -157,7 +150,7 @@ def label_saver(path, dataset):
     """
     (own, given), pairs = dataset.image_labels, dataset.open_noise
     if path.suffix == '.npy':
-        if dataset.open_set is not None:
+        if dataset.source.open_set is not None:
             raise UserError(f'--out {path}: holds labels alone, but open_set replaces images: name a .json file')
         return lambda file: file.write(array_bytes(given))
     closed = np.setdiff1d(np.flatnonzero(own != given), pairs[:, 0])

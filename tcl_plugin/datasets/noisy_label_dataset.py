@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,16 +13,11 @@ import numpy as np
 from mmengine.dataset import Compose, force_full_init
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
-from mmpretrain.registry import DATASETS, TASK_UTILS, TRANSFORMS
+from mmpretrain.registry import DATASETS, TRANSFORMS
 
-from ..progress import track
-from .agreement import chance_agreement
-from .images import images_of
-from .label_files import read_label_file
-from .labels import check_labels
+from .label_source import LabelSource, own_labels
 from .leaves import leaf_table
-from .open_set import OpenSetNoise, expected_rate, sources, true_labels
-from .sidecar import sidecar_path
+from .open_set import OpenSetNoise, sources, true_labels
 
 
 @DATASETS.register_module()
@@ -88,10 +82,7 @@ class NoisyLabelDataset:
         lazy_init: bool = False,
         open_set: dict | OpenSetNoise | None = None,
     ) -> None:
-        if noise is not None and label_file is not None:
-            raise ValueError(
-                f'give noise or label_file, not both: got noise={noise!r} and label_file={str(label_file)!r}'
-            )
+        self.source = LabelSource(noise, label_file, label_key, open_set)
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         if not hasattr(self.dataset, 'full_init') or isinstance(self.dataset, NoisyLabelDataset):
             raise TypeError(
@@ -100,19 +91,6 @@ class NoisyLabelDataset:
             )
         if num_classes is not None and (isinstance(num_classes, bool) or not isinstance(num_classes, Integral)):
             raise TypeError(f'num_classes must be an integer, got {num_classes!r}')
-        self.noise: Any = TASK_UTILS.build(noise) if isinstance(noise, dict) else noise
-        if self.noise is not None and not callable(self.noise):
-            name = noise if isinstance(noise, str) else type(self.noise).__name__
-            raise TypeError(
-                f"noise must be the config of a generator, such as dict(type='SymmetricNoise'), got {name!r}"
-            )
-        self.open_set: Any = TASK_UTILS.build(open_set) if isinstance(open_set, dict) else open_set
-        if not isinstance(self.open_set, (OpenSetNoise, type(None))):
-            raise TypeError(
-                f"open_set must be dict(type='OpenSetNoise', dataset=...), got {type(self.open_set).__name__}"
-            )
-        self.label_file = label_file
-        self.label_key = label_key
         self._num_classes: Any = num_classes  # a number after full_init
         self._metainfo = self.dataset.metainfo
         self._own_pipeline: Compose | None = None
@@ -129,34 +107,18 @@ class NoisyLabelDataset:
         self._table = leaf_table(self.dataset)
         self._images = self._table.images()
         self._update_classes()
-        own = self._own_labels()
-        given = self._give_labels(own)
+        leaves, num_classes, source = self._table.leaves, self._num_classes, self.source
+        own = own_labels(leaves, num_classes)
+        given = source.give(own, leaves, num_classes)
         self._image_labels = own, given
         self._given_labels = given[self._images]
-        self._open_noise = self._replace_images(own, given)
-        self._sources = sources(self._open_noise, len(own))
-        has_truth = any(part is not None for part in (self.noise, self.label_file, self.open_set))
-        self._true_labels = true_labels(own, self._open_noise[:, 0])[self._images] if has_truth else None
+        self._open_noise = source.replace_images(own, given, leaves)
+        self._other_image = sources(self._open_noise, len(own))
+        self._true_labels = true_labels(own, self._open_noise[:, 0])[self._images] if source.knows_truth else None
         self._fully_initialized = True
         if is_main_process():
             print_log(f'{type(self).__name__}: {self._summary()}', logger='current')
-            self._doubt_order()
-
-    def _doubt_order(self) -> None:
-        """Warn of a label file that agrees with the dataset no more than chance would have it."""
-        if self.label_file is None or sidecar_path(Path(self.label_file).expanduser()).is_file():
-            return
-        own, given = self._image_labels
-        agree = float((own == given).mean()) if len(own) else 1.0
-        by_chance, deviation = chance_agreement(own, given, self._num_classes)
-        if agree < 1 and agree <= by_chance + 3 * deviation:
-            print_log(
-                f'{self._kind()}: {100 * (1 - agree):.1f} % of its labels are not those of '
-                f'{type(self.dataset).__name__}, as many as would be of labels in another order, or of another data '
-                'set: is it the right file?',
-                logger='current',
-                level=logging.WARNING,
-            )
+            source.doubt_order(own, given, num_classes, type(self.dataset).__name__)
 
     def _update_classes(self) -> None:
         """Take over classes that only a full initialisation finds, and settle K."""
@@ -172,41 +134,6 @@ class NoisyLabelDataset:
             raise ValueError(
                 f'num_classes={self._num_classes}, but {type(self.dataset).__name__} has {len(classes)} classes'
             )
-
-    def _own_labels(self) -> np.ndarray:
-        """Labels of the inner datasets, one for each distinct image, int64."""
-        parts = []
-        for leaf in self._table.leaves:
-            name = f'labels of {type(leaf).__name__}'
-            found = [_single_label(leaf.get_data_info(i), i, name) for i in track(range(len(leaf)), name)]
-            labels = np.array(found, dtype=np.int64)
-            parts.append(check_labels(labels, self._num_classes, name))
-        return np.concatenate(parts)
-
-    def _give_labels(self, own: np.ndarray) -> np.ndarray:
-        """Given labels of the distinct images, int64."""
-        if self.label_file is not None:
-            has_open_set = self.open_set is not None
-            return read_label_file(self.label_file, len(own), self._num_classes, self.label_key, own, has_open_set)
-        if self.noise is None:
-            return own
-        needs_images = getattr(self.noise, 'needs_images', False)
-        extra = dict(images=images_of(self._table.leaves)) if needs_images else {}
-        given = np.asarray(self.noise(own, self._num_classes, **extra))
-        if given.shape != own.shape:
-            raise ValueError(f'{self.noise!r} made labels of shape {given.shape}, not {own.shape}')
-        return check_labels(given, self._num_classes, f'labels made by {self.noise!r}')
-
-    def _replace_images(self, own: np.ndarray, given: np.ndarray) -> np.ndarray:
-        """Which of the distinct images are replaced by which of the other dataset, int64, (R, 2)."""
-        if self.open_set is None:
-            return np.empty((0, 2), dtype=np.int64)
-        self.open_set.full_init()
-        pairs = self.open_set.replacements(own, given, self.label_file)
-        if len(pairs):
-            leaf = self._table.leaves[0]
-            self.open_set.check_fits(leaf.get_data_info(0), type(leaf).__name__)
-        return pairs
 
     @property
     def metainfo(self) -> dict:
@@ -290,7 +217,7 @@ class NoisyLabelDataset:
         if self._img_paths is None:
             paths = [leaf.get_data_info(i).get('img_path') for leaf in self._table.leaves for i in range(len(leaf))]
             for image, source in self._open_noise:
-                paths[image] = self.open_set.img_path(source)
+                paths[image] = self.source.open_set.img_path(source)
             self._img_paths = [paths[i] for i in self._images]
         return self._img_paths if any(path is not None for path in self._img_paths) else None
 
@@ -319,11 +246,11 @@ class NoisyLabelDataset:
             RuntimeError: The pipeline of the other dataset of ``open_set`` returned None.
         """
         idx = self._positive(idx)
-        source = self._sources[self._images[idx]]
+        source = self._other_image[self._images[idx]]
         if source < 0:
             info = self._leaf(idx).get_data_info(int(self._table.index[idx]))
         else:
-            info = self.open_set.data_info(source)
+            info = self.source.open_set.data_info(source)
         info['gt_label'] = int(self._given_labels[idx])
         if self._true_labels is not None:
             info['clean_label'] = int(self._true_labels[idx])
@@ -424,53 +351,19 @@ class NoisyLabelDataset:
     def _leaf(self, idx: int) -> Any:
         return self._table.leaves[self._table.leaf[idx]]
 
-    def _kind(self) -> str:
-        if self.label_file is not None:
-            key = f' ({self.label_key})' if self.label_key is not None else ''
-            return f'label file {self.label_file}{key}'
-        return 'labels of the dataset' if self.noise is None else repr(self.noise)
-
-    def _expected_rate(self) -> float | None:
-        """Expected noise rate over the samples, where it follows from the noise alone."""
-        if self.label_file is not None or (self.noise is None and self.open_set is None):
-            return None
-        if self.noise is not None and not hasattr(self.noise, 'expected_rate'):
-            return None
-        own = self._image_labels[0][self._images]
-        return expected_rate(self.noise, own, self._num_classes, int((self._sources[self._images] >= 0).sum()))
-
     def _summary(self) -> str:
         """One line: kind, noise rates, N and K."""
-        parts = [self._kind()]
-        if self.open_set is not None:
-            parts[0] += f' and {self.open_set!r}, which replaces {len(self._open_noise)} images'
-        if getattr(self.noise, 'rate', None) is not None:
-            parts.append(f'nominal noise rate {self.noise.rate:.4f}')
-        expected = self._expected_rate()
-        if expected is not None:
-            parts.append(f'expected {expected:.4f}')
+        own, replaced = self._image_labels[0][self._images], self._other_image[self._images] >= 0
+        rates = self.source.rates(own, self._num_classes, int(replaced.sum()))
         rate = self.noise_rate
-        parts.append('true labels unknown' if rate is None else f'measured noise rate {rate:.4f}')
-        return ', '.join(parts + [f'N={len(self)}', f'K={self._num_classes}'])
+        rates.append('true labels unknown' if rate is None else f'measured noise rate {rate:.4f}')
+        kind = self.source.describe(len(self._open_noise))
+        return ', '.join([kind, *rates, f'N={len(self)}', f'K={self._num_classes}'])
 
     def __repr__(self) -> str:
-        state = self._summary() if self._fully_initialized else f'{self._kind()}, not initialised'
+        state = self._summary() if self._fully_initialized else f'{self.source}, not initialised'
         inner = repr(self.dataset).replace('\n', '\n    ')
         return f'Dataset {type(self).__name__}\n    {state}\n    {inner}'
-
-
-def _single_label(info: dict, index: int, source: str) -> int:
-    """Take the one integer label out of a data info."""
-    if info.get('gt_label') is None:
-        raise ValueError(f'{source}: the data info at index {index} has no gt_label')
-    label = info['gt_label']
-    if np.ndim(label) != 0:
-        raise TypeError(
-            f'{source}: {label!r} at index {index} is not one label; multi-label datasets are not supported'
-        )
-    if np.asarray(label).dtype.kind not in 'iu':
-        raise TypeError(f'{source}: label {label!r} at index {index} is no integer')
-    return int(label)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..progress import track
 from ..structures import SampleBatch, indices_of, labels_of, to_device
+from .label_source import LabelSource
 
 # Transforms that give an image the same way each time. Images that went through others must not be kept.
 FIXED_TRANSFORMS = ('LoadImageFromFile', 'Resize', 'ResizeEdge', 'CenterCrop', 'PackInputs')
@@ -126,9 +127,9 @@ def changing_transforms(dataset: Any) -> list[str]:
     pipeline = pipeline_of(dataset)
     if pipeline is None:
         return ['several pipelines']
-    open_set = getattr(dataset, 'open_set', None)
-    if open_set is not None:
-        other = pipeline_of(open_set.dataset)
+    source = getattr(dataset, 'source', None)
+    if isinstance(source, LabelSource) and source.open_set is not None:
+        other = pipeline_of(source.open_set.dataset)
         if other is None:
             return ['several pipelines of open_set.dataset']
         pipeline = other + pipeline
