@@ -7,37 +7,15 @@ from pathlib import Path
 # Work from a checkout, whether or not the package is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mmengine.device import get_device
-from mmengine.utils import import_modules_from_strings
-from mmpretrain.registry import HOOKS, TASK_UTILS
-
 from tcl_plugin.cli import BUILDING, Parser
 from tcl_plugin.errors import UserError, explained, run_tool
-from tcl_plugin.evaluation import TABLE_NAME, read_label_table
+from tcl_plugin.evaluation import TABLE_NAME
 from tcl_plugin.explain import explain_checkpoint
-from tcl_plugin.hooks import LabelNoiseHook
-from tcl_plugin.reports import (
-    Points,
-    doubtful_images,
-    draw_confusion,
-    draw_embeddings,
-    draw_gallery,
-    draw_overview,
-    draw_table,
-    mixture_of,
-    plot_curves,
-    read_config,
-    read_record,
-    save,
-    title_of,
-)
+from tcl_plugin.reports import doubtful_images, draw_overview, mixture_of, plot_curves, read_record, save, title_of
 from tcl_plugin.reports.audit import read_audit
-from tcl_plugin.reports.gallery import caption_of
 from tcl_plugin.reports.style import SUFFIXES
-from tcl_plugin.saved_run import open_run, test_outputs, training_outputs, training_set
+from tcl_plugin.run_pictures import KINDS, MOST_IMAGES, NEED_TABLE, OpenRun, detector_of
 
-MOST_POINTS = 10_000
-MOST_IMAGES = 20
 EXPLAINERS = (*BUILDING, explain_checkpoint)
 
 
@@ -117,160 +95,6 @@ def check_out(args):
         raise UserError(f'--out {out}: must be a {", ".join(SUFFIXES)} file')
     if args.kind in KINDS and len(args.runs) > 1:
         raise UserError(f'--kind {args.kind} draws one run, got {", ".join(args.runs)}')
-
-
-class OpenRun:
-    """A run whose network is built and asked at the first use, once for all pictures.
-
-    Args:
-        work_dir (str): Its work directory.
-        title (str, optional): Title of its pictures. Defaults to None, what the run was.
-        device (str, optional): Where the network runs. Defaults to None, the accelerator if there is one.
-    """
-
-    def __init__(self, work_dir, title=None, device=None):
-        self.work_dir = Path(work_dir)
-        self.title = title_of(work_dir) if title is None else title
-        self.device = device or get_device()
-        self._network = self._test = None
-
-    @property
-    def network(self):
-        """tuple: Config and network."""
-        if self._network is None:
-            self._network = open_run(self.work_dir, self.device)
-        return self._network
-
-    @property
-    def test(self):
-        """Outputs: What the network says about the test set."""
-        if self._test is None:
-            self._test = test_outputs(*self.network)
-        return self._test
-
-    @property
-    def classes(self):
-        """tuple: Number of classes, and their names or None."""
-        _, model = self.network
-        return model.head.num_classes, model._dataset_meta.get('classes')
-
-
-def draw_scores(run):
-    """Draw the scores in the table of label quality.
-
-    Args:
-        run (OpenRun): The run.
-
-    Returns:
-        matplotlib.figure.Figure: The picture.
-    """
-    table = read_label_table(run.work_dir / TABLE_NAME)
-    num_classes = int(table.given_label.max()) + 1
-    return draw_table(table, detector_of(run.work_dir), num_classes, run.title)
-
-
-def detector_of(work_dir):
-    """Build the detector anew whose scores a run's table has.
-
-    Args:
-        work_dir (str | Path): Its work directory.
-
-    Returns:
-        BaseDetector, optional: The detector; None where the run has none.
-    """
-    _, cfg = read_config(Path(work_dir))
-    if cfg.get('custom_imports'):  # the detector may be a person's own
-        import_modules_from_strings(**cfg.custom_imports)
-    # Other hooks have detectors too, such as that which relabels before the second stage of TCL+.
-    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.get('detector') and writes_table(hook.type)]
-    return TASK_UTILS.build(hooks[0].detector) if hooks else None
-
-
-def writes_table(name):
-    """Tell whether it is a hook that writes the table of label quality.
-
-    Args:
-        name (str): Its name in the registry.
-
-    Returns:
-        bool: True if so.
-    """
-    kind = HOOKS.get(name)
-    return isinstance(kind, type) and issubclass(kind, LabelNoiseHook)
-
-
-def draw_doubtful(run):
-    """Draw the images whose labels a run doubts most.
-
-    Args:
-        run (OpenRun): The run.
-
-    Returns:
-        matplotlib.figure.Figure: The picture.
-    """
-    audit = read_audit(run.work_dir)
-    cells = doubtful_images(audit, MOST_IMAGES)
-    return draw_gallery(cells, f'{run.title}\n{caption_of(cells, len(audit.ranking))}'.strip())
-
-
-def draw_tsne(run):
-    """Draw the representations of the test set and of the training set.
-
-    Args:
-        run (OpenRun): The run.
-
-    Returns:
-        matplotlib.figure.Figure: The picture.
-    """
-    cfg, model = run.network
-    test = run.test
-    shown = Points(test.features, test.predicted, f'{len(test.index)} test images, by predicted class')
-    dataset = training_set(cfg)
-    train = training_outputs(cfg, model, dataset, MOST_POINTS)
-    num_classes, names = run.classes
-    panels = [shown, training_points(run, train, dataset.true_labels)]
-    return draw_embeddings(panels, num_classes, names, run.title)
-
-
-def training_points(run, train, true):
-    """Say which training samples to draw how.
-
-    Args:
-        run (OpenRun): The run.
-        train (Outputs): What the network says about them.
-        true (np.ndarray, optional): True labels of the whole training set.
-
-    Returns:
-        Points: By true class and with wrong labels where the truth is known; otherwise by predicted class,
-        with the labels that the run calls wrong.
-    """
-    caption = f'{len(train.index)} training images, by '
-    if true is not None:
-        true = true[train.index]
-        return Points(train.features, true, f'{caption}true class', train.labels != true)
-    called = None
-    if (run.work_dir / TABLE_NAME).is_file():
-        called = read_label_table(run.work_dir / TABLE_NAME).is_label_issue[train.index]
-    return Points(train.features, train.predicted, f'{caption}predicted class', called, 'given label called wrong')
-
-
-def draw_matrix(run):
-    """Draw the confusion matrix of the test set.
-
-    Args:
-        run (OpenRun): The run.
-
-    Returns:
-        matplotlib.figure.Figure: The picture.
-    """
-    test, (num_classes, names) = run.test, run.classes
-    accuracy = 100 * (test.predicted == test.labels).mean()
-    title = f'{run.title}\n{len(test.labels)} test images, accuracy {accuracy:.1f} %'.strip()
-    return draw_confusion(test.predicted, test.labels, num_classes, names, title)
-
-
-KINDS = {'histogram': draw_scores, 'gallery': draw_doubtful, 'tsne': draw_tsne, 'confusion': draw_matrix}
-NEED_TABLE = ('histogram', 'gallery')
 
 
 def draw_curves(args, path):

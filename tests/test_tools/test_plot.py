@@ -12,6 +12,7 @@ from toolbox import ROOT, load_file, logged
 from tcl_plugin.datasets import NoisyLabelDataset
 from tcl_plugin.detection import SmallLossDetector
 from tcl_plugin.evaluation import read_label_table
+from tcl_plugin.run_pictures import OpenRun, training_points
 from tcl_plugin.saved_run import Outputs, open_run, training_outputs, training_set
 
 KINDS = ['confusion', 'curves', 'gallery', 'histogram', 'tsne']
@@ -65,10 +66,10 @@ def test_training_set_as_the_run_saw_it_last(trained):
     np.testing.assert_allclose(np.linalg.norm(outputs.features, axis=1), 1, rtol=1e-5)
 
 
-def test_without_truth_the_runs_own_verdict_is_drawn(plot_tool, trained):
+def test_without_truth_the_runs_own_verdict_is_drawn(trained):
     index = np.array([3, 5, 60])
     outputs = Outputs(index, np.eye(3), np.array([1, 0, 2]), np.zeros(3, dtype=int))
-    points = plot_tool.training_points(plot_tool.OpenRun(trained, ''), outputs, None)
+    points = training_points(OpenRun(trained, ''), outputs, None)
     called = read_label_table(trained / 'label_quality.csv').is_label_issue
     assert points.is_wrong.tolist() == called[index].tolist() and points.classes.tolist() == [1, 0, 2]
     assert (
