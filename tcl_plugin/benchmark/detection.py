@@ -4,6 +4,7 @@
 import resource
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def measure_detection(
     kept = num_samples * feat_dim * torch.finfo(detector.feature_dtype).bits // 8
     assert findings.scores is not None and findings.clean_prob is not None  # there is a detector
     called_right = findings.clean_prob > 0.5
-    detector.max_samples = num_samples
+    detector.gmm_options = replace(detector.gmm_options, max_samples=num_samples)
     full = detector.clean_probability(findings.scores, samples.given, num_classes)
     return dict(
         seconds=seconds,

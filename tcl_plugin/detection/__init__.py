@@ -3,7 +3,7 @@
 
 from .beta_mixture import BetaMixture, BetaMixtureDetector, fit_beta_mixture
 from .degenerate import DetectionWarning
-from .gmm import ScoreMixture, fit_clean_probability, fit_score_mixture
+from .gmm import GMMOptions, ScoreMixture, fit_clean_probability, fit_score_mixture
 from .knn import KNNDetector
 from .label_posterior import LabelPosterior, estimate_transition
 from .mixture import class_means, class_variances, posterior
@@ -15,6 +15,7 @@ __all__ = [
     'BetaMixture',
     'BetaMixtureDetector',
     'DetectionWarning',
+    'GMMOptions',
     'KNNDetector',
     'LabelPosterior',
     'OODDetector',

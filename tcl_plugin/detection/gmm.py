@@ -11,8 +11,30 @@ from sklearn.mixture import GaussianMixture
 
 from .degenerate import TRUST, DetectionWarning, check_finite
 
-# GaussianMixture adds so much to each variance, and so tells no two components apart that lie within its root.
-REG_COVAR = 1e-6
+
+@dataclass(frozen=True)
+class GMMOptions:
+    """How a mixture is fitted. The defaults of the last three are scikit-learn's.
+
+    Attributes:
+        seed (int): Seed of the k-means initialisation, and of the choice of ``max_samples``.
+        max_samples (int): Of more samples than this, a mixture is fitted to so many, chosen at
+            random; all samples get their probability from it. docs/scaling.md shows how little that
+            changes.
+        reg_covar (float): What is added to each variance of the scores, which are brought to [0, 1]
+            before. No two components are told apart whose means lie within its root.
+        tol (float): A fit ends when the mean log-likelihood rises by less than this.
+        max_iter (int): Most steps of a fit.
+    """
+
+    seed: int = 0
+    max_samples: int = 100_000
+    reg_covar: float = 1e-6
+    tol: float = 1e-3
+    max_iter: int = 100
+
+
+DEFAULTS = GMMOptions()
 
 
 @dataclass
@@ -50,8 +72,7 @@ def fit_clean_probability(
     scores: np.ndarray,
     labels: np.ndarray | None = None,
     num_classes: int | None = None,
-    seed: int = 0,
-    max_samples: int = 100_000,
+    options: GMMOptions = DEFAULTS,
 ) -> np.ndarray:
     """Fit a two-component GMM to the scores; the component with the higher mean is "clean".
 
@@ -70,11 +91,7 @@ def fit_clean_probability(
         labels (np.ndarray, optional): Given labels, shape (N,): fit one mixture per class.
             Defaults to None, one mixture over all samples.
         num_classes (int, optional): Number of classes K, needed with ``labels``.
-        seed (int): Seed of the mixture's k-means initialisation, and of the choice below. Defaults
-            to 0.
-        max_samples (int): Of more samples than this, a mixture is fitted to so many, chosen at
-            random; all samples get their probability from it. docs/scaling.md shows how little that
-            changes. Defaults to 100,000.
+        options (GMMOptions): How mixtures are fitted. Defaults to its own defaults.
 
     Returns:
         np.ndarray: Clean probability w_i of each sample in [0, 1], float64, shape (N,).
@@ -92,8 +109,8 @@ def fit_clean_probability(
     # to its variances (reg_covar), so its result depends on the scale of what it is given.
     scaled = _scale_to_unit(scores)
     clean_prob = np.full_like(scaled, TRUST)
-    for members, gmm in _fit_each(scaled, labels, num_classes, seed, max_samples):
-        clean_prob[members] = _clean_responsibility(gmm, scaled[members], max_samples)
+    for members, gmm in _fit_each(scaled, labels, num_classes, options):
+        clean_prob[members] = _clean_responsibility(gmm, scaled[members], options.max_samples)
     return clean_prob
 
 
@@ -101,8 +118,7 @@ def fit_score_mixture(
     scores: np.ndarray,
     labels: np.ndarray | None = None,
     num_classes: int | None = None,
-    seed: int = 0,
-    max_samples: int = 100_000,
+    options: GMMOptions = DEFAULTS,
 ) -> ScoreMixture | None:
     """Fit what :func:`fit_clean_probability` fits, and return the mixture itself, for pictures.
 
@@ -110,8 +126,7 @@ def fit_score_mixture(
         scores (np.ndarray): See :func:`fit_clean_probability`; so are the others.
         labels (np.ndarray, optional): Given labels.
         num_classes (int, optional): Number of classes K.
-        seed (int): Seed. Defaults to 0.
-        max_samples (int): Most samples that a mixture is fitted to. Defaults to 100,000.
+        options (GMMOptions): How mixtures are fitted. Defaults to its own defaults.
 
     Returns:
         ScoreMixture, optional: One mixture (M = 1), or one for each class that has one. None where
@@ -125,7 +140,7 @@ def fit_score_mixture(
     columns = []
     scaled = _scale_to_unit(scores)
     # Whoever has asked for probabilities has been told.
-    for members, gmm in _fit_each(scaled, labels, num_classes, seed, max_samples, tell=False):
+    for members, gmm in _fit_each(scaled, labels, num_classes, options, tell=False):
         order = gmm.means_[:, 0].argsort()
         share = len(scaled[members]) / len(scaled)
         means, variances = gmm.means_[order, 0], gmm.covariances_[order, 0, 0]
@@ -145,8 +160,7 @@ def _fit_each(
     scores: np.ndarray,
     labels: np.ndarray | None,
     num_classes: int | None,
-    seed: int,
-    max_samples: int,
+    options: GMMOptions,
     tell: bool = True,
 ) -> Iterator[tuple[np.ndarray | slice, GaussianMixture]]:
     """Fit one mixture to all scores, or one to those of each class; yield whose they are, and the mixture.
@@ -162,7 +176,7 @@ def _fit_each(
         own = scores[members]
         if not len(own):
             continue  # nobody to judge
-        gmm, reason = _fit(own, seed, max_samples)
+        gmm, reason = _fit(own, options)
         if reason is None:
             yield members, gmm
         else:
@@ -183,28 +197,34 @@ def _warn(trusted: dict[str, str], unfinished: list[str]) -> None:
         warnings.warn(DetectionWarning('not converged', text), stacklevel=4)
 
 
-def _fit(scores: np.ndarray, seed: int, max_samples: int) -> tuple[GaussianMixture | None, str | None]:
+def _fit(scores: np.ndarray, options: GMMOptions) -> tuple[GaussianMixture | None, str | None]:
     """A mixture, and why it does not tell right labels from wrong ones, or None."""
     if len(scores) < 2:
         return None, 'only one'
     if scores.min() == scores.max():
         return None, f'{len(scores)}, all equal'
     fitted = scores[:, None]
-    if len(scores) > max_samples:
-        fitted = np.random.default_rng(seed).choice(fitted, max_samples, replace=False)
+    if len(scores) > options.max_samples:
+        fitted = np.random.default_rng(options.seed).choice(fitted, options.max_samples, replace=False)
         if fitted.min() == fitted.max():
             return None, f'{len(scores)}, all but a few equal'
     with warnings.catch_warnings():
         # Told by converged_, once for all mixtures; k-means warns of values that are all but equal.
         warnings.simplefilter('ignore', ConvergenceWarning)
-        gmm = GaussianMixture(n_components=2, random_state=seed, reg_covar=REG_COVAR).fit(fitted)
+        gmm = GaussianMixture(
+            n_components=2,
+            random_state=options.seed,
+            reg_covar=options.reg_covar,
+            tol=options.tol,
+            max_iter=options.max_iter,
+        ).fit(fitted)
     return gmm, _why_not_two(gmm, len(fitted))
 
 
 def _why_not_two(gmm: GaussianMixture, number: int) -> str | None:
     """Why the components of a mixture of so many scores are not right labels and wrong ones, or None."""
     means = gmm.means_[:, 0]
-    if np.ptp(means) <= REG_COVAR**0.5:
+    if np.ptp(means) <= gmm.reg_covar**0.5:
         return f'{number}, components with the same mean'
     # Some rounding of what should be a whole number.
     if gmm.weights_[means.argmax()] * number < 1.5:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What detectors share: a GMM over the scores, and representations that are kept until all are known."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from .base import BaseDetector
-from .gmm import fit_clean_probability
+from .gmm import GMMOptions, fit_clean_probability
 from .mixture import ClassSums
 from .row_store import RowStore
 
@@ -17,19 +19,19 @@ class GMMDetector(BaseDetector):
     Args:
         per_class (bool): Fit one GMM for each given class instead of one over all samples.
         seed (int): Seed of the GMM's initialisation.
-        max_samples (int): Most samples that a GMM is fitted to, see :func:`fit_clean_probability`.
+        max_samples (int): Most samples that a GMM is fitted to, see :class:`GMMOptions`.
+        **options: Other values of :class:`GMMOptions`.
     """
 
-    def __init__(self, per_class: bool, seed: int, max_samples: int) -> None:
+    def __init__(self, per_class: bool, seed: int, max_samples: int, **options: Any) -> None:
         self.per_class = per_class
-        self.seed = seed
-        self.max_samples = max_samples
+        self.gmm_options = GMMOptions(seed, max_samples, **options)
         self.reset()
 
     def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """Two-component GMM over the scores; see :func:`fit_clean_probability`."""
         by_class: tuple[np.ndarray | None, int | None] = (labels, num_classes) if self.per_class else (None, None)
-        return fit_clean_probability(scores, *by_class, self.seed, self.max_samples)
+        return fit_clean_probability(scores, *by_class, self.gmm_options)
 
 
 class FeatureDetector(GMMDetector):

@@ -44,7 +44,7 @@ class KNNDetector(FeatureDetector):
         per_class (bool): Fit one GMM for each given class instead of one over all samples.
             Defaults to False.
         seed (int): Seed of the GMM's initialisation. Defaults to 0.
-        max_samples (int): Most samples that a GMM is fitted to, see :func:`fit_clean_probability`.
+        max_samples (int): Most samples that a GMM is fitted to, see :class:`GMMOptions`.
             Defaults to 100,000.
         feature_dtype (str): How representations are kept, ``'float16'`` or ``'float32'``.
             Defaults to ``'float16'``.

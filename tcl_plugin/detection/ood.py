@@ -27,7 +27,7 @@ class OODDetector(FeatureDetector):
         per_class (bool): Fit one GMM for each given class instead of one over all samples.
             Defaults to False.
         seed (int): Seed of the GMM's initialisation. Defaults to 0.
-        max_samples (int): Most samples that a GMM is fitted to, see :func:`fit_clean_probability`.
+        max_samples (int): Most samples that a GMM is fitted to, see :class:`GMMOptions`.
             Defaults to 100,000.
         feature_dtype (str): How representations are kept until all are known, ``'float16'`` or
             ``'float32'``. Of unit-length vectors, half precision moves a score by less than 0.001.

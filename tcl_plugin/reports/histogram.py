@@ -36,7 +36,7 @@ def mixture_of(
     if not isinstance(detector, (OODDetector, KNNDetector)):
         return None
     by_class: tuple[np.ndarray | None, int | None] = (given, num_classes) if detector.per_class else (None, None)
-    return fit_score_mixture(scores, *by_class, detector.seed, detector.max_samples)
+    return fit_score_mixture(scores, *by_class, detector.gmm_options)
 
 
 def picture_scores(table: LabelTable, detector: BaseDetector, num_classes: int, title: str = '') -> np.ndarray:

@@ -2,13 +2,12 @@
 """Scores become probabilities, and scores that cannot are refused with a reason."""
 
 import warnings
-from functools import partial
 
 import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from tcl_plugin.detection import DetectionWarning, fit_clean_probability, fit_score_mixture
+from tcl_plugin.detection import DetectionWarning, GMMOptions, fit_clean_probability, fit_score_mixture
 
 
 @pytest.fixture
@@ -42,12 +41,12 @@ def test_a_fit_to_some_agrees_with_a_fit_to_all(per_class):
     clean = rng.rand(40_000) < 0.3
     scores = np.where(clean, rng.beta(6, 2, 40_000), rng.beta(1.2, 8, 40_000)) / (1 + labels)
     args = (scores, labels, 2) if per_class else (scores,)
-    whole = fit_clean_probability(*args, max_samples=40_000)
-    part = fit_clean_probability(*args, max_samples=2_000)
+    whole = fit_clean_probability(*args, options=GMMOptions(max_samples=40_000))
+    part = fit_clean_probability(*args, options=GMMOptions(max_samples=2_000))
     assert not (part == whole).all()
     assert np.abs(part - whole).mean() < 0.02
     assert ((part > 0.5) == (whole > 0.5)).mean() > 0.98
-    assert (part == fit_clean_probability(*args, max_samples=2_000)).all()
+    assert (part == fit_clean_probability(*args, options=GMMOptions(max_samples=2_000))).all()
 
 
 @pytest.mark.parametrize('per_class', [False, True])
@@ -101,7 +100,7 @@ def test_labels_that_nothing_speaks_against_are_trusted(scores, labels, reason):
 def test_scores_that_are_equal_where_the_fit_looks():
     """Of 501 scores it sees two, and not the one that differs."""
     with pytest.warns(DetectionWarning, match=r'all samples \(501, all but a few equal\)'):
-        assert (fit_clean_probability(np.append(np.zeros(500), 1.0), max_samples=2) == 1).all()
+        assert (fit_clean_probability(np.append(np.zeros(500), 1.0), options=GMMOptions(max_samples=2)) == 1).all()
 
 
 def test_components_with_the_same_mean(scores, monkeypatch):
@@ -139,12 +138,11 @@ def test_a_class_without_samples_is_no_matter(scores):
     np.testing.assert_allclose(alone, fit_clean_probability(scores))
 
 
-def test_a_fit_that_has_not_converged(scores, monkeypatch):
+def test_a_fit_that_has_not_converged(scores):
     """Its last step counts; scikit-learn's warning becomes one, for all classes, and none else is heard."""
-    monkeypatch.setattr('tcl_plugin.detection.gmm.GaussianMixture', partial(GaussianMixture, max_iter=1, tol=0))
     labels = np.arange(80) % 2
     with pytest.warns(Warning) as told:
-        clean_prob = fit_clean_probability(scores, labels, num_classes=2)
+        clean_prob = fit_clean_probability(scores, labels, 2, GMMOptions(max_iter=1, tol=0))
     assert [(warning.category, warning.message.kind) for warning in told] == [(DetectionWarning, 'not converged')]
     assert 'GMM of class 0, class 1 has not converged' in str(told[0].message)
     assert ((clean_prob > 0.5) == (np.arange(80) >= 30)).all()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from detection_workers import detect
 from mmpretrain.registry import TASK_UTILS
+from sklearn.mixture import GaussianMixture
 
 from tcl_plugin.detection import KNNDetector, SmallLossDetector, class_means, neighbors
 from tcl_plugin.detection.row_store import RowStore
@@ -41,6 +42,19 @@ def test_small_loss_of_a_certain_mistake_is_finite():
     probs, labels = torch.tensor([[1.0, 0.0], [0.6, 0.4]]), torch.tensor([1, 1])
     scores = feed(SmallLossDetector(), (torch.eye(2), probs, labels)).scores
     assert scores[0] < -80 and scores.isfinite().all()
+
+
+def test_small_loss_is_split_as_in_divide_mix():
+    """Its published code, from the losses of one epoch on."""
+    rng = np.random.default_rng(0)
+    losses = np.concatenate([rng.gamma(0.6, 0.08, 1500), rng.normal(2.5, 0.8, 500).clip(0), rng.normal(0.7, 0.2, 200)])
+    scaled = (losses - losses.min()) / (losses.max() - losses.min())
+    gmm = GaussianMixture(n_components=2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=0)
+    published = gmm.fit(scaled[:, None]).predict_proba(scaled[:, None])[:, gmm.means_.argmin()]
+    clean_prob = SmallLossDetector().clean_probability(-losses, np.zeros(len(losses), dtype=int), 1)
+    np.testing.assert_allclose(clean_prob, published, atol=1e-5)
+    other = SmallLossDetector(reg_covar=1e-6, tol=1e-3, max_iter=100)
+    assert np.abs(other.clean_probability(-losses, np.zeros(len(losses), dtype=int), 1) - published).max() > 0.1
 
 
 @pytest.mark.parametrize('kind', [dict(type='SmallLossDetector'), dict(type='KNNDetector', k=50)])
