@@ -45,7 +45,8 @@ def _plain_views(cfg: Config) -> None:
         return
     preprocessor.type = 'MultiViewDataPreprocessor'
     dataset = _innermost(cfg.train_dataloader.dataset)
-    kinds = [_one_by_one(view['transforms']) for view in views]
+    to_rgb = preprocessor.get('to_rgb', False)
+    kinds = [_one_by_one(view['transforms'], to_rgb) for view in views]
     numbers = [view.get('num_views', 1) for view in views]
     if sum(numbers) == 1:
         cut = kinds[0]
@@ -55,6 +56,7 @@ def _plain_views(cfg: Config) -> None:
     dataset.pipeline = [*before, *cut, pack]
 
 
-def _one_by_one(transforms: list[dict]) -> list[dict]:
+def _one_by_one(transforms: list[dict], to_rgb: bool) -> list[dict]:
+    # The transforms take red to come first; the preprocessor turns the channels round after them.
     singles = [single for config in transforms for single in BATCH_AUGMENTS.build(config).one_by_one()]
-    return [dict(type='NumpyToPIL'), *singles, dict(type='PILToNumpy')]
+    return [dict(type='NumpyToPIL', to_rgb=to_rgb), *singles, dict(type='PILToNumpy', to_bgr=to_rgb)]

@@ -209,9 +209,9 @@ class SymmetricExclusiveNoise(RatedNoise):
     """Symmetric noise, true class excluded.
 
     Chooses floor(rate * N) samples out of all, and gives each a label drawn uniformly from the other
-    K - 1 classes, so that the noise rate is the nominal one. This is the variant of MOIT and
-    Co-teaching; at a rate of 90 % and ten classes nothing can be learned from the labels, whereas
-    :class:`SymmetricNoise` leaves 19 % of them right.
+    K - 1 classes, so that the noise rate is the nominal one. This is the variant of MOIT; Co-teaching
+    draws each label by itself (:class:`TransitionMatrixNoise`). At a rate of 90 % and ten classes
+    nothing can be learned from the labels, whereas :class:`SymmetricNoise` leaves 19 % of them right.
 
     Args:
         rate (float): Share of samples that get a wrong label, in [0, 1].

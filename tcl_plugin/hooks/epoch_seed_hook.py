@@ -26,7 +26,9 @@ class EpochSeedHook(Hook):
     changes nothing in the epoch, and so it makes no difference whether the run has been stopped and resumed. Seeded
     are
 
-    - the global generators of Python, numpy and torch, on all devices, in each process;
+    - the global generators of Python, numpy and torch, on all devices, in each process. As in mmengine they are the
+      same in all processes, unless the config has ``randomness=dict(diff_rank_seed=True)``: all mix their images
+      alike, and drop the same features;
     - the views that :class:`BatchViewDataPreprocessor` cuts, which differ from process to process;
     - what data loader workers draw for a batch, by the epoch and the samples of the batch: it does not matter how
       many workers there are, which of them reads the batch, and whether it has read others before.

@@ -9,6 +9,7 @@ from mmengine.optim import OptimWrapper
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from model_workers import build_tcl, fixed_mixing, make_samples, step_of_tcl
+from torch import nn
 from toy_runs import tcl
 
 from tcl_plugin.models import MultiViewDataPreprocessor
@@ -60,14 +61,16 @@ def test_step_equals_its_parts(model, views, forward_weak):
 
 
 def test_weak_views_take_part_in_batch_statistics(model, views):
+    norms = (model.backbone.stem_norm, *(part for part in model.head.modules() if isinstance(part, nn.BatchNorm1d)))
+    assert len(norms) == 5
     means = []
     for model.forward_weak in (False, True):
-        norm = model.backbone.stem_norm
-        norm.reset_running_stats()
-        norm.train()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.train()
         losses_of(model, views)
-        means.append(norm.running_mean.clone())
-    assert not torch.allclose(*means)
+        means.append([norm.running_mean.clone() for norm in norms])
+    assert not any(torch.allclose(*pair) for pair in zip(*means, strict=True))
 
 
 def test_alpha_of_zero_leaves_views_unmixed(model, views):

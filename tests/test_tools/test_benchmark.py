@@ -3,11 +3,12 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from toolbox import DIGITS, NARROW, ROOT, load_file
 
 from tcl_plugin.benchmark import Measurement, plain_config, use_generated_data
@@ -85,6 +86,19 @@ def test_plain_config_is_the_published_way(workplace):
     model = MODELS.build(dict(plain.model, data_preprocessor=plain.data_preprocessor))
     out = model.data_preprocessor(dict(inputs=[torch.stack([view]) for view in item['inputs']]), True)
     assert len(out['inputs']) == 3
+
+
+def test_plain_views_of_image_files_are_cut_in_their_colours():
+    """Files are read with blue first, and grey is mixed from colours by their names."""
+    plain = plain_config(Config.fromfile(ROOT / 'configs' / 'tcl_r18_animal10n.py'))
+    init_default_scope('mmpretrain')
+    weak = next(t for t in plain.train_dataloader.dataset.dataset.pipeline if t.type == 'MultiView').transforms[0]
+    to_pil, to_numpy = TRANSFORMS.build(weak[0]), TRANSFORMS.build(weak[-1])
+    red = np.zeros((4, 4, 3), dtype=np.uint8)
+    red[..., 2] = 200
+    image = to_pil(dict(img=red))['img']
+    assert plain.data_preprocessor.to_rgb and image.getpixel((0, 0)) == (200, 0, 0)
+    assert (to_numpy(dict(img=image))['img'] == red).all()
 
 
 def test_images_that_replace_others_are_generated_too(workplace):

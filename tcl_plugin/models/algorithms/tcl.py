@@ -40,7 +40,8 @@ class TCL(FastImageClassifier):
         mixup_alpha (float): :math:`\alpha` of :math:`\lambda\sim\mathrm{Beta}(\alpha,\alpha)`; 0
             leaves the views unmixed. Defaults to 1.0.
         forward_weak (bool): Whether the weak views pass the network too, as in the published code.
-            They enter no loss but take part in batch statistics, and cost a sixth of the time.
+            They enter no loss but take part in batch statistics, those of the head
+            included, and cost a sixth of the time.
             Defaults to False.
         data_preprocessor (dict, optional): Config of the data preprocessor. Its ``type`` defaults
             to :class:`MultiViewDataPreprocessor`.
@@ -87,11 +88,8 @@ class TCL(FastImageClassifier):
         weak, strong1, strong2 = self._three_views(inputs)
         mixing = draw_mixing(3 * len(weak), self.mixup_alpha, weak.device)
         mixed = mixing(torch.cat([weak, strong1, strong2]))
-        if self.forward_weak:
-            feats = self.extract_feat(torch.cat([weak, strong1, strong2, mixed]))
-            feats = tuple(feat[len(weak) :] for feat in feats)
-        else:
-            feats = self.extract_feat(torch.cat([strong1, strong2, mixed]))
+        unused = [weak] if self.forward_weak else []
+        feats = self.extract_feat(torch.cat([*unused, strong1, strong2, mixed]))
         return self.head.loss(feats, data_samples, mixing=mixing, contrast=self.contrast(strong1, strong2))
 
     def contrast(self, strong1: Tensor, strong2: Tensor) -> Callable[[Tensor, Tensor], Tensor] | None:

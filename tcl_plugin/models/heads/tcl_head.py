@@ -25,9 +25,9 @@ class TCLHead(TrustsLabels, ClsHead):
     - *Classifier* g: Linear-BN-ReLU-Dropout-Linear-BN. Its output are the logits.
     - *Projector* f: Linear-BN-ReLU-Linear-BN, brought to unit length.
     - *Prototypes* :math:`\mu_k` and *clean probabilities* :math:`w_i`, which
-      :class:`LabelNoiseHook` renews each epoch by :meth:`set_label_quality`. Prototypes travel in
-      checkpoints. Clean probabilities do not: they are a function of weights and training data,
-      and a checkpoint must load whatever the number of training samples was.
+      :class:`LabelNoiseHook` renews each epoch by :meth:`set_label_quality`. Prototypes are among
+      the weights of a checkpoint. Clean probabilities are not, since weights must load whatever
+      the number of training samples was: the hook keeps them beside the weights.
 
     The loss is (paper, Eq. 11)
 
@@ -187,7 +187,8 @@ class TCLHead(TrustsLabels, ClsHead):
 
         Args:
             feats (tuple[Tensor, ...]): Features of two strong views and the mixed views stacked,
-                the last one of shape (5B, C).
+                the last one of shape (5B, C). Those of other images may stand before them, which
+                enter no loss but the batch statistics.
             data_samples (SampleBatch | list[DataSample]): Given label and ``sample_idx`` of the B
                 images.
             mixing (Mixing): How the weak and strong views, 3B, were mixed.
@@ -203,8 +204,8 @@ class TCLHead(TrustsLabels, ClsHead):
             ValueError: If samples have no index, or one outside the table of clean probabilities.
         """
         batch = len(data_samples)
-        logits = self(feats).float()
-        projections = self.project(feats)
+        logits = self(feats).float()[-5 * batch :]
+        projections = self.project(feats)[-5 * batch :]
         logits1, logits2 = logits[: 2 * batch].chunk(2)
         strong1, strong2 = projections[: 2 * batch].chunk(2)
         labels = labels_of(data_samples, logits.device)
