@@ -63,6 +63,21 @@ def explain_arguments(error: Exception) -> str | None:
     return None
 
 
+def explain_timm(error: Exception) -> str | None:
+    """Explain a network that timm does not know.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if isinstance(error, RuntimeError) and raised_in(error, 'timm') and str(error).startswith('Unknown model'):
+        name = local_text(error, 'model_name', 'model')
+        return f'timm has no network {name!r}: check the spelling of model_name; timm.list_models() names them all'
+    return None
+
+
 def explain_optimizer(error: Exception) -> str | None:
     """Explain an optimizer that does not exist, which mmengine does not check, or that refuses its arguments.
 

@@ -5,7 +5,7 @@ import re
 
 import torch
 
-from .errors import SEVERAL_VIEWS, local_values, one_line, raised_in
+from .errors import SEVERAL_VIEWS, frames, local_values, one_line, raised_in
 
 
 def explain_image(error: Exception) -> str | None:
@@ -46,7 +46,9 @@ def explain_views(error: Exception) -> str | None:
         return "the samples have no inputs: the pipeline must end with dict(type='PackInputs')"
     if not isinstance(error, (RuntimeError, TypeError)) or not raised_in(error, 'torch.nn'):
         return None
-    for inputs in local_values(error, 'inputs'):
+    # A model that trains on views hands each of them on by itself.
+    entries = [entry.tb_frame for entry in frames(error) if entry.tb_frame.f_code.co_name == 'extract_feat']
+    for inputs in (frame.f_locals['inputs'] for frame in entries if 'inputs' in frame.f_locals):
         views = len(inputs) if isinstance(inputs, (list, tuple)) or getattr(inputs, 'ndim', 0) == 5 else 0
         if views:
             owners = [type(owner).__name__ for owner in local_values(error, 'self') if hasattr(owner, 'extract_feat')]

@@ -22,6 +22,7 @@ from .reports import (
     draw_embeddings,
     draw_gallery,
     draw_table,
+    images_of_part,
     read_config,
     title_of,
 )
@@ -132,7 +133,7 @@ def draw_doubtful(run: OpenRun) -> 'Figure':
 
 
 def draw_tsne(run: OpenRun) -> 'Figure':
-    """Draw the representations of the test set and of the training set.
+    """Draw the representations of the test set, where there is one apart, and of the training set.
 
     Args:
         run (OpenRun): The run.
@@ -141,12 +142,15 @@ def draw_tsne(run: OpenRun) -> 'Figure':
         matplotlib.figure.Figure: The picture.
     """
     cfg, model = run.network
-    test = run.test
-    shown = Points(test.features, test.predicted, f'{len(test.index)} test images, by predicted class')
     dataset = training_set(cfg)
     train = training_outputs(cfg, model, dataset, MOST_POINTS)
     num_classes, names = run.classes
-    panels = [shown, training_points(run, train, dataset.true_labels)]
+    panels = [training_points(run, train, dataset.true_labels)]
+    part = images_of_part(cfg)
+    if part != 'training':  # the same images again
+        test = run.test
+        caption = f'{len(test.index)} {part} images, by predicted class'
+        panels.insert(0, Points(test.features, test.predicted, caption))
     return draw_embeddings(panels, num_classes, names, run.title)
 
 
@@ -183,7 +187,10 @@ def draw_matrix(run: OpenRun) -> 'Figure':
     """
     test, (num_classes, names) = run.test, run.classes
     accuracy = 100 * (test.predicted == test.labels).mean()
-    title = f'{run.title}\n{len(test.labels)} test images, accuracy {accuracy:.1f} %'.strip()
+    part = images_of_part(run.network[0])
+    # Labels that have been kept back from training, or trained on, may be wrong.
+    found = f'accuracy {accuracy:.1f} %' if part == 'test' else f'{accuracy:.1f} % predicted as they are labelled'
+    title = f'{run.title}\n{len(test.labels)} {part} images, {found}'.strip()
     return draw_confusion(test.predicted, test.labels, num_classes, names, title)
 
 

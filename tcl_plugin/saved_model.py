@@ -110,9 +110,19 @@ def new_model(cfg: Config) -> BaseModel:
     if cfg.get('test_dataloader') is None:
         # mmpretrain looks into it where it is there at all.
         cfg.pop('test_dataloader', None)
+    _load_nothing(cfg.model)
     # Weights that parts of the model load by themselves are no more to be trusted than the checkpoint.
     with compat.weights_only():
         return get_model(cfg, pretrained=False)
+
+
+def _load_nothing(part: dict) -> None:
+    """Keep timm from fetching weights, which others are to replace."""
+    if str(part.get('type')).endswith('TIMMBackbone'):
+        part['pretrained'] = False
+    for inner in part.values():
+        if isinstance(inner, dict):
+            _load_nothing(inner)
 
 
 def build_model(cfg: Config, checkpoint: dict, device: str = 'cpu', path: str | Path = 'checkpoint') -> BaseModel:

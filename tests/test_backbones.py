@@ -8,8 +8,18 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmpretrain.registry import MODELS
+
+from tcl_plugin.cli import BUILDING
+from tcl_plugin.errors import UserError, explained
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+
+
+def test_a_network_that_timm_does_not_know():
+    pytest.importorskip('timm')
+    with pytest.raises(UserError, match="timm has no network 'resnet10': check the spelling"), explained(*BUILDING):
+        MODELS.build(dict(type='mmpretrain.TIMMBackbone', model_name='resnet10'))
 
 
 @pytest.mark.parametrize('backbone', ['resnetcifar18', 'vit', 'convnext'])

@@ -80,6 +80,14 @@ def test_parts_of_a_model_load_their_own_weights_safely(monkeypatch):
     assert seen[0][compat.FORCE_SAFE] == '1' and compat.FORCE_SAFE not in os.environ
 
 
+def test_networks_of_timm_fetch_nothing(monkeypatch):
+    seen = []
+    monkeypatch.setattr('tcl_plugin.saved_model.get_model', lambda cfg, **kwargs: seen.append(cfg.model))
+    cfg = Config(dict(model=dict(type='TCL', backbone=dict(type='mmpretrain.TIMMBackbone', pretrained=True))))
+    new_model(cfg)
+    assert not seen[0].backbone.pretrained and cfg.model.backbone.pretrained
+
+
 def test_order_of_channels():
     files = Config.fromfile(CONFIGS / 'tcl_r50_food101n.py')
     digits = Config.fromfile(CONFIGS / 'tcl_digits_sym80.py')

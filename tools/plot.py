@@ -11,7 +11,17 @@ from tcl_plugin.cli import BUILDING, Parser
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.evaluation import TABLE_NAME
 from tcl_plugin.explain import explain_checkpoint
-from tcl_plugin.reports import doubtful_images, draw_overview, mixture_of, plot_curves, read_record, save, title_of
+from tcl_plugin.reports import (
+    doubtful_images,
+    draw_overview,
+    images_of_part,
+    mixture_of,
+    plot_curves,
+    read_config,
+    read_record,
+    save,
+    title_of,
+)
 from tcl_plugin.reports.audit import read_audit
 from tcl_plugin.reports.style import SUFFIXES
 from tcl_plugin.run_pictures import KINDS, MOST_IMAGES, NEED_TABLE, OpenRun, detector_of
@@ -105,8 +115,35 @@ def draw_curves(args, path):
         path (Path): Picture to write.
     """
     records = {name: read_record(folder) for name, folder in args.runs.items()}
-    plot_curves(records, path, common_title(args))
+    plot_curves(records, path, common_title(args), validated_images(args))
     print(path)
+
+
+def validated_images(args):
+    """Say which images the accuracy of all runs is about.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+
+    Returns:
+        str: Such as ``'test'``; '' where runs differ.
+    """
+    # Curves need no config; a record alone is taken for that of a test set.
+    configs = [read_config(Path(folder), to_build=False)[1] for folder in args.runs.values() if has_config(folder)]
+    parts = {images_of_part(cfg, 'val') for cfg in configs} or {'test'}
+    return parts.pop() if len(parts) == 1 else ''
+
+
+def has_config(folder):
+    """Tell whether a work directory has a config.
+
+    Args:
+        folder (str): The work directory.
+
+    Returns:
+        bool: True if so.
+    """
+    return any(Path(folder).glob('*.py'))
 
 
 def common_title(args):
@@ -121,7 +158,7 @@ def common_title(args):
     if args.title is not None:
         return args.title
     # Curves need no config; without one there is no title, and several titles are none.
-    titles = {title_of(folder) for folder in args.runs.values() if any(Path(folder).glob('*.py'))}
+    titles = {title_of(folder) for folder in args.runs.values() if has_config(folder)}
     return titles.pop() if len(titles) == 1 else ''
 
 
@@ -137,7 +174,7 @@ def draw_all_in_one(args):
     table = audit.table
     mixture = mixture_of(detector_of(first), table.scores, table.given_label, len(audit.classes))
     cells = doubtful_images(audit, MOST_IMAGES)
-    save(draw_overview(records, table, mixture, cells, common_title(args)), args.out)
+    save(draw_overview(records, table, mixture, cells, common_title(args), validated_images(args)), args.out)
     print(args.out)
 
 

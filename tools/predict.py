@@ -19,6 +19,7 @@ from PIL import Image
 
 from tcl_plugin import cli
 from tcl_plugin.atomic import replacing
+from tcl_plugin.auto_setup.layout import is_stray
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.evaluation import escape_cell
 from tcl_plugin.explain import explain_files
@@ -80,7 +81,7 @@ def find_images(path):
 
 
 def files_below(folder):
-    """List what is in a folder and its subfolders.
+    """List what is in a folder and its subfolders, but for what systems hide or leave there, as in training.
 
     Args:
         folder (Path): The folder.
@@ -95,8 +96,9 @@ def files_below(folder):
     def refuse(error):
         raise UserError(f'{error.filename}: {error.strerror}; check the permissions')
 
-    for root, _, names in os.walk(folder, onerror=refuse):
-        yield from (Path(root) / name for name in names)
+    for root, below, names in os.walk(folder, onerror=refuse):
+        below[:] = [name for name in below if not is_stray(name)]
+        yield from (Path(root) / name for name in names if not is_stray(name))
 
 
 class Reader:

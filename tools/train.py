@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tcl_plugin import cli
-from tcl_plugin.auto_setup import complete, decide, is_first_process
+from tcl_plugin.auto_setup import check_chosen, complete, decide, is_first_process
 from tcl_plugin.errors import UserError, run_tool
 from tcl_plugin.folder_lock import alone_in
 
@@ -145,8 +145,9 @@ def train(argv=None):
     cli.check_environment(cfg.launcher)
     first = is_first_process(cfg.launcher)
     if first:
+        check_chosen(cfg, *cli.BUILDING)
         cli.fetch_weights(cfg)
-    decision = decide(cfg, *cli.BUILDING)
+    decision = decide(cfg, *cli.BUILDING, *cli.RUNNING)
     with cli.process_group(cfg):
         notes += complete(cfg, decision, *cli.BUILDING)
         cli.fit_loaders(cfg)

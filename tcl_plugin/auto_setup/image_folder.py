@@ -103,6 +103,24 @@ class ImageFolderSetup:
         """Read what a person has chosen; see :func:`own_values`."""
         return own_values(cfg)
 
+    def check(self, cfg: Config) -> Path:
+        """Refuse choices that make no sense, without a look at the images.
+
+        Args:
+            cfg (Config): The config.
+
+        Returns:
+            Path: The folder of the images.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+            ValueError: If none is named, or another choice makes no sense.
+        """
+        fixed = self.chosen(cfg)
+        if 'data_root' not in fixed:
+            raise ValueError('where are the images? Name their folder: --cfg-options data_root=PATH')
+        return require_folder(Path(fixed['data_root']), 'data_root')
+
     def __call__(self, cfg: Config) -> tuple[dict[str, Any], list[str]]:
         """Look at folder and machine, and choose; writes lists into the work directory.
 
@@ -117,12 +135,13 @@ class ImageFolderSetup:
             ValueError: If it is none of images in classes, or too few images are in it.
         """
         fixed = self.chosen(cfg)
-        if 'data_root' not in fixed:
-            raise ValueError('where are the images? Name their folder: --cfg-options data_root=PATH')
-        root = require_folder(Path(fixed['data_root']), 'data_root')
+        root = self.check(cfg)
         layout, notes = self._look(root, Path(cfg.work_dir) / LISTS, fixed.get('classes'))
         classes = settle_classes(layout, fixed.get('classes'), root)
         found = [describe(layout.parts, classes, root), *notes, *layout.notes]
+        own = _own_list(cfg)
+        if own is not None:
+            found.append(f'trained on are the images that {own["ann_file"]} lists, with its labels')
         validates = cfg.get('val_dataloader') is not None
         found += self._split(layout, validates)
         if validates:
@@ -141,6 +160,8 @@ class ImageFolderSetup:
         for part, images in layout.parts.items():
             layout.parts[part] = without_unreadable(images, unreadable, root / layout.folders.get(part, ''), root)
             gone = [name for name in images if name not in layout.parts[part]]
+            if gone and part == 'train':
+                layout.broken = gone
             if gone:
                 notes.append(f'no image of {some(gone)} in {part} can be read')
         return layout, notes + describe_others(files, layout)
@@ -150,10 +171,11 @@ class ImageFolderSetup:
         # The log begins with the runner, and this may take minutes.
         print_log(f'{type(self).__name__}: looking at {len(images):,} images in {root}')
         unreadable = find_unreadable(root, images, self.check_images)
+        report = lists / 'left_out.csv'
         if not unreadable:
+            report.unlink(missing_ok=True)  # of an earlier run, since when they have been put right
             return unreadable, []
         lists.mkdir(parents=True, exist_ok=True)
-        report = lists / 'left_out.csv'
         names = [path.encode(errors='replace').decode() for path in unreadable]
         write_columns(report, dict(img_path=[f'./{name}' for name in names], reason=list(unreadable.values())))
         return unreadable, [f'left out, as they cannot be read: {some(names)} ({report} says why)']
@@ -208,10 +230,17 @@ def choose_for_trial(size: int) -> dict[str, Any]:
     return choose(Facts(TRIED, 'cpu'), dict(image_size=size), lr=0.0, max_hours=0.0).values
 
 
-def _check_own_list(cfg: Config, root: Path, classes: list[str], val: Classes) -> None:
-    """Refuse a training list of a person's own, such as corrected labels, with images that are to validate."""
+def _own_list(cfg: Config) -> dict | None:
+    """The training set's config, if it has a list of a person's own, such as corrected labels."""
     own = look_up(cfg, ('train_dataloader', 'dataset', 'dataset')) or {}
-    if own.get('type') != 'CSVDataset' or not own.get('ann_file') or is_open(own['ann_file']):
+    listed = own.get('type') == 'CSVDataset' and own.get('ann_file') and not is_open(own['ann_file'])
+    return own if listed else None
+
+
+def _check_own_list(cfg: Config, root: Path, classes: list[str], val: Classes) -> None:
+    """Refuse a training list of a person's own with images that are to validate."""
+    own = _own_list(cfg)
+    if own is None:
         return
     folder = root if is_open(own.get('data_root') or root) else own['data_root']
     # Missing images and paths that lead out of the folder are told of when the training set is built.

@@ -2,6 +2,7 @@
 """What a folder of images is meant to be: which folders are classes, and which are parts of the data set."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ STRAY_FOLDERS = frozenset({'__MACOSX', '@eaDir', '#recycle', '$RECYCLE.BIN', 'Sy
 
 #: What people call the parts of a data set, in lower case.
 PART_NAMES = dict(train=('train', 'training'), val=('val', 'valid', 'validation'), test=('test', 'testing'))
+_SET = re.compile(r'[ _-]?(set|data|images)$')
 
 #: Classes by name: images of each, as paths below the root with ``/``, sorted.
 Classes = dict[str, list[str]]
@@ -60,7 +62,7 @@ def list_files(root: Path) -> Files:
         chain = above.get(os.path.dirname(folder), frozenset()) | {os.path.realpath(folder)}
         above[folder] = chain
         below[:] = [
-            name for name in below if not _is_stray(name) and os.path.realpath(os.path.join(folder, name)) not in chain
+            name for name in below if not is_stray(name) and os.path.realpath(os.path.join(folder, name)) not in chain
         ]
         relative = Path(folder).relative_to(root)
         if 1 <= len(relative.parts) <= 2:
@@ -81,7 +83,15 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def _is_stray(name: str) -> bool:
+def is_stray(name: str) -> bool:
+    """Tell whether a system or a program has left something, which a person does not mean.
+
+    Args:
+        name (str): Name of a file or folder.
+
+    Returns:
+        bool: True for hidden ones, and for :data:`STRAY_FOLDERS`.
+    """
     return name.startswith('.') or name in STRAY_FOLDERS
 
 
@@ -94,11 +104,13 @@ class Layout:
             folders for parts all images are in ``'train'``.
         notes (list[str]): What a person would want to know.
         folders (dict[str, str]): Folder of each part below the root; empty where there are no folders for parts.
+        broken (list[str]): Classes of the training part of which no image can be read.
     """
 
     parts: dict[str, Classes]
     notes: list[str] = field(default_factory=list)
     folders: dict[str, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
 
 
 def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
@@ -123,7 +135,13 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
     if told == 'parts' and 'train' not in parts:
         raise ValueError(f"auto_setup.layout='parts' needs a folder train; found {', '.join(top) or 'none'}")
     if told == 'classes' or 'train' not in parts or (told is None and not _has_classes(images, parts['train'])):
-        return _classes_below(images, '')
+        layout = _classes_below(images, '')
+        if told is None and _parts_by_other_names(images, top):
+            layout.notes.append(
+                f'are {some(top)} classes? They have folders of the same names in them: if those are the classes, '
+                'call the outer ones train, val and test'
+            )
+        return layout
     others = [name for name in top if name not in parts.values()]
     if told is None and others and len(parts) == 1:
         raise ValueError(
@@ -168,7 +186,7 @@ def _parts(top: list[str]) -> dict[str, str]:
     """Folders by the part that their name says."""
     parts: dict[str, str] = {}
     for part, known in PART_NAMES.items():
-        found = [name for name in top if name.lower() in known]
+        found = [name for name in top if _SET.sub('', name.lower()) in known]
         if len(found) > 1:
             raise ValueError(f'{" and ".join(found)} are names of the same part of a data set: keep one of them')
         if found:
@@ -219,7 +237,7 @@ def settle_classes(layout: Layout, wanted: Sequence[str] | None, root: Path) -> 
     if len(set(classes)) < max(2, len(classes)):
         if wanted is not None:
             raise ValueError(f'classes={classes}: two or more are needed, each of them once')
-        raise ValueError(_too_few_classes(train, root))
+        raise ValueError(_too_few_classes(train, layout.broken, root))
     for part, found in layout.parts.items():
         unknown = [name for name in found if name not in train]
         if unknown:
@@ -233,14 +251,25 @@ def settle_classes(layout: Layout, wanted: Sequence[str] | None, root: Path) -> 
     return classes
 
 
-def _too_few_classes(train: Classes, root: Path) -> str:
+def _parts_by_other_names(images: Sequence[str], top: list[str]) -> bool:
+    """Whether all folders have folders of the same names in them, as parts of a data set have."""
+    inner: dict[str, set[str]] = {name: set() for name in top}
+    for outer, *rest in (path.split('/') for path in images):
+        if len(rest) > 1:
+            inner[outer].add(rest[0])
+    below = set(map(frozenset, inner.values()))
+    return len(top) > 1 and len(below) == 1 and len(below.pop()) > 1
+
+
+def _too_few_classes(train: Classes, broken: Sequence[str], root: Path) -> str:
     needed = f'data_root={root}: two or more folders with images are needed, one for each class'
     if not train:
         return f'{needed}; found {contents(root)}, and no images in folders (known are {", ".join(SUFFIXES)})'
     (name, images), *_ = train.items()
     deeper = any(path.count('/') > images[0].split('/').index(name) + 1 for path in images)
     inside = f'; if the folders in it are the classes, name that one: data_root={root / name}' if deeper else ''
-    return f'{needed}; found only {name}{inside}'
+    rest = f'; no image of {some(broken)} can be read' if broken else inside
+    return f'{needed}; found only {name}{rest}'
 
 
 def some(names: Sequence[str] | set[str], most: int = 5) -> str:

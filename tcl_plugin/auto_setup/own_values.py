@@ -21,7 +21,10 @@ HOMES = dict(
 )
 #: What a person may choose, and a test of it; COUNT for all others.
 EXPECTED = dict(
-    data_root=('a path, and --cfg-options takes none with commas', lambda value: isinstance(value, str)),
+    data_root=(
+        'a path, with ./ before it if it is a number, and --cfg-options takes none with commas',
+        lambda value: isinstance(value, str),
+    ),
     classes=('a list of names, such as "[cat,dog]"', lambda value: isinstance(value, (list, tuple))),
     num_workers=('a whole number, 0 or more', lambda value: isinstance(value, int) and value >= 0),
     warmup_epochs=('a whole number, 0 or more', lambda value: isinstance(value, int) and value >= 0),
@@ -44,6 +47,8 @@ def own_values(cfg: Config) -> dict[str, Any]:
     """
     found = {name: look_up(cfg, tuple(key.split('.'))) for name, key in HOMES.items()}
     found = {name: value for name, value in found.items() if value is not None and not is_open(value)}
+    if type(found.get('data_root')) is int:  # a folder named after a year
+        found['data_root'] = str(found['data_root'])
     for name, value in found.items():
         wanted, fits = EXPECTED.get(name, COUNT)
         if not fits(value):

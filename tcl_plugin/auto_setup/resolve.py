@@ -2,8 +2,8 @@
 """Complete a config that leaves values open, in every process alike.
 
 ``auto_setup`` of the config is built from TASK_UTILS. It has ``homes``, the keys at which a person may choose a value,
-by its name; ``chosen(cfg)``, what a person has chosen there; and calling it with the config gives all values by name,
-and lines for the log.
+by its name; ``chosen(cfg)``, what a person has chosen there; ``check(cfg)``, which refuses what makes no sense; and
+calling it with the config gives all values by name, and lines for the log.
 """
 
 from collections.abc import Callable
@@ -38,6 +38,22 @@ class Decision:
     notes: list[str] = field(default_factory=list)
     own: dict[str, Any] = field(default_factory=dict)
     complaint: str | None = None
+
+
+def check_chosen(cfg: Config, *explainers: Callable) -> None:
+    """Refuse what a person has chosen and can be told at once, before weights are downloaded and images looked at.
+
+    Args:
+        cfg (Config): The config.
+        *explainers (Callable): See :func:`explained`.
+
+    Raises:
+        UserError: If a choice makes no sense.
+    """
+    if not cfg.get('auto_setup') or resumed_checkpoint(cfg) is not None:
+        return
+    with explained(*explainers), DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+        TASK_UTILS.build(cfg.auto_setup).check(cfg)
 
 
 def decide(cfg: Config, *explainers: Callable) -> Decision | None:

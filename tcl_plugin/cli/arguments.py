@@ -42,8 +42,12 @@ class Parser(argparse.ArgumentParser):
         """
         try:
             parsed = super().parse_args(args, namespace)
-        except ValueError:  # from DictAction, about a value without '='
-            self.error('--cfg-options takes key=value pairs')
+        except (ValueError, AssertionError, RecursionError):
+            # From DictAction, about a value without '=', a bracket without its other half, and dict(...).
+            self.error(
+                '--cfg-options takes key=value pairs, with as many brackets closed as opened, and the parts of a dict '
+                'one by one: key.type=... key.rate=...'
+            )
         if 'local_rank' in parsed:
             os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
             # mmengine asks for it without a launcher, too.
@@ -52,7 +56,8 @@ class Parser(argparse.ArgumentParser):
 
 
 class OptionsAction(DictAction):
-    """mmengine's ``KEY=VALUE``, which drops all spaces from values, but for those within a name or a path."""
+    """mmengine's ``KEY=VALUE``, which drops all spaces from values and all zeros before numbers, but for those within
+    a name or a path."""
 
     def __call__(
         self,
@@ -69,20 +74,24 @@ class OptionsAction(DictAction):
             values (list[str]): Each ``KEY=VALUE``.
             option_string (str | None): The flag. Defaults to None.
         """
-        # Next to a bracket, a comma or a quote spaces say nothing. No argument can hold a zero of its own.
-        within = re.compile(r'(?<=[^\s,=()\[\]\'"]) +(?=[^\s,()\[\]\'"])')
+        # After what opens a list and before what closes it, and next to a comma, spaces say nothing. No argument can
+        # hold a zero of its own.
+        within = re.compile(r'(?<=[^\s,=(\[]) +(?=[^\s,)\]])')
         kept = [within.sub(lambda found: '\0' * len(found[0]), value) for value in values]
+        # 007 is the name of something, and no number.
+        names = re.compile(r'(?<=[\s=,(\[\'"])0[0-9]+(?=[\s,)\]\'"]|$)')
+        kept = [names.sub(lambda found: f'\1{found[0]}', value) for value in kept]
         super().__call__(parser, namespace, kept, option_string)
-        setattr(namespace, self.dest, _with_spaces(getattr(namespace, self.dest)))
+        setattr(namespace, self.dest, _restored(getattr(namespace, self.dest)))
 
 
-def _with_spaces(value: Any) -> Any:
-    """Put spaces in the place of zeros."""
+def _restored(value: Any) -> Any:
+    """Put spaces in the place of zeros, and take the mark of names away."""
     if isinstance(value, dict):
-        return {key: _with_spaces(inner) for key, inner in value.items()}
+        return {key: _restored(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_with_spaces, value))
-    return value.replace('\0', ' ') if isinstance(value, str) else value
+        return type(value)(map(_restored, value))
+    return value.replace('\0', ' ').replace('\1', '') if isinstance(value, str) else value
 
 
 def number(least: float, most: float | None = None, kind: type[int] | type[float] = int) -> Callable[[str], float]:

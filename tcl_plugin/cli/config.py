@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from ..checkpoints import archive_damage, find_whole_checkpoint
+from ..auto_setup.own_values import HOMES
+from ..checkpoints import archive_damage, find_whole_checkpoint, recorded_checkpoint
 from ..errors import UserError, explained
 from ..explain import explain_config, explain_files
 
@@ -38,6 +39,7 @@ def load_config(args: argparse.Namespace, *required: str, completes: bool = Fals
     with explained(explain):
         cfg = Config.fromfile(path)
     merge_options(cfg, args)
+    _refuse_settled(cfg, args)
     missing = [key for key in required if cfg.get(key) is None]
     if missing:
         raise UserError(f'config {path} has no {", ".join(missing)}')
@@ -47,6 +49,19 @@ def load_config(args: argparse.Namespace, *required: str, completes: bool = Fals
             f'writes into the work directory, such as {os.path.join("work_dirs", path.stem, path.name)}'
         )
     return cfg
+
+
+def _refuse_settled(cfg: Config, args: argparse.Namespace) -> None:
+    """Refuse values at the top of a config that a training has completed, where they have no say any more."""
+    if 'auto_setup' not in cfg or cfg.auto_setup is not None:
+        return
+    named = [key for key in HOMES.values() if '.' not in key and key in (args.cfg_options or {})]
+    if named:
+        raise UserError(
+            f'{named[0]}=... would change nothing: config {args.config} is that of a run, and has it in data sets and '
+            'transforms already. Name the config that the run began with, such as configs/tcl_r50_folder.py (with '
+            '--resume to go on), or each place, such as train_dataloader.dataset.dataset.data_root=...'
+        )
 
 
 def merge_options(cfg: Config, args: argparse.Namespace) -> None:
@@ -114,6 +129,9 @@ def check_checkpoint(path: str | None) -> None:
     if not path or '://' in path:
         return
     file = Path(path).expanduser()
+    if file.is_dir():
+        last = recorded_checkpoint(file)
+        raise UserError(f'checkpoint {path} is a folder: name a file in it{f", such as {last}" if last else ""}')
     if not file.is_file():
         raise UserError(f'checkpoint {path} does not exist')
     with explained(explain_files):

@@ -23,6 +23,7 @@ from ..explain import (
     explain_own_validation,
     explain_registry,
     explain_samples,
+    explain_timm,
     explain_validation,
     explain_weights,
 )
@@ -31,6 +32,7 @@ from ..explain_run import explain_image, explain_memory, explain_parts, explain_
 BUILDING = (
     explain_registry,
     explain_arguments,
+    explain_timm,
     explain_optimizer,
     explain_loader,
     explain_samples,

@@ -15,9 +15,13 @@ from .image_lists import PROBED, leaves, require_folder
 
 PATH_COLUMN, LABEL_COLUMN = 'img_path', 'gt_label'
 
+#: Before a number it says that the number is a place among the classes, whatever they are called.
+PLACE_MARK = '#'
+
 # More are taken for a mistake, such as the number of a photograph in the place of the label.
 MOST_CLASSES = 100_000
 
+_PLACE = re.compile(rf'{PLACE_MARK}+([0-9]+)')
 _NUMBER = re.compile(r'[+-]?[0-9]+(\.[0-9]*)?')
 
 
@@ -32,7 +36,8 @@ class CSVDataset(BaseDataset):
         dogs/7.jpg,dog
 
     The header is needed; other columns are ignored. Labels are the names of classes or, where all
-    are whole numbers and none is in ``classes``, 0, 1, ..., K-1. Without ``classes`` the names found,
+    are whole numbers and none is in ``classes``, 0, 1, ..., K-1; with ``#`` before it, such as ``#2``, a
+    number is a place among ``classes`` in any case. Without ``classes`` the names found,
     sorted, are the classes, or K is the largest number and one; other numbers, such as -1 and 1.0, are
     refused if all are numbers. So tables for training and
     validation that do not both have all classes need ``classes``.
@@ -146,14 +151,28 @@ def _to_labels(
     places = list(classes) == [str(i) for i in range(len(classes))]
     if numbers and (places or not (named and found & index.keys())):
         index = {label: int(label) for label in found if int(label) < len(classes)}
+    marked = {label: int(place[1]) for label in found - index.keys() if (place := _PLACE.fullmatch(label))}
+    index |= {label: place for label, place in marked.items() if named and place < len(classes)}
     for number, _, label in rows:
         if label not in index:
+            _refuse_mixture(rows, len(classes), number, label, table)
             names = ', '.join(list(classes)[:8]) + (', ...' if len(classes) > 8 else '')
             raise ValueError(
                 f'{table}: line {number}: {label!r} is neither one of the {len(classes)} classes ({names}) '
                 f'nor a number below {len(classes)}'
             )
     return classes, [index[label] for _, _, label in rows]
+
+
+def _refuse_mixture(rows: list[tuple[int, str, str]], num_classes: int, line: int, label: str, table: Path) -> None:
+    """Refuse a number that would be a label, if all others were numbers, too."""
+    if label.isascii() and label.isdecimal() and int(label) < num_classes:
+        other = next(((n, text) for n, _, text in rows if not (text.isascii() and text.isdecimal())), None)
+        if other:
+            raise ValueError(
+                f'{table}: line {line} has the number {label}, but line {other[0]} the name {other[1]!r}: labels must '
+                'be all names or all numbers'
+            )
 
 
 def _refuse_numbers(rows: list[tuple[int, str, str]], table: Path) -> None:

@@ -10,7 +10,7 @@ def detection_metrics(
 ) -> dict[str, float]:
     """Measure how well clean probabilities tell wrong labels from right ones.
 
-    A label is called wrong where its clean probability is 0.5 or less. What is undefined is left
+    A label is not trusted where its clean probability is 0.5 or less. What is undefined is left
     out: AUC and recall where no label (or every label) is wrong, precision where none is called so.
 
     Args:
@@ -22,7 +22,7 @@ def detection_metrics(
 
     Returns:
         dict[str, float]: ``auc`` (of the clean probability), ``score_auc`` (of the score, which
-        has fewer ties), ``precision`` and ``recall`` of the labels called wrong.
+        has fewer ties), ``precision`` and ``recall`` of the labels not trusted.
     """
     wrong, found = given != true, clean_prob <= 0.5
     metrics = {}

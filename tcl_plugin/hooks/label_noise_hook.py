@@ -257,11 +257,16 @@ def _collapse(predicted: np.ndarray | None, runner: Runner) -> dict[str, str]:
     """What the classes of the training set have lost: given labels, and after training all predictions but one."""
     dataset = runner.train_dataloader.dataset
     remarks = {}
+    classes = dataset.metainfo.get('classes')
+
+    def name(label: Any) -> str:
+        return str(label) if classes is None or classes[label] == str(label) else f'{label} ({classes[label]})'
+
     empty = np.flatnonzero(np.bincount(dataset.given_labels, minlength=dataset.num_classes) == 0)
     if len(empty):
-        remarks['class without labels'] = f'no sample has the given label of class {", ".join(map(str, empty))}'
+        remarks['class without labels'] = f'no sample has the given label of class {", ".join(map(name, empty))}'
     if predicted is not None and (predicted == predicted[0]).all():
-        text = f'the network predicts class {predicted[0]} for all {len(predicted)} training samples'
+        text = f'the network predicts class {name(predicted[0])} for all {len(predicted)} training samples'
         remarks['one prediction'] = text
     return remarks
 

@@ -13,7 +13,7 @@ import mmpretrain
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 
 from ..atomic import write_text
@@ -39,6 +39,10 @@ class RunInfoHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Write what is known at the beginning."""
         self._start = time.monotonic()
+        if not isinstance(runner.train_loop, IterBasedTrainLoop) and runner.epoch >= runner.max_epochs:
+            runner.logger.warning(
+                f'nothing is left to train: the checkpoint has all {runner.max_epochs} epochs of train_cfg.max_epochs'
+            )
         if is_main_process():
             device = next(unwrap_model(runner.model).parameters()).device
             self._info = dict(

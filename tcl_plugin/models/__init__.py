@@ -15,6 +15,7 @@ from .batch_transforms import (
 from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
 from .heads import ELRHead, MCorrectionHead, TCLEnsembleHead, TCLHead
 from .losses import ForwardCorrectionLoss, GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
+from .necks import TokenPooling
 
 __all__ = [
     'TCL',
@@ -40,4 +41,5 @@ __all__ = [
     'TCLHead',
     'TCLMoCo',
     'TCLPlus',
+    'TokenPooling',
 ]

@@ -11,17 +11,33 @@ from .style import save, series_style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FITTED = 'label_noise/wrong_labels_fitted'
+
 # (title, scalar, scalar to dash beside it, factor to per cent); a scalar that no run has recorded gets no panel.
 PANELS = (
-    ('test accuracy (%)', ACCURACY, None, 1),
-    ('wrong labels fitted (%)', 'label_noise/wrong_labels_fitted', None, 100),
+    ('{part} accuracy (%)', ACCURACY, None, 1),
+    ('wrong labels fitted (%)', FITTED, None, 100),
     ('labels wrong (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100),
     ('AUC of noise detection (%)', 'label_noise/auc', None, 100),
 )
 
 
-def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str = '') -> None:
-    """Draw test accuracy, memorisation, noise rate, detection and losses of runs beside one another.
+def panels_of(records: Mapping[str, RunRecord], part: str = 'test') -> list[tuple]:
+    """Choose what to draw of runs.
+
+    Args:
+        records (Mapping[str, RunRecord]): Runs by their name.
+        part (str): Whose accuracy it is; see :func:`images_of_part`. Defaults to ``'test'``.
+
+    Returns:
+        list[tuple]: Those of ``PANELS`` of which a run has recorded anything, the first with its name in full.
+    """
+    recorded = [panel for panel in PANELS if any(panel[1] in record.scalars for record in records.values())]
+    return [(label.format(part=part).strip(), *panel) for label, *panel in recorded]
+
+
+def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str = '', part: str = 'test') -> None:
+    """Draw accuracy, memorisation, noise rate, detection and losses of runs beside one another.
 
     Of one run all terms of the loss are drawn, of several their sums.
 
@@ -29,13 +45,14 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
         records (Mapping[str, RunRecord]): Runs by the name they are to bear.
         path (str | Path): Picture to write; its suffix tells the format.
         title (str): Title of the picture. Defaults to ''.
+        part (str): See :func:`panels_of`. Defaults to ``'test'``.
 
     Raises:
         ValueError: If no run has recorded any of them.
     """
     from matplotlib.figure import Figure
 
-    panels = [panel for panel in PANELS if any(panel[1] in r.scalars for r in records.values())]
+    panels = panels_of(records, part)
     has_losses = any(record.losses for record in records.values())
     count = len(panels) + has_losses
     if not count:
@@ -64,7 +81,8 @@ def draw_panel(
     Args:
         axis (matplotlib.axes.Axes): Where to draw.
         records (Mapping[str, RunRecord]): Runs by the name they are to bear.
-        label (str): What is written beside the axis; this and the others are an entry of ``PANELS``.
+        label (str): What is written beside the axis; this and the others are what
+            :func:`panels_of` gives.
         name (str): The scalar.
         beside (str, optional): Scalar to dash beside it.
         factor (int): What both are multiplied by.

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..detection import ScoreMixture
 from ..evaluation import LabelTable
-from .curves import PANELS, draw_panel
+from .curves import ACCURACY, FITTED, draw_panel, panels_of
 from .gallery import Doubtful, caption_of, fill_gallery, grid_of
 from .histogram import draw_scores
 from .records import RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-CURVES = PANELS[:2]  # accuracy and memorisation
 
 
 def draw_overview(
@@ -23,6 +21,7 @@ def draw_overview(
     mixture: ScoreMixture | None,
     cells: Sequence[Doubtful],
     title: str = '',
+    part: str = 'test',
 ) -> 'Figure':
     """Draw runs, and the labels that the first of them doubts.
 
@@ -32,6 +31,7 @@ def draw_overview(
         mixture (ScoreMixture, optional): What is fitted to its scores.
         cells (Sequence[Doubtful]): Its doubtful images, the most doubtful first.
         title (str): Title of the picture. Defaults to ''.
+        part (str): See :func:`panels_of`. Defaults to ``'test'``.
 
     Returns:
         matplotlib.figure.Figure: The picture.
@@ -45,10 +45,12 @@ def draw_overview(
     figure.suptitle(title)
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     above, below = parts
-    accuracy, fitted, scores = above.subplots(1, 3)
-    for axis, panel in zip((accuracy, fitted), CURVES, strict=True):
+    panels = [panel for panel in panels_of(records, part) if panel[1] in (ACCURACY, FITTED)]
+    *curves, scores = above.subplots(1, len(panels) + 1, squeeze=False)[0]
+    for axis, panel in zip(curves, panels, strict=True):
         draw_panel(axis, records, *panel)
-    accuracy.legend(fontsize='small')
+    if curves:
+        curves[0].legend(fontsize='small')
     is_wrong = None if table.true_label is None else table.given_label != table.true_label
     draw_scores(scores, table.scores, is_wrong, mixture)
     scores.set_xlabel(f'{first}: score of the given label')

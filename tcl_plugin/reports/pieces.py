@@ -114,7 +114,9 @@ def _recipe(content: dict, load_from: str | None, info: dict[str, Any]) -> str:
     for part in ('noise', 'open_set'):
         (content['train_dataloader']['dataset'].get(part) or {}).pop('seed', None)
     if work_dir:  # in which lists of a folder's images lie
-        content = _without_folder(content, f'{Path(work_dir)}{os.sep}')
+        # Paths of lists are absolute: what leads upwards is not in them.
+        named = [part for part in Path(os.path.normpath(work_dir)).parts if part != os.pardir]
+        content = _without_folder(content, os.path.join(*named, ''))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 

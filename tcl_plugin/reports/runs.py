@@ -2,7 +2,7 @@
 """What a run was and what came out of it, from its work directory."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -254,3 +254,33 @@ def _devices(info: dict[str, Any]) -> str | None:
     """The device, and how many of its kind."""
     count = info.get('processes', 1)
     return info['device'] if count == 1 or not info['device'] else f'{count} x {info["device"]}'
+
+
+def images_of_part(cfg: Config, part: str = 'test') -> str:
+    """Say which images a run was tested on, or validated.
+
+    Of a folder without images to test those of validation are taken, kept back from training, whose labels may be
+    wrong, too; and without validation those of training themselves.
+
+    Args:
+        cfg (Config): The run's config.
+        part (str): Which dataloader is meant, ``'test'`` or ``'val'``. Defaults to ``'test'``.
+
+    Returns:
+        str: ``'test'``, ``'validation'`` or ``'training'``.
+    """
+    lists = {name: _list_of(cfg.get(f'{name}_dataloader')) for name in ('train', part)}
+    own = lists[part]
+    if own is None:
+        return 'test'
+    if own == lists['train']:
+        return 'training'
+    # As tools/train.py names the list that it writes.
+    return 'validation' if re.fullmatch(r'val_[0-9a-f]{8}\.csv', Path(own).name) else 'test'
+
+
+def _list_of(loader: Mapping | None) -> str | None:
+    dataset = (loader or {}).get('dataset') or {}
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset.get('ann_file') or None

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all pictures have in common: colours, titles and how they are saved."""
 
-from collections.abc import Sequence
+import contextlib
+import re
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = ('.png', '.svg', '.pdf')
+# For letters that matplotlib's own font lacks, as far as they are installed.
+FONTS = (
+    *(f'Noto Sans CJK {region}' for region in ('SC', 'TC', 'JP', 'KR')),
+    *('Source Han Sans SC', 'WenQuanYi Micro Hei', 'WenQuanYi Zen Hei', 'Microsoft YaHei', 'SimHei', 'PingFang SC'),
+    *('Yu Gothic', 'Hiragino Sans', 'Malgun Gothic', 'Apple SD Gothic Neo', 'Arial Unicode MS'),
+    *(f'Noto Sans {script}' for script in ('Arabic', 'Hebrew', 'Devanagari', 'Bengali', 'Tamil', 'Thai')),
+)
 # Told apart with any colour vision: Okabe and Ito, Color Universal Design, https://jfly.uni-koeln.de/color/
 SERIES = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
 CLEAN, WRONG = SERIES[0], SERIES[1]
@@ -101,6 +111,34 @@ def title_of(work_dir: str | Path) -> str:
     return ' · '.join([*parts, name_noise(cfg)])
 
 
+@contextlib.contextmanager
+def _lettered(figure: 'Figure') -> Iterator[None]:
+    """Draw names in any script that a font here has, and say once which letters none has."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.text import Text
+
+    installed = {font.name for font in fontManager.ttflist}
+    fonts = [name for name in FONTS if name in installed]
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and not text.get_text().isascii():
+            text.set_fontfamily([*text.get_fontfamily(), *fonts])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        yield
+    missing = set()
+    for warning in caught:
+        found = re.match(r'Glyph (\d+) .*missing from ', str(warning.message))
+        if found:
+            missing.add(chr(int(found[1])))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if missing:
+        warnings.warn(
+            f'no font here has {"".join(sorted(missing))!r}, which show as boxes: install one, such as Noto Sans CJK',
+            stacklevel=4,
+        )
+
+
 def save(figure: 'Figure', path: str | Path) -> None:
     """Write a picture in the format that its suffix names.
 
@@ -115,7 +153,7 @@ def save(figure: 'Figure', path: str | Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f'{path}: pictures are written to {", ".join(SUFFIXES)} files')
     path.parent.mkdir(parents=True, exist_ok=True)
-    with beside(path) as temporary:
+    with beside(path) as temporary, _lettered(figure):
         figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
 
 
@@ -131,5 +169,6 @@ def to_array(figure: 'Figure') -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with _lettered(figure):
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

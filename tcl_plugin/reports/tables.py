@@ -17,7 +17,7 @@ FIGURES = (
     ('best', 'best (%)', 1, 1),
     ('tail', 'last 10 (%)', 1, 1),
     ('auc', 'AUC', 3, 1),
-    ('estimated', 'called wrong (%)', 1, 100),
+    ('estimated', 'not trusted (%)', 1, 100),
     ('fitted', 'fitted (%)', 1, 100),
     ('seconds', 'time (s)', 0, 1),
 )

@@ -163,6 +163,11 @@ def table_class_unknown(desk: Desk) -> str:
     return tabled(desk, 'cats/1.jpg,cow', classes=['cat', 'dog'])
 
 
+@case('table-label-mixture')
+def table_label_mixture(desk: Desk) -> str:
+    return tabled(desk, 'cats/1.jpg,0', 'cats/2.jpg,cat', classes=['cat', 'dog'])
+
+
 @case('table-label-number')
 def table_label_number(desk: Desk) -> str:
     return tabled(desk, 'cats/1.jpg,0', 'cats/2.jpg,-1')

@@ -14,6 +14,12 @@ def option_without_value(desk: Desk) -> str:
     return desk.tool('train', 'my.py', '--cfg-options', 'train_cfg.max_epochs')
 
 
+@case('tool-settled-by-the-run')
+def settled_by_the_run(desk: Desk) -> str:
+    desk.write('run.py', 'auto_setup = None\ndata_root = "images"\n')
+    return desk.tool('train', 'run.py', '--cfg-options', 'data_root=elsewhere')
+
+
 @case('tool-unknown-flag')
 def unknown_flag(desk: Desk) -> str:
     return desk.tool('train', 'my.py', '--epochs', '3')
@@ -59,6 +65,14 @@ def predict_nothing(desk: Desk) -> str:
 @case('predict-images-missing')
 def predict_images_missing(desk: Desk) -> str:
     return desk.tool('predict', 'my.pth', 'gone')
+
+
+@case('predict-checkpoint-folder')
+def predict_checkpoint_folder(desk: Desk) -> str:
+    desk.write('run/last_checkpoint', '/elsewhere/run/epoch_3.pth')
+    desk.write('run/epoch_3.pth', b'')
+    desk.write('images/a.png', b'')
+    return desk.tool('predict', 'run', 'images')
 
 
 @case('predict-batch-size')

@@ -144,6 +144,8 @@ def test_images_that_cannot_be_read_are_left_out(tmp_path):
         assert [row['img_path'] for row in csv.DictReader(file)] == ['./only/broken.jpg', './Ünü/broken, "so".jpg']
     unchecked, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **{'auto_setup.check_images': False}))
     assert unchecked['num_classes'] == 4
+    # The report is no older than what has been put right.
+    assert not (tmp_path / 'lists' / 'left_out.csv').exists()
 
 
 def test_a_part_of_which_no_image_can_be_read(tmp_path):
@@ -167,6 +169,10 @@ def test_a_class_of_which_no_image_can_be_read_is_named(tmp_path):
     values, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK))
     assert 'red car' not in values['classes'] and 'no image of red car in train can be read' in notes
     assert any(note.startswith('no class, as there is no image in it: ') and 'train/bird' in note for note in notes)
+    for path in (folder / 'train' / 'Ünü').glob('**/*.*'):
+        path.write_text('no image')
+    with pytest.raises(ValueError, match='found only grüner Apfel; no image of red car, Ünü can be read'):
+        run_setup(read_folder_config(folder, tmp_path, **QUICK))
 
 
 def test_corrected_labels_of_images_that_are_to_validate(folder, tmp_path):

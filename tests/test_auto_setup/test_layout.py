@@ -168,6 +168,16 @@ def test_classes_that_cannot_be(images, wanted, words, tmp_path):
         settle_classes(find_layout(images), wanted, tmp_path)
 
 
+def test_parts_by_other_names():
+    """Folders of the same names in all outer ones are what parts of a data set have."""
+    images = ['training_set/cat/1.png', 'training_set/dog/1.png', 'test-set/cat/1.png', 'test-set/dog/1.png']
+    assert find_layout(images).folders == dict(train='training_set', test='test-set')
+    (note,) = find_layout([path.replace('_set', '_one') for path in images]).notes
+    assert note.startswith('are test-set, training_one classes?')
+    for others in (['cat/a/1.png', 'dog/b/1.png'], ['cat/1.png', 'dog/1.png'], ['cat/a/1.png', 'dog/a/1.png']):
+        assert not find_layout(others).notes
+
+
 def test_some():
     assert some(['b', 'a']) == 'b, a' and some({'b', 'a'}) == 'a, b'
     assert some(list('abcdefg'), 2) == 'a, b and 5 more'

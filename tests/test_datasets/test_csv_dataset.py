@@ -57,6 +57,9 @@ def test_given_classes(folder):
     # A number may be a name.
     assert labels(build(folder, 'dogs/7.png,1', 'cats/1.jpg,0', classes=['1', '0'])) == [0, 1]
     assert labels(build(folder, 'dogs/7.png,-1', 'cats/1.jpg,1.5', classes=['1.5', '-1'])) == [1, 0]
+    # A place among them, whatever they are called.
+    assert labels(build(folder, 'dogs/7.png,#1', 'cats/1.jpg,#0', classes=['1', '0'])) == [1, 0]
+    assert labels(build(folder, 'dogs/7.png,#1', 'cats/1.jpg,##1', classes=['#1', '0'])) == [0, 1]
     names = write_lines(folder / 'classes.txt', ['hen', 'cat', 'dog'])
     assert labels(build(folder, *rows, classes=str(names))) == [2, 1]
     with pytest.raises(
@@ -65,6 +68,10 @@ def test_given_classes(folder):
         build(folder, *rows, classes=['dog'])
     with pytest.raises(ValueError, match=r"line 2: '3' is neither one of the 3 classes .* nor a number below 3"):
         build(folder, 'dogs/7.png,3', classes=['dog', 'hen', 'cat'])
+    with pytest.raises(ValueError, match=r"line 2: '#3' is neither one of the 3 classes"):
+        build(folder, 'dogs/7.png,#3', classes=['dog', 'hen', 'cat'])
+    with pytest.raises(ValueError, match="line 2 has the number 0, but line 3 the name 'cat': labels must"):
+        build(folder, 'dogs/7.png,0', 'cats/1.jpg,cat', classes=['dog', 'hen', 'cat'])
 
 
 def test_wrapped(folder):

@@ -3,6 +3,7 @@
 
 import logging
 import warnings
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -16,6 +17,7 @@ from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import OODDetector
 from tcl_plugin.hooks.bad_numbers import BadNumbersError
 from tcl_plugin.hooks.findings import find
+from tcl_plugin.hooks.label_noise_hook import _collapse
 from tcl_plugin.hooks.ordered_pass import PassBatch
 
 
@@ -94,6 +96,16 @@ def test_other_warnings_and_bad_probabilities_are_let_through(monkeypatch):
     batch.probs = torch.tensor([[0.5, 0.5], [0.5, 0.5], [np.nan, 0.5]])
     with pytest.raises(BadNumbersError, match=r'predictions of 1 .* of sample 2'):
         find([batch], None, given.numpy(), 2)
+
+
+def test_classes_are_told_by_number_and_name():
+    dataset = SimpleNamespace(
+        given_labels=np.array([0, 0, 3]), num_classes=4, metainfo=dict(classes=['1', '10', '2', '3'])
+    )
+    runner = SimpleNamespace(train_dataloader=SimpleNamespace(dataset=dataset))
+    remarks = _collapse(np.array([2, 2, 2]), runner)
+    assert remarks['class without labels'] == 'no sample has the given label of class 1 (10), 2'
+    assert remarks['one prediction'].startswith('the network predicts class 2 for')
 
 
 @pytest.mark.parametrize(('where', 'said'), [('scores', 'scores of 41'), ('prototypes', 'centres of 1 classes')])

@@ -28,6 +28,14 @@ def test_pieces_of_a_resumed_run_say_where_they_begin(tmp_path):
     assert [piece['first_epoch'] for piece in pieces] == [1, 2]
     assert all(piece['seconds'] > 0 and piece['processes'] == 1 for piece in pieces)
     assert read_record(tmp_path).series('accuracy/top1').keys() == {1, 2}
+    assert 'nothing is left to train' not in logged(tmp_path)
+    time.sleep(1)
+    train(tmp_path, 2, resume=True, load_from=str(tmp_path / 'epoch_2.pth'))
+    assert 'nothing is left to train: the checkpoint has all 2 epochs of train_cfg.max_epochs' in logged(tmp_path)
+
+
+def logged(work_dir):
+    return ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
 
 
 def test_commit_says_whether_the_files_are_those_of_the_commit(tmp_path):

@@ -78,8 +78,8 @@ def test_repeated_images_get_one_label(tmp_path):
     [
         (['cat', 'dog'], ['0', '1']),
         (['0', '1'], ['0', '1']),
-        (['3', '0'], ['00', '01']),
-        (['1', '00', '2'], ['000', '001', '002']),
+        (['3', '0'], ['#0', '#1']),
+        (['1', '#0', '2'], ['##0', '##1', '##2']),
     ],
 )
 def test_numbers_are_never_names_of_other_classes(tmp_path, classes, expected):

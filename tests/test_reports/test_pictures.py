@@ -3,6 +3,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,13 +18,15 @@ from tcl_plugin.reports import (
     draw_embeddings,
     draw_gallery,
     draw_histogram,
+    draw_overview,
     embed,
     mixture_of,
     plot_curves,
     save,
+    style,
 )
 from tcl_plugin.reports import embedding as embedding_module
-from tcl_plugin.reports.curves import PANELS, draw_panel
+from tcl_plugin.reports.curves import draw_panel, panels_of
 from tcl_plugin.reports.style import class_colors, plain, series_style
 from tcl_plugin.reports.views import Row, draw_views
 
@@ -66,10 +69,15 @@ def test_curves_are_those_of_the_panel():
     scalars = {name: {1: share / 2, 2: share} for name, share in shares.items()}
     scalars['accuracy/top1'] = {1: 30.0, 2: 50.0}
     figure = Figure()
-    assert [panel[0] for panel in PANELS] == list(names)
-    for panel in PANELS:
+    records = {'a': RunRecord(Path('a'), scalars)}
+    assert [panel[0] for panel in panels_of(records)] == list(names)
+    assert [panels_of(records, part)[0][0] for part in ('validation', '')] == [
+        'validation accuracy (%)',
+        'accuracy (%)',
+    ]
+    for panel in panels_of(records):
         axis = figure.add_subplot()
-        draw_panel(axis, {'a': RunRecord(Path('a'), scalars)}, *panel)
+        draw_panel(axis, records, *panel)
         name, beside = names[panel[0]]
         expected = [30, 50] if name == 'accuracy/top1' else [50 * shares[name], 100 * shares[name]]
         solid, *dashed = axis.lines
@@ -81,6 +89,35 @@ def test_curves_are_those_of_the_panel():
         assert texts == (['estimated', 'measured'] if beside else [])
     with pytest.raises(ValueError, match='none of a has recorded'):
         plot_curves({'a': RunRecord(Path('a'), {})}, 'c.png')
+
+
+def test_letters_that_no_font_has_are_told_once(tmp_path):
+    """Not for each letter; names of other scripts are drawn in fonts that have them, as far as they are installed."""
+    figure = Figure()
+    figure.suptitle('\U0001e900\U0001e901')  # Adlam
+    with pytest.warns(UserWarning) as told:
+        save(figure, tmp_path / 'a.png')
+    (warning,) = told
+    assert str(warning.message).startswith("no font here has '\U0001e900\U0001e901', which show as boxes")
+    figure.suptitle('plain')
+    save(figure, tmp_path / 'a.png')
+
+
+def test_other_scripts_are_drawn_in_their_fonts(tmp_path, monkeypatch):
+    monkeypatch.setattr(style, 'FONTS', ('DejaVu Serif', 'no such font'))
+    figure = Figure()
+    text, plain_text = figure.text(0, 0, 'ä'), figure.text(0, 0, 'a')
+    before = plain_text.get_fontfamily()
+    save(figure, tmp_path / 'a.png')
+    assert text.get_fontfamily() == [*before, 'DejaVu Serif'] and plain_text.get_fontfamily() == before
+
+
+def test_overview_leaves_out_what_was_not_recorded():
+    table = SimpleNamespace(true_label=None, scores=np.linspace(0, 1, 9), is_label_issue=np.zeros(9, dtype=bool))
+    for scalars, labels in (({}, []), ({'accuracy/top1': {1: 50.0}}, ['validation accuracy (%)'])):
+        figure = draw_overview({'a': RunRecord(Path('a'), scalars)}, table, None, [], part='validation')
+        *curves, scores = figure.axes
+        assert [axis.get_ylabel() for axis in curves] == labels and 'score' in scores.get_xlabel()
 
 
 def test_histogram_without_truth(scores):

@@ -50,6 +50,10 @@ def test_train_knows_every_flag_of_mmpretrain(train_tool, workplace):
         ('red car,cat', ['red car', 'cat']),
         (' 3', 3),
         ('a=b c', 'a=b c'),
+        ('../my photos (old) 2', '../my photos (old) 2'),
+        ('[car (old),cat]', ['car (old)', 'cat']),
+        ("['01', 02,10,0, 0.5]", ['01', '02', 10, 0, 0.5]),
+        ('007', '007'),
     ],
 )
 def test_names_and_paths_keep_their_spaces(train_tool, workplace, text, value):
@@ -150,6 +154,8 @@ def complaint(tool, capsys, *argv):
     [
         (['--no-such-flag'], ['--no-such-flag', '--help']),
         (['--cfg-options', 'lonely'], ['--cfg-options', 'key=value']),
+        (['--cfg-options', 'classes=[cat,dog'], ['brackets closed']),
+        (['--cfg-options', "a.noise=dict(type='SymmetricNoise',rate=0.5)"], ['key.type=']),
         (['--cfg-options', 'train_cfg.by_epoch.deeper=1'], ['--cfg-options', 'toy.py']),
         (['--launcher', 'pytorch'], ['RANK', 'dist_']),
         (['--launcher', 'slurm'], ['SLURM_PROCID', 'slurm_']),

@@ -3,6 +3,8 @@
 
 import csv
 import json
+import re
+import shutil
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from folder_config import TINY, completed_folder_config
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS
-from toolbox import ROOT, load_file
+from toolbox import NARROW, ROOT, load_file
 from tree_builders import build_own_folder, write_image
 
 from tcl_plugin.evaluation import read_label_table
@@ -97,6 +99,26 @@ def test_audit_and_a_training_on_what_it_corrects(trained_folder, tmp_path, monk
     assert dataset.given_labels.tolist() == expected
 
 
+def test_audit_after_an_image_was_deleted(trained_folder, tmp_path, capsys):
+    """Wherever it is in the list; where none of the first is there, the folder is another."""
+    place, _ = trained_folder
+    work_dir = place / 'work_dirs' / 'tcl_r50_folder'
+    audit_tool = load_file(ROOT / 'tools' / 'audit_labels.py')
+    paths = [Path(path) for path in read_label_table(work_dir / 'label_quality.csv').img_path[:10]]
+    contents = [path.read_bytes() for path in paths]
+    try:
+        paths[0].unlink()
+        assert audit_tool.main([str(work_dir), '--out', str(tmp_path / 'audit'), '--top', '16']) == 0
+        assert f'there is no image {paths[0]}' not in capsys.readouterr().err
+        for path in paths[1:]:
+            path.unlink()
+        assert audit_tool.main([str(work_dir), '--out', str(tmp_path / 'audit')]) == 2
+        assert f'there is no image {paths[0]}, nor those next to it' in capsys.readouterr().err
+    finally:
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+
+
 def test_predictions_and_size_of_images(trained_folder, tmp_path):
     place, before = trained_folder
     checkpoint = place / 'work_dirs' / 'tcl_r50_folder' / 'epoch_2.pth'
@@ -132,4 +154,58 @@ def test_mistakes_are_one_line(train_tool, workplace, capsys):
         assert run(train_tool, options=options) == 2
         line = capsys.readouterr().err
         assert line.startswith('error: ') and line.count('\n') == 1 and words in line
+    # Before weights are looked for, which may have to be downloaded.
+    assert train_tool.main([CONFIG, '--cfg-options', 'dataroot=x', 'model.backbone.init_cfg.checkpoint=no.pth']) == 2
+    assert 'Name their folder' in capsys.readouterr().err
     assert not (workplace / 'work_dirs').exists()
+
+
+def test_mistakes_that_a_step_finds_are_one_line(train_tool, workplace, capsys):
+    build_own_folder('my images', count=6)
+    assert run(train_tool, options=['data_root=my images', 'model.head.in_channels=7']) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f'error: a layer expects 7 features, and gets {8 * NARROW}: is model.head.in_channels what the backbone gives?'
+    )
+
+
+def test_a_run_has_settled_where_its_images_are(trained_folder, train_tool, monkeypatch, capsys):
+    """Its own config would take no notice of another folder at its top."""
+    place, _ = trained_folder
+    monkeypatch.chdir(place)
+    own = str(place / 'work_dirs' / 'tcl_r50_folder' / 'tcl_r50_folder.py')
+    assert train_tool.main([own, '--resume', '--cfg-options', 'data_root=elsewhere']) == 2
+    assert 'error: data_root=... would change nothing: config ' in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_a_file(trained_folder, tmp_path, capsys):
+    place, _ = trained_folder
+    predict_tool = load_file(ROOT / 'tools' / 'predict.py')
+    work_dir = place / 'work_dirs' / 'tcl_r50_folder'
+    assert predict_tool.main([str(work_dir), str(place / 'my images'), '--out', str(tmp_path / 'p.csv')]) == 2
+    line = capsys.readouterr().err
+    assert f'{work_dir} is a folder: name a file in it, such as {work_dir / "epoch_2.pth"}' in line
+
+
+def test_pictures_say_which_images_they_are_of(trained_folder, tmp_path):
+    place, _ = trained_folder
+    plot_tool = load_file(ROOT / 'tools' / 'plot.py')
+    work_dir = place / 'work_dirs' / 'tcl_r50_folder'
+
+    def written(run, kind):
+        out = tmp_path / f'{kind}.svg'
+        assert plot_tool.main([str(run), '--kind', kind, '--out', str(out), '--device', 'cpu']) == 0
+        return out.read_text()
+
+    text = written(work_dir, 'confusion')
+    assert re.search(r'\d validation images, [\d.]+ % predicted as they are labelled', text)
+    text = written(work_dir, 'curves')
+    assert 'validation accuracy (%)' in text and 'wrong labels fitted' not in text
+    # Without validation there are no others to test but those of training.
+    shutil.copytree(work_dir, tmp_path / 'run')
+    cfg = config_of_run(tmp_path / 'run')
+    cfg.test_dataloader.dataset.ann_file = cfg.train_dataloader.dataset.dataset.ann_file
+    for path in [tmp_path / 'run' / 'tcl_r50_folder.py', *(tmp_path / 'run').glob('*/vis_data/config.py')]:
+        cfg.dump(path)
+    text = written(tmp_path / 'run', 'tsne')
+    assert '16 training images, by predicted class' in text and 'test images' not in text
+    assert '16 training images, ' in written(tmp_path / 'run', 'confusion')

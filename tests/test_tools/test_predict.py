@@ -43,6 +43,13 @@ def test_links_to_folders_are_not_followed(predict_tool, images):
     assert len(found) == NUM_IMAGES + 1 and not [path for path in found if 'round' in path.parts]
 
 
+def test_what_systems_leave_is_passed_over(predict_tool, images):
+    for name in ('._00.PNG', '.hidden/01.PNG', '__MACOSX/02.PNG', '@eaDir/03.PNG'):
+        (images / name).parent.mkdir(exist_ok=True)
+        (images / name).write_text('no image')
+    assert len(predict_tool.find_images('images')) == NUM_IMAGES
+
+
 def read_table(path):
     with path.open(newline='') as file:
         return list(csv.DictReader(file))

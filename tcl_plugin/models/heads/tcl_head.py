@@ -138,9 +138,10 @@ class TCLHead(TrustsLabels, ClsHead):
         """
         feat = feats[-1]
         if feat.ndim != 2:
+            neck = 'TokenPooling' if feat.ndim == 3 else 'GlobalAveragePooling'
             raise ValueError(
-                f'TCLHead needs one vector for each image, got features of shape '
-                f"{tuple(feat.shape)}: add neck=dict(type='GlobalAveragePooling') to the model"
+                f'TCLHead needs one vector for each image, got features of shape {tuple(feat.shape)}: '
+                f"add neck=dict(type='{neck}') to the model"
             )
         return feat
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...atomic import write_text
+from ...datasets.csv_dataset import PLACE_MARK
 from ...datasets.label_files import OPEN_KEY
 from ...evaluation import write_columns
 
@@ -82,7 +83,8 @@ def label_numbers(classes: Sequence[str]) -> list[str]:
     """Write the labels 0..K-1 so that :class:`CSVDataset` takes none of them for the name of a class.
 
     Numbers need no escape, and no agreement on the order of names. Where classes are themselves called
-    by numbers, such as 3 and 5, zeros before a number make it another one.
+    by numbers, such as 3 and 5, a mark before a number says that it is none of them. Zeros would not do:
+    spreadsheets take them away.
 
     Args:
         classes (Sequence[str]): Names of the classes.
@@ -93,7 +95,7 @@ def label_numbers(classes: Sequence[str]) -> list[str]:
     plain = [str(label) for label in range(len(classes))]
     if list(classes) == plain:
         return plain
-    width = 0
-    while {text.zfill(width) for text in plain} & set(classes):
-        width += 1
-    return [text.zfill(width) for text in plain]
+    mark = ''
+    while {mark + text for text in plain} & set(classes):
+        mark += PLACE_MARK
+    return [mark + text for text in plain]

@@ -87,7 +87,7 @@
       const count = `${number(issues)} of ${number(samples)} · ${samples ? Math.round(100 * share) : '–'} %`;
       const row = make('button', { type: 'button', className: 'row', title: name(label) });
       const fill = make('span', { className: 'fill' });
-      fill.style.setProperty('--share', issues / most);
+      fill.style.setProperty('--share', share || 0);
       row.append(
         make('span', { className: 'label', textContent: name(label) }),
         make('span', { className: 'track' }, fill),
