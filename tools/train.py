@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tcl_plugin import cli
 from tcl_plugin.auto_setup import check_chosen, complete, decide, is_first_process
+from tcl_plugin.compat import unwrap_model
 from tcl_plugin.errors import UserError, run_tool
 from tcl_plugin.folder_lock import alone_in
 
@@ -114,15 +115,18 @@ def merge_args(cfg, args):
     return cli.fit_to_device(cfg)
 
 
-def run(cfg, notes, warnings):
+def run(cfg, notes, warnings, weights):
     """Build everything and train.
 
     Args:
         cfg (Config): The finished config.
         notes (list[str]): Lines for the log.
         warnings (list[str]): Lines for the log that nobody should miss.
+        weights (Shapes): Weights that the network starts from.
     """
     runner = cli.build_runner(cfg, notes, warnings)
+    for line in cli.misfits(unwrap_model(runner.model), weights):
+        runner.logger.warning(line)
     cli.build_parts(runner, 'train_loop', 'val_loop')
     with cli.running():
         runner.train()
@@ -144,15 +148,16 @@ def train(argv=None):
     # Before anything asks which process this is.
     cli.check_environment(cfg.launcher)
     first = is_first_process(cfg.launcher)
+    weights = {}
     if first:
         check_chosen(cfg, *cli.BUILDING)
-        cli.fetch_weights(cfg)
+        weights = cli.fetch_weights(cfg)
     decision = decide(cfg, *cli.BUILDING, *cli.RUNNING)
     with cli.process_group(cfg):
         notes += complete(cfg, decision, *cli.BUILDING)
         cli.fit_loaders(cfg)
         with alone_in(cfg.work_dir) if first else nullcontext():
-            run(cfg, notes, warnings)
+            run(cfg, notes, warnings, weights)
 
 
 def main(argv=None):

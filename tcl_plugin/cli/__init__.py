@@ -11,7 +11,8 @@ from .config import (
     set_work_dir,
 )
 from .environment import check_environment, fit_loaders, fit_to_device, on_cpu, process_group
-from .runner import BUILDING, RUNNING, build_parts, build_runner, fetch_weights, running
+from .runner import BUILDING, RUNNING, build_parts, build_runner, running
+from .weights import Shapes, fetch_weights, misfits
 
 __all__ = [
     'BUILDING',
@@ -19,6 +20,7 @@ __all__ = [
     'SEED',
     'OptionsAction',
     'Parser',
+    'Shapes',
     'add_common_arguments',
     'add_config_options',
     'build_parts',
@@ -30,6 +32,7 @@ __all__ = [
     'fit_to_device',
     'load_config',
     'merge_options',
+    'misfits',
     'number',
     'on_cpu',
     'process_group',

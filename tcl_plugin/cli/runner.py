@@ -2,13 +2,12 @@
 """Building the runner and its parts, with a line for whatever does not fit."""
 
 import contextlib
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
-from mmengine.runner import CheckpointLoader, Runner
+from mmengine.runner import Runner
 from mmpretrain.evaluation import Accuracy
 
 from ..compat import unwrap_model
@@ -25,9 +24,9 @@ from ..explain import (
     explain_samples,
     explain_timm,
     explain_validation,
-    explain_weights,
 )
 from ..explain_run import explain_image, explain_memory, explain_parts, explain_views
+from .weights import impatience
 
 BUILDING = (
     explain_registry,
@@ -49,34 +48,6 @@ RUNNING = (
     explain_own_validation,
     explain_full_disk,
 )
-
-# How long a server that does not answer is waited for, where a data set has to be downloaded.
-DOWNLOAD_SECONDS = 20
-
-
-def fetch_weights(cfg: Config) -> None:
-    """Load once the weights that a network starts from, which mmengine does in the middle of ``train()``.
-
-    What is downloaded lies in torch's cache afterwards.
-
-    Args:
-        cfg (Config): The config.
-
-    Raises:
-        UserError: If there are none. It says by which option others, or none, are named.
-    """
-    with _impatience():
-        _fetch_weights(cfg.model, 'model')
-
-
-def _fetch_weights(part: dict, key: str) -> None:
-    """Do so for a part of the model; ``key`` is where it stands in the config."""
-    if str(part.get('type')) == 'Pretrained' and part.get('checkpoint'):
-        with explained(explain_weights(key), explain_checkpoint):
-            CheckpointLoader.load_checkpoint(part['checkpoint'], map_location='cpu', logger='silent')
-    for name, inner in part.items():
-        if isinstance(inner, dict):
-            _fetch_weights(inner, f'{key}.{name}')
 
 
 def build_runner(cfg: Config, notes: Sequence[str] = (), warnings: Sequence[str] = ()) -> Runner:
@@ -134,7 +105,7 @@ def build_parts(runner: Runner, *names: str) -> None:
     Raises:
         UserError: If a data set is missing, or the config does not fit.
     """
-    with explained(*BUILDING), _impatience():
+    with explained(*BUILDING), impatience():
         for name in names:
             getattr(runner, name)
         if 'train_loop' in names:
@@ -187,17 +158,6 @@ def _check_topk(runner: Runner, name: str) -> None:
                 f'the top-{most} accuracy of {key} needs {most} classes, and the head predicts {number}: '
                 f'set {key}.topk=1'
             )
-
-
-@contextlib.contextmanager
-def _impatience() -> Iterator[None]:
-    """Give up on a server that does not answer: by default Python waits as long as the system does, or for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def running() -> contextlib.AbstractContextManager[None]:

@@ -6,10 +6,13 @@ import time
 
 import numpy as np
 import pytest
+import torch
+from mmengine.config import Config
 from mmpretrain.datasets import CIFAR10
+from mmpretrain.registry import MODELS
 from toolbox import DIGITS, ROOT, options
 
-from tcl_plugin.cli import runner
+from tcl_plugin.cli import fetch_weights, misfits, weights
 
 NUM_TRAIN, NUM_CLASSES = 64, 10
 LABELS = np.arange(NUM_TRAIN) % NUM_CLASSES
@@ -139,10 +142,26 @@ def test_weights_to_start_from_are_missing(complain, offline, workplace, monkeyp
     assert all(word in line for word in ['model.backbone.init_cfg: ', *words, *options]), line
 
 
+@pytest.mark.parametrize(('prefix', 'width', 'share'), [('', 8, None), ('backbone.', 8, None), ('', 16, 0)])
+def test_weights_of_another_network_are_told_of(workplace, prefix, width, share):
+    def network(channels):
+        return dict(type='mmpretrain.ResNet', depth=18, base_channels=channels, stem_channels=channels)
+
+    state = MODELS.build(network(width)).state_dict()
+    torch.save(dict(state_dict={f'{prefix}{name}': value for name, value in state.items()}), 'other.pth')
+    init_cfg = dict(type='Pretrained', checkpoint='other.pth') | (dict(prefix=prefix) if prefix else {})
+    cfg = Config(dict(model=dict(type='FastImageClassifier', backbone=network(8))))
+    model = MODELS.build(cfg.model)
+    cfg.model.backbone.init_cfg = init_cfg
+    told = misfits(model, fetch_weights(cfg))
+    assert len(told) == (share is not None)
+    assert all(line.startswith('model.backbone.init_cfg fills only 0% of the parameters') for line in told)
+
+
 def test_server_that_does_not_answer(complain, monkeypatch):
     """It accepts connections, and says nothing."""
     monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(runner, 'DOWNLOAD_SECONDS', 0.2)
+    monkeypatch.setattr(weights, 'DOWNLOAD_SECONDS', 0.2)
     with socket.create_server(('127.0.0.1', 0)) as server:
         url = f'http://127.0.0.1:{server.getsockname()[1]}/cifar-10-python.tar.gz'
         monkeypatch.setattr(CIFAR10, 'url', url)
