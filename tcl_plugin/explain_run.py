@@ -46,9 +46,11 @@ def explain_views(error: Exception) -> str | None:
         return "the samples have no inputs: the pipeline must end with dict(type='PackInputs')"
     if not isinstance(error, (RuntimeError, TypeError)) or not raised_in(error, 'torch.nn'):
         return None
-    # A model that trains on views hands each of them on by itself.
-    entries = [entry.tb_frame for entry in frames(error) if entry.tb_frame.f_code.co_name == 'extract_feat']
-    for inputs in (frame.f_locals['inputs'] for frame in entries if 'inputs' in frame.f_locals):
+    entries = [entry.tb_frame for entry in frames(error) if 'inputs' in entry.tb_frame.f_locals]
+    inner = [entry for entry in entries if entry.f_code.co_name == 'extract_feat']
+    # Of a model without that method any will do, but not of TCL, which hands on each view by itself.
+    inner = inner or [entry for entry in entries if not hasattr(entry.f_locals.get('self'), '_three_views')]
+    for inputs in (entry.f_locals['inputs'] for entry in inner):
         views = len(inputs) if isinstance(inputs, (list, tuple)) or getattr(inputs, 'ndim', 0) == 5 else 0
         if views:
             owners = [type(owner).__name__ for owner in local_values(error, 'self') if hasattr(owner, 'extract_feat')]

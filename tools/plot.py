@@ -128,10 +128,25 @@ def validated_images(args):
     Returns:
         str: Such as ``'test'``; '' where runs differ.
     """
-    # Curves need no config; a record alone is taken for that of a test set.
-    configs = [read_config(Path(folder), to_build=False)[1] for folder in args.runs.values() if has_config(folder)]
-    parts = {images_of_part(cfg, 'val') for cfg in configs} or {'test'}
-    return parts.pop() if len(parts) == 1 else ''
+    configs = [config_of(folder) for folder in args.runs.values() if has_config(folder)]
+    parts = {images_of_part(cfg, 'val') for cfg in configs if cfg is not None and cfg.get('val_dataloader')}
+    return parts.pop() if len(parts) == 1 else '' if parts else 'test'
+
+
+def config_of(folder):
+    """Read the config of a run.
+
+    Args:
+        folder (str): Its work directory.
+
+    Returns:
+        Config, optional: The config; None where what lies there is none. Curves need none, and a record alone is taken
+        for that of a test set.
+    """
+    try:
+        return read_config(Path(folder), to_build=False)[1]
+    except ValueError:
+        return None
 
 
 def has_config(folder):

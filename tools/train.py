@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tcl_plugin import cli
-from tcl_plugin.auto_setup import check_chosen, complete, decide, is_first_process
+from tcl_plugin.auto_setup import complete, decide, is_first_process
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.errors import UserError, run_tool
 from tcl_plugin.folder_lock import alone_in
@@ -124,9 +124,11 @@ def run(cfg, notes, warnings, weights):
         warnings (list[str]): Lines for the log that nobody should miss.
         weights (Shapes): Weights that the network starts from.
     """
-    runner = cli.build_runner(cfg, notes, warnings)
-    for line in cli.misfits(unwrap_model(runner.model), weights):
-        runner.logger.warning(line)
+    runner = cli.build_runner(cfg, notes)
+    if not cfg.get('resume') and not cfg.get('load_from'):  # other weights take their place
+        warnings = [*warnings, *cli.misfits(unwrap_model(runner.model), weights)]
+    for warning in warnings:
+        runner.logger.warning(warning)
     cli.build_parts(runner, 'train_loop', 'val_loop')
     with cli.running():
         runner.train()
@@ -147,16 +149,12 @@ def train(argv=None):
     warnings = choose_checkpoint(cfg, args)
     # Before anything asks which process this is.
     cli.check_environment(cfg.launcher)
-    first = is_first_process(cfg.launcher)
     weights = {}
-    if first:
-        check_chosen(cfg, *cli.BUILDING)
-        weights = cli.fetch_weights(cfg)
-    decision = decide(cfg, *cli.BUILDING, *cli.RUNNING)
+    decision = decide(cfg, *cli.BUILDING, *cli.RUNNING, prepare=lambda: weights.update(cli.fetch_weights(cfg)))
     with cli.process_group(cfg):
         notes += complete(cfg, decision, *cli.BUILDING)
         cli.fit_loaders(cfg)
-        with alone_in(cfg.work_dir) if first else nullcontext():
+        with alone_in(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext():
             run(cfg, notes, warnings, weights)
 
 

@@ -3,7 +3,7 @@
 
 from .image_folder import ImageFolderSetup
 from .machine import is_first_process
-from .resolve import Decision, check_chosen, complete, decide
+from .resolve import Decision, complete, decide
 from .table import TableSetup
 
-__all__ = ['Decision', 'ImageFolderSetup', 'TableSetup', 'check_chosen', 'complete', 'decide', 'is_first_process']
+__all__ = ['Decision', 'ImageFolderSetup', 'TableSetup', 'complete', 'decide', 'is_first_process']

@@ -173,7 +173,8 @@ class ImageFolderSetup:
         unreadable = find_unreadable(root, images, self.check_images)
         report = lists / 'left_out.csv'
         if not unreadable:
-            report.unlink(missing_ok=True)  # of an earlier run, since when they have been put right
+            if self.check_images:  # what an earlier run has left out has been put right since
+                report.unlink(missing_ok=True)
             return unreadable, []
         lists.mkdir(parents=True, exist_ok=True)
         names = [path.encode(errors='replace').decode() for path in unreadable]

@@ -131,10 +131,10 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
         ValueError: If it cannot be told whether train is a part or a class, or two folders are the same part.
     """
     top = sorted({path.split('/')[0] for path in images if '/' in path})
-    parts = _parts(top)
+    parts = {} if told == 'classes' else _parts(top)
     if told == 'parts' and 'train' not in parts:
         raise ValueError(f"auto_setup.layout='parts' needs a folder train; found {', '.join(top) or 'none'}")
-    if told == 'classes' or 'train' not in parts or (told is None and not _has_classes(images, parts['train'])):
+    if 'train' not in parts or (told is None and not _has_classes(images, parts['train'])):
         layout = _classes_below(images, '')
         if told is None and _parts_by_other_names(images, top):
             layout.notes.append(
@@ -143,7 +143,8 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
             )
         return layout
     others = [name for name in top if name not in parts.values()]
-    if told is None and others and len(parts) == 1:
+    sure = [name for part, name in parts.items() if name.lower() in PART_NAMES[part]]
+    if told is None and others and len(sure) < 2:
         raise ValueError(
             f'{parts["train"]} has folders in it, and beside it there is {some(others)}: say by --cfg-options '
             'auto_setup.layout=parts that only images in it are trained on, or by auto_setup.layout=classes that all '
@@ -186,7 +187,8 @@ def _parts(top: list[str]) -> dict[str, str]:
     """Folders by the part that their name says."""
     parts: dict[str, str] = {}
     for part, known in PART_NAMES.items():
-        found = [name for name in top if _SET.sub('', name.lower()) in known]
+        found = [name for name in top if name.lower() in known]
+        found = found or [name for name in top if _SET.sub('', name.lower()) in known]
         if len(found) > 1:
             raise ValueError(f'{" and ".join(found)} are names of the same part of a data set: keep one of them')
         if found:

@@ -40,23 +40,7 @@ class Decision:
     complaint: str | None = None
 
 
-def check_chosen(cfg: Config, *explainers: Callable) -> None:
-    """Refuse what a person has chosen and can be told at once, before weights are downloaded and images looked at.
-
-    Args:
-        cfg (Config): The config.
-        *explainers (Callable): See :func:`explained`.
-
-    Raises:
-        UserError: If a choice makes no sense.
-    """
-    if not cfg.get('auto_setup') or resumed_checkpoint(cfg) is not None:
-        return
-    with explained(*explainers), DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        TASK_UTILS.build(cfg.auto_setup).check(cfg)
-
-
-def decide(cfg: Config, *explainers: Callable) -> Decision | None:
+def decide(cfg: Config, *explainers: Callable, prepare: Callable[[], Any] | None = None) -> Decision | None:
     """Settle what a config leaves open, in the first process.
 
     A training that is resumed takes the values from the config in its checkpoint; otherwise ``auto_setup`` finds them.
@@ -65,16 +49,21 @@ def decide(cfg: Config, *explainers: Callable) -> Decision | None:
     Args:
         cfg (Config): The config.
         *explainers (Callable): See :func:`explained`.
+        prepare (Callable, optional): What else only the first process does, such as fetching weights; after choices
+            that make no sense are refused, and before images are looked at, which takes longer. Defaults to None.
 
     Returns:
-        Decision | None: What was settled; None where there is nothing to, and in other processes.
+        Decision | None: What was settled, or why nothing was; None in other processes.
     """
-    if not cfg.get('auto_setup') or not is_first_process(cfg.get('launcher', 'none')):
+    if not is_first_process(cfg.get('launcher', 'none')):
         return None
     try:
         with explained(*explainers), DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-            return _decide(cfg)
+            return _decide(cfg, prepare or (lambda: None))
     except UserError as error:
+        if cfg.get('launcher', 'none') == 'none':
+            raise
+        # The others would wait for it for ever.
         return Decision(complaint=str(error))
 
 
@@ -82,7 +71,8 @@ def complete(cfg: Config, decision: Decision | None, *explainers: Callable) -> l
     """Put values in the place of what a config leaves open, in each process, and take ``auto_setup`` out of it.
 
     Args:
-        cfg (Config): The config, changed in place. Without ``auto_setup`` it stays as it is.
+        cfg (Config): The config, changed in place. Without ``auto_setup`` it stays as it is, but a complaint of the
+            first process is heard.
         decision (Decision | None): What :func:`decide` has returned in this process.
         *explainers (Callable): See :func:`explained`.
 
@@ -92,8 +82,6 @@ def complete(cfg: Config, decision: Decision | None, *explainers: Callable) -> l
     Raises:
         UserError: If there is no decision, or the config has a name without a value.
     """
-    if not cfg.get('auto_setup'):
-        return []
     if cfg.get('launcher', 'none') != 'none' and not is_distributed():
         # The runner would do the same, and finds it done.
         init_dist(cfg.launcher, **cfg.get('env_cfg', {}).get('dist_cfg', {}))
@@ -102,6 +90,8 @@ def complete(cfg: Config, decision: Decision | None, *explainers: Callable) -> l
     settled: Decision = told[0]
     if settled.complaint:
         raise UserError(settled.complaint)
+    if not cfg.get('auto_setup'):
+        return []
     with explained(*explainers):
         fill(cfg, settled.values)
     cfg.merge_from_dict(settled.own)
@@ -109,14 +99,20 @@ def complete(cfg: Config, decision: Decision | None, *explainers: Callable) -> l
     return [f'{kind}: {note}' for note in settled.notes]
 
 
-def _decide(cfg: Config) -> Decision:
+def _decide(cfg: Config, prepare: Callable[[], Any]) -> Decision:
+    if not cfg.get('auto_setup'):
+        prepare()
+        return Decision()
     setup = TASK_UTILS.build(cfg.auto_setup)
     chosen = setup.chosen(cfg)
     own = {setup.homes[name]: value for name, value in chosen.items()}
     checkpoint = resumed_checkpoint(cfg)
     if checkpoint is None:
+        setup.check(cfg)
+        prepare()
         values, notes = setup(cfg)
         return Decision(values, notes, own)
+    prepare()
     values = remembered(cfg, config_of(read_checkpoint(checkpoint), checkpoint), checkpoint) | chosen
     return Decision(values, [f'nothing is chosen anew: data and settings are those of {checkpoint}'], own)
 

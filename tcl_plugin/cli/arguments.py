@@ -74,12 +74,14 @@ class OptionsAction(DictAction):
             values (list[str]): Each ``KEY=VALUE``.
             option_string (str | None): The flag. Defaults to None.
         """
-        # After what opens a list and before what closes it, and next to a comma, spaces say nothing. No argument can
-        # hold a zero of its own.
+        # After what opens a list or a quotation, before what closes it, and next to a comma, spaces say nothing. No
+        # argument can hold a zero of its own.
         within = re.compile(r'(?<=[^\s,=(\[]) +(?=[^\s,)\]])')
-        kept = [within.sub(lambda found: '\0' * len(found[0]), value) for value in values]
-        # 007 is the name of something, and no number.
-        names = re.compile(r'(?<=[\s=,(\[\'"])0[0-9]+(?=[\s,)\]\'"]|$)')
+        kept = [re.sub(r'(?<=[=,(\[])( *[\'"]) +', r'\1', value) for value in values]
+        kept = [re.sub(r' +([\'"] *(?=[,)\]]|$))', r'\1', value) for value in kept]
+        kept = [within.sub(lambda found: '\0' * len(found[0]), value) for value in kept]
+        # 007, 2024_05 and +5 are names of something, and no numbers.
+        names = re.compile(r'(?<=[\s=,(\[\'"])(0[0-9]+|[0-9]+(_[0-9]+)+|\+[0-9]+)(?=[\s,)\]\'"]|$)')
         kept = [names.sub(lambda found: f'\1{found[0]}', value) for value in kept]
         super().__call__(parser, namespace, kept, option_string)
         setattr(namespace, self.dest, _restored(getattr(namespace, self.dest)))
@@ -88,7 +90,7 @@ class OptionsAction(DictAction):
 def _restored(value: Any) -> Any:
     """Put spaces in the place of zeros, and take the mark of names away."""
     if isinstance(value, dict):
-        return {key: _restored(inner) for key, inner in value.items()}
+        return {_restored(key): _restored(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(map(_restored, value))
     return value.replace('\0', ' ').replace('\1', '') if isinstance(value, str) else value
@@ -132,7 +134,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=OptionsAction,
         metavar='KEY=VALUE',
-        help='overrides of the config: train_cfg.max_epochs=2 data_preprocessor.mean="[0,0,0]" (no spaces in lists)',
+        help='overrides of the config: train_cfg.max_epochs=2 data_preprocessor.mean="[0,0,0]"',
     )
 
 

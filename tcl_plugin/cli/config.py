@@ -60,7 +60,7 @@ def _refuse_settled(cfg: Config, args: argparse.Namespace) -> None:
         raise UserError(
             f'{named[0]}=... would change nothing: config {args.config} is that of a run, and has it in data sets and '
             'transforms already. Name the config that the run began with, such as configs/tcl_r50_folder.py (with '
-            '--resume to go on), or each place, such as train_dataloader.dataset.dataset.data_root=...'
+            '--resume to go on), or change each place where it stands'
         )
 
 

@@ -50,13 +50,12 @@ RUNNING = (
 )
 
 
-def build_runner(cfg: Config, notes: Sequence[str] = (), warnings: Sequence[str] = ()) -> Runner:
+def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
     """Build the runner, and with it model and hooks.
 
     Args:
         cfg (Config): The finished config.
         notes (Sequence[str]): Lines for the log.
-        warnings (Sequence[str]): Lines for the log that nobody should miss.
 
     Returns:
         Runner: The runner. It explains a checkpoint that does not load.
@@ -68,8 +67,6 @@ def build_runner(cfg: Config, notes: Sequence[str] = (), warnings: Sequence[str]
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for note in notes:
         runner.logger.info(note)
-    for warning in warnings:
-        runner.logger.warning(warning)
     _explain_loading(runner)
     return runner
 

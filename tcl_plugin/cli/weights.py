@@ -4,6 +4,7 @@
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -42,21 +43,29 @@ def fetch_weights(cfg: Config) -> Shapes:
 
 def _fetch_weights(part: dict, key: str, found: Shapes) -> None:
     """Do so for a part of the model; ``key`` is where it stands in the config."""
-    init = part.get('init_cfg')
-    if isinstance(init, dict) and str(init.get('type')) == 'Pretrained' and init.get('checkpoint'):
-        with explained(explain_weights(f'{key}.init_cfg'), explain_checkpoint):
-            loaded = CheckpointLoader.load_checkpoint(init['checkpoint'], map_location='cpu', logger='silent')
-        found[key] = _shapes(loaded, init.get('prefix') or '')
+    inits = part.get('init_cfg')
+    for init in inits if isinstance(inits, (list, tuple)) else [inits]:
+        if isinstance(init, dict) and str(init.get('type')) == 'Pretrained' and init.get('checkpoint'):
+            with explained(explain_weights(f'{key}.init_cfg'), explain_checkpoint):
+                loaded = CheckpointLoader.load_checkpoint(init['checkpoint'], map_location='cpu', logger='silent')
+                found[key] = _shapes(loaded, init)
     for name, inner in part.items():
         if isinstance(inner, dict):
             _fetch_weights(inner, f'{key}.{name}', found)
 
 
-def _shapes(loaded: dict, prefix: str) -> dict[str, torch.Size]:
-    weights = loaded.get('state_dict', loaded)
-    prefix = prefix if not prefix or prefix.endswith('.') else f'{prefix}.'
-    names = {name.removeprefix('module.'): value for name, value in weights.items() if isinstance(value, torch.Tensor)}
-    return {name.removeprefix(prefix): value.shape for name, value in names.items() if name.startswith(prefix)}
+def _shapes(loaded: Any, init: dict) -> dict[str, torch.Size]:
+    weights = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else loaded
+    if not isinstance(weights, dict):
+        raise ValueError(f'checkpoint {init["checkpoint"]} holds no weights by name')
+    shapes = {name: value.shape for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    prefix = init.get('prefix')
+    if not prefix:  # as mmengine does
+        return {name.removeprefix('module.'): shape for name, shape in shapes.items()}
+    prefix = prefix if prefix.endswith('.') else f'{prefix}.'
+    if not any(name.startswith(prefix) for name in shapes):
+        raise ValueError(f'checkpoint {init["checkpoint"]} has no weights whose names begin with prefix={prefix!r}')
+    return {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
 
 
 def misfits(model: nn.Module, found: Shapes) -> list[str]:

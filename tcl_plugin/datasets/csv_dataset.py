@@ -37,7 +37,7 @@ class CSVDataset(BaseDataset):
 
     The header is needed; other columns are ignored. Labels are the names of classes or, where all
     are whole numbers and none is in ``classes``, 0, 1, ..., K-1; with ``#`` before it, such as ``#2``, a
-    number is a place among ``classes`` in any case. Without ``classes`` the names found,
+    number is a place in any case. Without ``classes`` the names found,
     sorted, are the classes, or K is the largest number and one; other numbers, such as -1 and 1.0, are
     refused if all are numbers. So tables for training and
     validation that do not both have all classes need ``classes``.
@@ -140,6 +140,8 @@ def _to_labels(
     rows: list[tuple[int, str, str]], classes: Sequence[str] | None, table: Path
 ) -> tuple[Sequence[str], list[int]]:
     """The classes, and the label of each row as a place among them."""
+    if classes is None and all(_PLACE.fullmatch(label) for _, _, label in rows):
+        rows = [(number, path, label.lstrip(PLACE_MARK)) for number, path, label in rows]
     found = {label for _, _, label in rows}
     numbers = all(label.isascii() and label.isdecimal() for label in found)
     named = classes is not None
@@ -167,7 +169,8 @@ def _to_labels(
 def _refuse_mixture(rows: list[tuple[int, str, str]], num_classes: int, line: int, label: str, table: Path) -> None:
     """Refuse a number that would be a label, if all others were numbers, too."""
     if label.isascii() and label.isdecimal() and int(label) < num_classes:
-        other = next(((n, text) for n, _, text in rows if not (text.isascii() and text.isdecimal())), None)
+        others = (row for row in rows if not _PLACE.fullmatch(f'{PLACE_MARK}{row[2].lstrip(PLACE_MARK)}'))
+        other = next(((n, text) for n, _, text in others), None)
         if other:
             raise ValueError(
                 f'{table}: line {line} has the number {label}, but line {other[0]} the name {other[1]!r}: labels must '

@@ -78,7 +78,7 @@ def fit_clean_probability(
 
     The paper (section 3.2) fits one mixture to the scores of the whole training set. Its published
     configuration for CIFAR-100 with 90 % noise fits one for each given class instead, which keeps
-    classes with low scores throughout from being called wrong as a whole: pass ``labels`` for that.
+    classes with low scores throughout from being distrusted as a whole: pass ``labels`` for that.
 
     Where no two components can be found, in all samples or in those of a class, nothing speaks against
     their labels: they get 1, as in a warm-up, and a :class:`DetectionWarning` says so. Where the wider

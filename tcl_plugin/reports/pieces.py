@@ -116,7 +116,7 @@ def _recipe(content: dict, load_from: str | None, info: dict[str, Any]) -> str:
     if work_dir:  # in which lists of a folder's images lie
         # Paths of lists are absolute: what leads upwards is not in them.
         named = [part for part in Path(os.path.normpath(work_dir)).parts if part != os.pardir]
-        content = _without_folder(content, os.path.join(*named, ''))
+        content = _without_folder(content, os.path.join(*named, '')) if named else content
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 

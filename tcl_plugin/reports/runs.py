@@ -256,6 +256,10 @@ def _devices(info: dict[str, Any]) -> str | None:
     return info['device'] if count == 1 or not info['device'] else f'{count} x {info["device"]}'
 
 
+# Where a data set's config says which images it has.
+PLACES = ('ann_file', 'data_root', 'data_prefix', 'indices')
+
+
 def images_of_part(cfg: Config, part: str = 'test') -> str:
     """Say which images a run was tested on, or validated.
 
@@ -269,18 +273,21 @@ def images_of_part(cfg: Config, part: str = 'test') -> str:
     Returns:
         str: ``'test'``, ``'validation'`` or ``'training'``.
     """
-    lists = {name: _list_of(cfg.get(f'{name}_dataloader')) for name in ('train', part)}
-    own = lists[part]
-    if own is None:
+    own = _images_of(cfg.get(f'{part}_dataloader'))
+    if own is None or own[0] is None:
         return 'test'
-    if own == lists['train']:
+    # Lists of a folder's images are named by tools/train.py; a person may have trained on another one since.
+    named = re.fullmatch(r'(train|val)_[0-9a-f]{8}\.csv', Path(own[0]).name)
+    if own == _images_of(cfg.train_dataloader) or (named and named[1] == 'train'):
         return 'training'
-    # As tools/train.py names the list that it writes.
-    return 'validation' if re.fullmatch(r'val_[0-9a-f]{8}\.csv', Path(own).name) else 'test'
+    return 'validation' if named else 'test'
 
 
-def _list_of(loader: Mapping | None) -> str | None:
+def _images_of(loader: Mapping | None) -> tuple | None:
+    """What tells data sets apart; None where a wrapper parts one."""
     dataset = (loader or {}).get('dataset') or {}
     while 'dataset' in dataset:
+        if str(dataset.get('type')).endswith('KFoldDataset'):
+            return None
         dataset = dataset['dataset']
-    return dataset.get('ann_file') or None
+    return tuple(str(dataset[key]) if dataset.get(key) else None for key in PLACES)

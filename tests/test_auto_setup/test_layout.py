@@ -172,6 +172,13 @@ def test_parts_by_other_names():
     """Folders of the same names in all outer ones are what parts of a data set have."""
     images = ['training_set/cat/1.png', 'training_set/dog/1.png', 'test-set/cat/1.png', 'test-set/dog/1.png']
     assert find_layout(images).folders == dict(train='training_set', test='test-set')
+    # Exact names come first, and other names alone are no sign that folders are parts.
+    beside = ['train/cat/1.png', 'test/cat/1.png', 'test_images/cat/1.png']
+    assert find_layout(beside).folders == dict(train='train', test='test')
+    with pytest.raises(ValueError, match='train has folders in it, and beside it there is bus'):
+        find_layout(['train/a/1.png', 'test set/a/1.png', 'bus/a/1.png'])
+    named = ['train/1.png', 'train set/1.png', 'testing/1.png', 'test/1.png']
+    assert list(find_layout(named, 'classes').parts['train']) == sorted({path.split('/')[0] for path in named})
     (note,) = find_layout([path.replace('_set', '_one') for path in images]).notes
     assert note.startswith('are test-set, training_one classes?')
     for others in (['cat/a/1.png', 'dog/b/1.png'], ['cat/1.png', 'dog/1.png'], ['cat/a/1.png', 'dog/a/1.png']):

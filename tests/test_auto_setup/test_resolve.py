@@ -6,6 +6,7 @@ import copy
 import pytest
 import torch
 from folder_config import QUICK, completed_folder_config, read_folder_config
+from mmengine.config import Config
 from resolve_workers import complete_in_process
 from tree_builders import build_own_folder, write_image
 
@@ -84,7 +85,7 @@ def test_a_checkpoint_of_another_kind(before, folder, tmp_path):
 
 def test_configs_that_leave_nothing_open_stay(before):
     text = before.pretty_text
-    assert decide(before) is None and complete(before, None) == [] and before.pretty_text == text
+    assert complete(before, decide(before)) == [] and before.pretty_text == text
 
 
 def test_only_the_first_process_looks(folder, tmp_path, monkeypatch):
@@ -96,6 +97,33 @@ def test_only_the_first_process_looks(folder, tmp_path, monkeypatch):
     monkeypatch.setenv('WORLD_SIZE', '2')
     values = decide(cfg, *BUILDING).values
     assert (values['batch_size'], values['total_batch_size']) == (4, 8)
+
+
+def test_what_the_first_process_refuses_the_others_are_told(folder, tmp_path, monkeypatch):
+    """They would wait for it otherwise; where there are none, it is raised at once, with its traceback."""
+    done = []
+
+    def fetch():
+        done.append(1)
+        raise UserError('no weights')
+
+    for launcher in ('pytorch', 'none'):
+        monkeypatch.setenv('RANK', '0')
+        monkeypatch.setenv('WORLD_SIZE', '2')
+        for where, complaint in ((tmp_path / 'gone', 'gone does not exist'), (folder, 'no weights')):
+            done.clear()
+            cfg = read_folder_config(where, tmp_path, **QUICK)
+            cfg.launcher = launcher
+            if launcher == 'none':
+                with pytest.raises(UserError, match=complaint):
+                    decide(cfg, *BUILDING, prepare=fetch)
+            else:
+                assert complaint in decide(cfg, *BUILDING, prepare=fetch).complaint
+            assert bool(done) == (complaint == 'no weights')
+        cfg = Config(dict(launcher=launcher))  # nothing to settle, but weights to fetch
+        if launcher == 'pytorch':
+            assert decide(cfg, prepare=fetch).complaint == 'no weights'
+    assert complete(cfg, Decision()) == []
 
 
 def test_all_processes_get_the_decision_of_the_first(two_processes):

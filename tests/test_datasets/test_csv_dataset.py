@@ -60,6 +60,7 @@ def test_given_classes(folder):
     # A place among them, whatever they are called.
     assert labels(build(folder, 'dogs/7.png,#1', 'cats/1.jpg,#0', classes=['1', '0'])) == [1, 0]
     assert labels(build(folder, 'dogs/7.png,#1', 'cats/1.jpg,##1', classes=['#1', '0'])) == [0, 1]
+    assert labels(build(folder, 'dogs/7.png,#10', 'cats/1.jpg,#2')) == [10, 2]
     names = write_lines(folder / 'classes.txt', ['hen', 'cat', 'dog'])
     assert labels(build(folder, *rows, classes=str(names))) == [2, 1]
     with pytest.raises(
@@ -72,6 +73,8 @@ def test_given_classes(folder):
         build(folder, 'dogs/7.png,#3', classes=['dog', 'hen', 'cat'])
     with pytest.raises(ValueError, match="line 2 has the number 0, but line 3 the name 'cat': labels must"):
         build(folder, 'dogs/7.png,0', 'cats/1.jpg,cat', classes=['dog', 'hen', 'cat'])
+    with pytest.raises(ValueError, match=r"line 3: '0' is neither one of the 2 classes"):
+        build(folder, 'dogs/7.png,#1', 'cats/1.jpg,0', classes=['cat', 'dog'])
 
 
 def test_wrapped(folder):

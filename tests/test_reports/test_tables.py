@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from written_runs import SYM80, write_run
 
-from tcl_plugin.reports import find_runs, read_run
+from tcl_plugin.reports import find_runs, images_of_part, read_run
 from tcl_plugin.reports.tables import (
     VALUES,
     methods_against_noises,
@@ -231,6 +232,45 @@ def test_lists_in_the_work_directory_make_no_other_recipe(tmp_path, relative):
             path.write_text(f'{path.read_text()}\nwork_dir = {str(named)!r}\n')
     runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
     assert cells(one_row_each_method(runs), 'seeds') == [('0 1',)]
+
+
+@pytest.mark.parametrize('work_dir', ['.', './', '..', 'x/..'])
+def test_runs_beside_the_images(tmp_path, work_dir):
+    write_run(tmp_path, 'tcl_digits_sym80', [50.0], seed=0)
+    folder = tmp_path / 'tcl_digits_sym80' / 'seed0'
+    for path in (*folder.glob('*.py'), *folder.glob('*/vis_data/config.py')):
+        path.write_text(f'{path.read_text()}\nwork_dir = {work_dir!r}\n')
+    assert read_run(folder).recipe
+
+
+FOLDER = dict(type='CSVDataset', ann_file='w/lists/train_0a1b2c3d.csv', data_root='images')
+
+
+@pytest.mark.parametrize(
+    ('train', 'test', 'expected'),
+    [
+        (FOLDER, dict(FOLDER, ann_file='w/lists/test_0a1b2c3d.csv'), 'test'),
+        (FOLDER, dict(FOLDER, ann_file='w/lists/val_0a1b2c3d.csv'), 'validation'),
+        (FOLDER, FOLDER, 'training'),
+        (dict(FOLDER, ann_file='audit/corrected_annotations.csv'), FOLDER, 'training'),
+        (dict(FOLDER, ann_file='a.csv'), dict(FOLDER, ann_file='a.csv'), 'training'),
+        (dict(FOLDER, ann_file='a.csv'), dict(FOLDER, ann_file='a.csv', data_root='others'), 'test'),
+        (dict(FOLDER, ann_file='a.csv', indices=[0]), dict(FOLDER, ann_file='a.csv', indices=[1]), 'test'),
+        (dict(type='SklearnDigits'), dict(type='SklearnDigits'), 'test'),
+    ],
+)
+def test_images_that_a_run_was_tested_on(train, test, expected):
+    cfg = dict(
+        train_dataloader=dict(dataset=dict(type='NoisyLabelDataset', dataset=train)),
+        test_dataloader=dict(dataset=test),
+    )
+    assert images_of_part(Config(cfg)) == expected
+
+
+def test_images_that_a_wrapper_parts():
+    halves = [dict(type='KFoldDataset', dataset=dict(FOLDER, ann_file='a.csv'), test_mode=t) for t in (False, True)]
+    cfg = dict(train_dataloader=dict(dataset=halves[0]), test_dataloader=dict(dataset=halves[1]))
+    assert images_of_part(Config(cfg)) == 'test'
 
 
 def test_a_stop_makes_no_other_recipe(tmp_path):

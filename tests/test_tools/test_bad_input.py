@@ -13,6 +13,7 @@ from mmpretrain.registry import MODELS
 from toolbox import DIGITS, ROOT, options
 
 from tcl_plugin.cli import fetch_weights, misfits, weights
+from tcl_plugin.errors import UserError
 
 NUM_TRAIN, NUM_CLASSES = 64, 10
 LABELS = np.arange(NUM_TRAIN) % NUM_CLASSES
@@ -156,6 +157,12 @@ def test_weights_of_another_network_are_told_of(workplace, prefix, width, share)
     told = misfits(model, fetch_weights(cfg))
     assert len(told) == (share is not None)
     assert all(line.startswith('model.backbone.init_cfg fills only 0% of the parameters') for line in told)
+    cfg.model.backbone.init_cfg = [dict(type='Kaiming', layer='Conv2d'), dict(init_cfg, prefix='neck')]
+    with pytest.raises(UserError, match=r"other\.pth has no weights whose names begin with prefix='neck\.'"):
+        fetch_weights(cfg)
+    torch.save([1, 2], 'other.pth')
+    with pytest.raises(UserError, match=r'other\.pth holds no weights by name'):
+        fetch_weights(cfg)
 
 
 def test_server_that_does_not_answer(complain, monkeypatch):

@@ -54,6 +54,11 @@ def test_train_knows_every_flag_of_mmpretrain(train_tool, workplace):
         ('[car (old),cat]', ['car (old)', 'cat']),
         ("['01', 02,10,0, 0.5]", ['01', '02', 10, 0, 0.5]),
         ('007', '007'),
+        ('2024_05', '2024_05'),
+        ('[+5,-5,1_0]', ['+5', -5, '1_0']),
+        ("' 5 '", 5),
+        ("[' 1 ',2]", [1, 2]),
+        ("' [1,2] '", [1, 2]),
     ],
 )
 def test_names_and_paths_keep_their_spaces(train_tool, workplace, text, value):

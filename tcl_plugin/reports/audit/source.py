@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS
 
+from ...datasets.csv_dataset import CSVDataset
 from ...datasets.image_lists import PROBED
 from ...evaluation import TABLE_NAME, LabelTable, read_label_table
 from ..runs import read_config
@@ -91,8 +92,15 @@ def _build_dataset(cfg: Any) -> Any:
 
 def _without_checks(dataset: dict) -> dict:
     """A data set's config, so that a single image may have been deleted since the training."""
-    found = {key: _without_checks(value) if isinstance(value, dict) else value for key, value in dataset.items()}
-    return found | dict(check_files=0) if str(found.get('type')).endswith('CSVDataset') else found
+    found = {key: _forgiving(value) for key, value in dataset.items()}
+    kind = DATASETS.get(found['type']) if isinstance(found.get('type'), str) else found.get('type')
+    return found | dict(check_files=0) if kind is CSVDataset else found
+
+
+def _forgiving(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _without_checks(value)
+    return type(value)(map(_forgiving, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _check_same(table: LabelTable, dataset: Any, path: Path) -> None:
