@@ -11,6 +11,7 @@ from .label_files import read_label_file
 from .mini_imagenet_cnwl import MiniImageNetCNWL
 from .noise import AsymmetricNoise, AsymmetricPerClassNoise, LabelNoise, SymmetricExclusiveNoise, SymmetricNoise
 from .noise_instance import InstanceDependentNoise
+from .noise_margin import MarginDiminishingNoise
 from .noise_matrix import PairFlipNoise, TransitionMatrixNoise
 from .noisy_label_dataset import NoisyLabelDataset
 from .open_set import OpenSetNoise
@@ -31,6 +32,7 @@ __all__ = [
     'Food101N',
     'InstanceDependentNoise',
     'LabelNoise',
+    'MarginDiminishingNoise',
     'MiniImageNetCNWL',
     'NoisyLabelDataset',
     'OpenSetNoise',

@@ -17,7 +17,7 @@ from .records import ACCURACY, RunRecord, read_piece_info, read_record
 NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?(_open\d\d)?')
 NOISES = {
     *('SymmetricNoise', 'SymmetricExclusiveNoise', 'AsymmetricNoise', 'AsymmetricPerClassNoise', 'PairFlipNoise'),
-    *('TransitionMatrixNoise', 'InstanceDependentNoise', 'OpenSetNoise'),
+    *('TransitionMatrixNoise', 'InstanceDependentNoise', 'MarginDiminishingNoise', 'OpenSetNoise'),
 }
 SHORT = {'SymmetricNoise': 'sym', 'AsymmetricNoise': 'asym', 'InstanceDependentNoise': 'idn'}
 TAIL = 10

@@ -116,6 +116,20 @@ def matrix_file_objects(desk: Desk) -> str:
     return matrix(desk, 'matrix.npy')
 
 
+def margin(desk: Desk, probs: np.ndarray) -> str:
+    return noisy(desk, dict(type='MarginDiminishingNoise', probs=probs, rate=0.35))
+
+
+@case('noise-margin-rows')
+def margin_rows(desk: Desk) -> str:
+    return margin(desk, np.full((20, 10), 0.2))
+
+
+@case('noise-margin-of-other-data')
+def margin_of_other_data(desk: Desk) -> str:
+    return margin(desk, np.eye(10)[:3])
+
+
 @case('noise-images-of-other-data')
 def images_of_other_data(desk: Desk) -> str:
     others = DIGITS | dict(split='test', indices=3)
