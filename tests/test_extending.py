@@ -46,8 +46,8 @@ def test_a_detector_in_30_lines(checkout, monkeypatch):
     """Trained by the command of the page, cut short, and drawn by a tool that has not met it before."""
     assert len((checkout / 'margin_detector.py').read_text().splitlines()) <= 30
     train = load_file(ROOT / 'tools' / 'train.py')
-    assert train.main(['tcl_margin_digits_sym80.py', *options('experiment_name=extending')]) == 0
-    table = read_label_table(checkout / 'work_dirs' / 'tcl_margin_digits_sym80' / 'label_quality.csv')
+    assert train.main(['tclmargin_digits_sym80.py', *options('experiment_name=extending')]) == 0
+    table = read_label_table(checkout / 'work_dirs' / 'tclmargin_digits_sym80' / 'label_quality.csv')
     margin = 2 * table.score - 1
     agrees = table.given_label == table.predicted_label
     assert 0 < agrees.sum() < len(table) and ((margin > 0) == agrees).all()
@@ -56,7 +56,7 @@ def test_a_detector_in_30_lines(checkout, monkeypatch):
     assert (margin[agrees] <= table.predicted_prob[agrees] + 1e-4).all()
     del sys.modules['margin_detector'], TASK_UTILS._module_dict['MarginDetector']
     monkeypatch.setenv('TCL_TRUST_CONFIG', '1')
-    argv = ['work_dirs/tcl_margin_digits_sym80', '--kind', 'histogram', '--out', 'margins.svg']
+    argv = ['work_dirs/tclmargin_digits_sym80', '--kind', 'histogram', '--out', 'margins.svg']
     assert load_file(ROOT / 'tools' / 'plot.py').main(argv) == 0
 
 

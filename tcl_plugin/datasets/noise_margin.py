@@ -16,6 +16,8 @@ KEEPING: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda d: d**3,
     3: lambda d: (d**3 + d**2 + d) / 3,
 }
+#: What is scaled to reach a rate: the probability to keep the likeliest class, or to leave it.
+SCALED = ('keep', 'flip')
 # What rows of half-precision numbers may miss 1 by.
 ROUNDING = 0.01
 
@@ -32,9 +34,13 @@ class MarginDiminishingNoise(LabelNoise):
         \min\left(1, \frac{1 - f(d)}{c}\right), \qquad
         f_1 = \frac{1 - d^2}{2}, \quad f_2 = 1 - d^3, \quad f_3 = 1 - \frac{d^3 + d^2 + d}{3}
 
-    and s otherwise. The number c is the one at which a share ``rate`` of all labels is expected to be s. As in the
-    paper the data set's own labels do not enter: where u is another class, it is a wrong label, and s may be the true
-    one. The expected noise rate is therefore not quite ``rate``.
+    and s otherwise. The number c is the one at which a share ``rate`` of all labels is expected to be s, as in the
+    published code. For a large c an image without any doubt changes, too; ``scale='flip'`` takes s with the
+    probability :math:`\min(1, f(d) / c)` instead, as the paper's words may be read: then the likelier an image is of
+    one class alone, the rarer it changes, down to never. The two are not the same noise.
+
+    As in the paper the data set's own labels do not enter: where u is another class, it is a wrong label, and s may
+    be the true one. The expected noise rate is therefore not quite ``rate``.
 
     The paper takes :math:`\eta` from a PreActResNet-34 that was trained for 25 epochs on the true labels. Here any
     file will do: ``pred_probs.npy`` is what ``LabelNoiseHook(export=True)`` writes.
@@ -44,20 +50,27 @@ class MarginDiminishingNoise(LabelNoise):
             set, shape (N, K); or a ``.npy`` file that holds it.
         rate (float): Share of labels that are s, in [0, 1]. The paper has 0.35 and 0.7.
         kind (int): 1, 2 or 3, the paper's type. Defaults to 1.
+        scale (str): ``'keep'`` or ``'flip'``, see above. Defaults to ``'keep'``.
         seed (int): Seed of the random stream: one uniform number for each image. Defaults to 0.
 
     Raises:
         FileNotFoundError: There is no such file.
         TypeError: ``rate`` or the probabilities are not numbers.
-        ValueError: ``rate`` or ``kind`` is none of those; the probabilities are no K for each image; ``rate`` is
-            less than what images without any margin make; or, by a call, N or K are not those of the labels.
+        ValueError: ``rate``, ``kind`` or ``scale`` is none of those; the probabilities are no K for each image; no
+            c makes the rate, because too many images have no margin, or no doubt; or, by a call, N or K are not
+            those of the labels.
     """
 
     rate: float
 
-    def __init__(self, probs: np.ndarray | str, rate: float, kind: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self, probs: np.ndarray | str, rate: float, kind: int = 1, seed: int = 0, scale: str = 'keep'
+    ) -> None:
         super().__init__(seed)
         self.rate = check_rate(rate)
+        if scale not in SCALED:
+            raise ValueError(f"scale of MarginDiminishingNoise must be 'keep' or 'flip', got {scale!r}")
+        self.scale = scale
         if kind not in KEEPING:
             raise ValueError(f'kind of MarginDiminishingNoise must be 1, 2 or 3, got {kind!r}')
         self.kind = int(kind)
@@ -65,7 +78,11 @@ class MarginDiminishingNoise(LabelNoise):
         entries = _read_probs(Path(probs)) if isinstance(probs, (str, Path)) else np.asarray(probs)
         self._num_classes = _check_probs(entries, self.source)
         self._first, self._second, margin = _two_likeliest(entries)
-        self._stays = _scaled(KEEPING[self.kind](margin), self.rate, self.source)
+        keeping = KEEPING[self.kind](margin)
+        if scale == 'keep':
+            self._stays = _scaled(keeping, 1 - self.rate, self.source)
+        else:
+            self._stays = 1 - _scaled(1 - keeping, self.rate, self.source)
 
     def _corrupt(self, labels: np.ndarray, num_classes: int, rng: np.random.RandomState) -> np.ndarray:
         if (len(labels), num_classes) != (len(self._first), self._num_classes):
@@ -92,7 +109,8 @@ class MarginDiminishingNoise(LabelNoise):
         return float(wrong.mean())
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(probs={self.source}, rate={self.rate:g}, kind={self.kind}, seed={self.seed})'
+        options = f'rate={self.rate:g}, kind={self.kind}, scale={self.scale}, seed={self.seed}'
+        return f'{type(self).__name__}(probs={self.source}, {options})'
 
 
 def _read_probs(path: Path) -> np.ndarray:
@@ -126,19 +144,19 @@ def _two_likeliest(probs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return order[:, 0], order[:, 1], values[:, 0] - values[:, 1]
 
 
-def _scaled(keeping: np.ndarray, rate: float, source: str) -> np.ndarray:
-    """Probability to keep the likeliest class, min(1, keeping / c), of mean 1 - rate."""
-    if rate in (0, 1):
-        return np.full(len(keeping), 1.0 - rate)
-    least = float((keeping <= 0).mean()) if len(keeping) else 0.0
-    if rate < least:
+def _scaled(probs: np.ndarray, mean: float, source: str) -> np.ndarray:
+    """Probabilities min(1, probs / c) of the given mean."""
+    if mean in (0, 1):
+        return np.full(len(probs), mean)
+    most = float((probs > 0).mean()) if len(probs) else 1.0
+    if mean > most:
         raise ValueError(
-            f'probabilities {source}: {least:.4f} of the images have no margin at all, so that noise of this kind '
-            f'cannot have a rate of {rate:g}'
+            f'probabilities {source}: by noise of this kind no more than {most:.4f} of the images can have a label '
+            f'that {mean:g} of them are to have'
         )
     # The mean falls as c rises. Six digits of c are the same on every machine.
     low, high = -30.0, 30.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (low, middle) if np.minimum(1, keeping / np.exp(middle)).mean() < 1 - rate else (middle, high)
-    return np.minimum(1, keeping / float(f'{np.exp(low):.6g}'))
+        low, high = (low, middle) if np.minimum(1, probs / np.exp(middle)).mean() < mean else (middle, high)
+    return np.minimum(1, probs / float(f'{np.exp(low):.6g}'))

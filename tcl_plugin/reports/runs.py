@@ -206,6 +206,8 @@ def _closed_noise(dataset: ConfigDict) -> str:
     if not noise:
         return 'own labels'
     kind, rate = SHORT.get(noise.type, noise.type), noise.get('rate')
+    if noise.type == 'MarginDiminishingNoise':
+        return f'pmd{noise.get("kind", 1)}-{100 * (rate or 0):.0f}' + (' flip' if noise.get('scale') == 'flip' else '')
     return kind if rate is None else f'{kind}{100 * rate:.0f}' if kind in SHORT.values() else f'{kind} {rate:g}'
 
 

@@ -94,7 +94,10 @@ def _by_seed(runs: Sequence[Run]) -> list[list[Run]]:
     for group in groups:
         for one, other in pairwise(group):
             if one.seed is not None and (one.seed, one.noise_seeds) == (other.seed, other.noise_seeds):
-                raise ValueError(f'{one.work_dir} and {other.work_dir} are the same training with the same seed')
+                raise ValueError(
+                    f'{one.work_dir} and {other.work_dir} are the same training with the same seed: leave one of them '
+                    'out (--each gives each run a row of its own)'
+                )
     return groups
 
 

@@ -103,7 +103,7 @@ class Pool:
             _, job, process, start = self.running.pop(sentinel)
             process.join()
             job.state = 'failed' if process.exitcode else 'done'
-            _tell(job, f'{time.monotonic() - start:.0f} s')
+            _tell(job, f'{time.monotonic() - start:.0f} s', process.exitcode or 0)
 
     def stop(self) -> None:
         """End what is running."""
@@ -127,12 +127,21 @@ def _seeing(gpu: int | None) -> Iterator[None]:
             os.environ['CUDA_VISIBLE_DEVICES'] = chosen
 
 
-def _tell(job: Job, took: str) -> None:
+def _signal(exit_code: int) -> str:
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:  # one that Python has no name for
+        return f'signal {-exit_code}'
+
+
+def _tell(job: Job, took: str, exit_code: int) -> None:
     """One line on a job that has ended."""
     if job.state == 'failed':
         out = job.folder / 'train.out'
         lines = out.read_text(encoding='utf-8').splitlines() if out.exists() else []
-        print(f'{job.folder}: failed after {took}: {lines[-1] if lines else "no output"}; see {out}', flush=True)
+        # Killed, it has not said why: its last line is of something else.
+        reason = f'ended by {_signal(exit_code)}' if exit_code < 0 else lines[-1] if lines else 'no output'
+        print(f'{job.folder}: failed after {took}: {reason}; see {out}', flush=True)
     elif finished(job.folder):
         run = read_run(job.folder)
         print(f'{job.folder}: last {run.last:.1f} %, best {run.best:.1f} %, {took}', flush=True)

@@ -37,6 +37,8 @@ def test_a_run_is_what_it_says(tmp_path):
         (SYM80, 'sym80'),
         ("noise=dict(type='AsymmetricNoise', rate=0.4, mapping='cifar10')", 'asym40'),
         ("noise=dict(type='InstanceDependentNoise', rate=0.4)", 'idn40'),
+        ("noise=dict(type='MarginDiminishingNoise', probs='p.npy', rate=0.35)", 'pmd1-35'),
+        ("noise=dict(type='MarginDiminishingNoise', rate=0.7, kind=3, scale='flip')", 'pmd3-70 flip'),
         ("noise=dict(type='SymmetricExclusiveNoise', rate=0.4)", 'SymmetricExclusiveNoise 0.4'),
         ("noise=dict(type='TransitionMatrixNoise', matrix='m.npy')", 'TransitionMatrixNoise'),
         ("label_file='data/CIFAR-10_human.pt', label_key='worse_label'", 'CIFAR-10_human.pt worse_label'),

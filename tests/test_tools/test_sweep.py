@@ -175,9 +175,21 @@ def test_each_training_sees_one_gpu(monkeypatch):
 
 def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
     job = Job(CE, workplace / 'run', state='done')
-    pool._tell(job, '3 s')
+    pool._tell(job, '3 s', 0)
     assert 'run: trained, 3 s, but its last epoch has no accuracy/top1' in capsys.readouterr().out
     assert job.state == 'unmeasured'
+
+
+@pytest.mark.parametrize(
+    ('code', 'reason'), [(-9, 'ended by SIGKILL'), (-200, 'ended by signal 200'), (2, 'the last')]
+)
+def test_why_a_training_failed(workplace, capsys, code, reason):
+    """Killed, it has not said it in its last line."""
+    folder = workplace / 'run'
+    folder.mkdir()
+    (folder / 'train.out').write_text('first\nthe last line\n')
+    pool._tell(Job(CE, folder, state='failed'), '3 s', code)
+    assert f'run: failed after 3 s: {reason}' in capsys.readouterr().out
 
 
 @pytest.fixture(scope='module')
