@@ -180,9 +180,7 @@ def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
     assert job.state == 'unmeasured'
 
 
-@pytest.mark.parametrize(
-    ('code', 'reason'), [(-9, 'ended by SIGKILL'), (-200, 'ended by signal 200'), (2, 'the l')]
-)
+@pytest.mark.parametrize(('code', 'reason'), [(-9, 'ended by SIGKILL'), (-200, 'ended by signal 200'), (2, 'the l')])
 def test_why_a_training_failed(workplace, capsys, code, reason):
     """Killed, it has not said it in its last line."""
     folder = workplace / 'run'
