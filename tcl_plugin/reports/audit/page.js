@@ -77,7 +77,6 @@
   }
 
   function drawBars() {
-    const most = Math.max(1, ...data.byClass.map(([, issues]) => issues));
     const order = data.byClass.map((_, label) => label);
     if (order.length > HEAT_CLASSES) order.sort((a, b) => data.byClass[b][1] - data.byClass[a][1] || a - b);
     $('bars-hint').textContent = 'Choose a class to see its images below.';
