@@ -169,8 +169,7 @@ def _to_labels(
 def _refuse_mixture(rows: list[tuple[int, str, str]], num_classes: int, line: int, label: str, table: Path) -> None:
     """Refuse a number that would be a label, if all others were numbers, too."""
     if label.isascii() and label.isdecimal() and int(label) < num_classes:
-        others = (row for row in rows if not _PLACE.fullmatch(f'{PLACE_MARK}{row[2].lstrip(PLACE_MARK)}'))
-        other = next(((n, text) for n, _, text in others), None)
+        other = next(((n, text) for n, _, text in rows if not _PLACE.fullmatch(PLACE_MARK + text)), None)
         if other:
             raise ValueError(
                 f'{table}: line {line} has the number {label}, but line {other[0]} the name {other[1]!r}: labels must '
