@@ -6,6 +6,8 @@ default_hooks = dict(
     runtime_info=dict(type='DeferredRuntimeInfoHook'),
     # Stops a run whose numbers have gone bad, before a checkpoint holds them.
     bad_numbers=dict(type='BadNumbersHook'),
+    # Validates on noisy images too, where train_dataloader.dataset.held_out keeps some back.
+    held_out=dict(type='HeldOutHook'),
     # Keeps small data sets on the device.
     resident_data=dict(type='ResidentDataHook'),
     timer=dict(type='IterTimerHook'),

@@ -33,6 +33,17 @@ class LeafTable:
         offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         return offsets[self.leaf] + self.index
 
+    def rows(self, rows: np.ndarray) -> 'LeafTable':
+        """Take some samples, or one several times.
+
+        Args:
+            rows (np.ndarray): Their indices, int64, shape (M,).
+
+        Returns:
+            LeafTable: The table of these.
+        """
+        return replace(self, leaf=self.leaf[rows], index=self.index[rows])
+
 
 def leaf_table(dataset: Any) -> LeafTable:
     """Find out where each sample of a dataset comes from.
@@ -55,10 +66,10 @@ def leaf_table(dataset: Any) -> LeafTable:
         return leaf_table(dataset.dataset)
     if isinstance(dataset, RepeatDataset):
         inner = leaf_table(dataset.dataset)
-        return _take(inner, np.tile(np.arange(len(inner.leaf)), dataset.times))
+        return inner.rows(np.tile(np.arange(len(inner.leaf)), dataset.times))
     if hasattr(dataset, 'dataset') and hasattr(dataset, '_get_ori_dataset_idx'):
         rows = [dataset._get_ori_dataset_idx(i) for i in range(len(dataset))]
-        return _take(leaf_table(dataset.dataset), np.array(rows, dtype=np.int64))
+        return leaf_table(dataset.dataset).rows(np.array(rows, dtype=np.int64))
     if not hasattr(dataset, 'get_data_info') or not hasattr(dataset, 'pipeline'):
         raise TypeError(
             f'{type(dataset).__name__} is neither a dataset with get_data_info and a pipeline nor '
@@ -66,10 +77,6 @@ def leaf_table(dataset: Any) -> LeafTable:
         )
     size = len(dataset)
     return LeafTable([dataset], np.zeros(size, dtype=np.int64), np.arange(size, dtype=np.int64))
-
-
-def _take(table: LeafTable, rows: np.ndarray) -> LeafTable:
-    return replace(table, leaf=table.leaf[rows], index=table.index[rows])
 
 
 def _join(tables: list[LeafTable]) -> LeafTable:

@@ -40,11 +40,12 @@ def check_rate(rate: float) -> float:
     return float(rate)
 
 
-def check_seed(seed: int) -> int:
+def check_seed(seed: int, name: str = 'seed of the noise') -> int:
     """Check the seed of a random stream.
 
     Args:
         seed (int): The seed.
+        name (str): What messages call it. Defaults to ``'seed of the noise'``.
 
     Returns:
         int: The seed.
@@ -54,9 +55,9 @@ def check_seed(seed: int) -> int:
         ValueError: It lies outside [0, 2**32).
     """
     if isinstance(seed, bool) or not isinstance(seed, Integral):
-        raise TypeError(f'seed of the noise must be an integer, got {seed!r}')
+        raise TypeError(f'{name} must be an integer, got {seed!r}')
     if not 0 <= seed < 2**32:
-        raise ValueError(f'seed of the noise must be in [0, 2**32), got {seed}')
+        raise ValueError(f'{name} must be in [0, 2**32), got {seed}')
     return int(seed)
 
 

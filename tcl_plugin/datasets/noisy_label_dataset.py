@@ -15,8 +15,10 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS, TRANSFORMS
 
+from .held_out import check_share, draw_held_out
 from .label_source import LabelSource, own_labels
 from .leaves import leaf_table
+from .noise import check_seed
 from .open_set import OpenSetNoise, sources, true_labels
 
 
@@ -52,6 +54,10 @@ class NoisyLabelDataset:
             ``'worse_label'`` of CIFAR-10N. Defaults to None.
         open_set (dict | OpenSetNoise, optional): Images of another dataset that replace some of
             this one; see :class:`OpenSetNoise`. Defaults to None.
+        held_out (float): Share of the distinct images, in [0, 1), that are not among the samples, but
+            in :meth:`held_out_part`, with the labels that they have been given among all the others; see
+            :class:`HeldOutHook`. Copies of an image stay together. Defaults to 0.0.
+        held_out_seed (int): Seed by which they are drawn. Defaults to 0.
         num_classes (int, optional): Number of classes K. Defaults to None, the number of classes
             in the dataset's metainfo.
         lazy_init (bool): Whether to leave reading the dataset and its labels to
@@ -62,7 +68,8 @@ class NoisyLabelDataset:
             ``noise`` is no generator; ``open_set`` is no :class:`OpenSetNoise`; ``num_classes`` or a
             label is not one integer.
         ValueError: Both ``noise`` and ``label_file`` are given; K is unknown, or differs from the
-            dataset's; a label lies outside 0..K-1; images of ``open_set`` do not fit.
+            dataset's; a label lies outside 0..K-1; images of ``open_set`` do not fit; ``held_out`` is
+            not below 1, or leaves one of the two parts without images.
 
     Examples:
         >>> dataset = NoisyLabelDataset(
@@ -81,8 +88,12 @@ class NoisyLabelDataset:
         num_classes: int | None = None,
         lazy_init: bool = False,
         open_set: dict | OpenSetNoise | None = None,
+        held_out: float = 0.0,
+        held_out_seed: int = 0,
     ) -> None:
         self.source = LabelSource(noise, label_file, label_key, open_set)
+        self.held_out = check_share(held_out)
+        self.held_out_seed = check_seed(held_out_seed, 'held_out_seed')
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         if not hasattr(self.dataset, 'full_init') or isinstance(self.dataset, NoisyLabelDataset):
             raise TypeError(
@@ -115,7 +126,10 @@ class NoisyLabelDataset:
         self._open_noise = source.replace_images(own, given, leaves)
         self._other_image = sources(self._open_noise, len(own))
         self._true_labels = true_labels(own, self._open_noise[:, 0])[self._images] if source.knows_truth else None
+        held = draw_held_out(len(own), self.held_out, self.held_out_seed)[self._images]
         self._fully_initialized = True
+        self._held_out_part = self._part(held) if held.any() else None
+        self._keep(~held)
         if is_main_process():
             print_log(f'{type(self).__name__}: {self._summary()}', logger='current')
             source.doubt_order(own, given, num_classes, type(self.dataset).__name__)
@@ -327,6 +341,34 @@ class NoisyLabelDataset:
         view._own_pipeline = Compose([TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline])
         return view
 
+    @force_full_init
+    def held_out_part(self) -> 'NoisyLabelDataset':
+        """Get the samples that ``held_out`` has taken out of this dataset, as another one.
+
+        Returns:
+            NoisyLabelDataset: Its samples are 0..M-1, in the order of the inner dataset. It shares data and
+            labels with this one.
+
+        Raises:
+            ValueError: If ``held_out`` is 0.
+        """
+        if self._held_out_part is None:
+            raise ValueError('no images are held out: set held_out=0.1 of the NoisyLabelDataset')
+        return self._held_out_part
+
+    def _part(self, chosen: np.ndarray) -> 'NoisyLabelDataset':
+        part = copy.copy(self)
+        part.held_out, part._held_out_part = 0.0, None
+        part._keep(chosen)
+        return part
+
+    def _keep(self, chosen: np.ndarray) -> None:
+        """Drop the samples that are not chosen."""
+        self._table = self._table.rows(np.flatnonzero(chosen))
+        self._images, self._given_labels = self._images[chosen], self._given_labels[chosen]
+        if self._true_labels is not None:
+            self._true_labels = self._true_labels[chosen]
+
     def get_subset(self, indices: Sequence[int] | int) -> None:
         """Not supported: the labels belong to the whole dataset.
 
@@ -357,6 +399,8 @@ class NoisyLabelDataset:
         rates = self.source.rates(own, self._num_classes, int(replaced.sum()))
         rate = self.noise_rate
         rates.append('true labels unknown' if rate is None else f'measured noise rate {rate:.4f}')
+        if self._held_out_part is not None:
+            rates.append(f'held out {len(self._held_out_part)}')
         kind = self.source.describe(len(self._open_noise))
         return ', '.join([kind, *rates, f'N={len(self)}', f'K={self._num_classes}'])
 

@@ -5,6 +5,7 @@ from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .bad_numbers_hook import BadNumbersHook
 from .deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from .epoch_seed_hook import EpochSeedHook
+from .held_out_hook import HeldOutHook
 from .label_noise_hook import LabelNoiseHook
 from .relabel_hook import RelabelHook
 from .resident_data_hook import ResidentDataHook
@@ -18,6 +19,7 @@ __all__ = [
     'BadNumbersHook',
     'DeferredRuntimeInfoHook',
     'EpochSeedHook',
+    'HeldOutHook',
     'LabelNoiseHook',
     'RelabelHook',
     'ResidentDataHook',

@@ -17,6 +17,7 @@ def training_pass_loader(
     pipeline: list[dict] | None = None,
     batch_size: int | None = None,
     num_workers: int | None = None,
+    dataset: Any = None,
 ) -> DataLoader:
     """Build the loader of a pass over the training set, with the settings of validation where none are given.
 
@@ -25,6 +26,7 @@ def training_pass_loader(
         pipeline (list[dict], optional): See :class:`LabelNoiseHook`.
         batch_size (int, optional): See :class:`LabelNoiseHook`.
         num_workers (int, optional): See :class:`LabelNoiseHook`.
+        dataset (Dataset, optional): Part of the training set to go over. Defaults to None, all of it.
 
     Returns:
         DataLoader: See :func:`build_pass_loader`.
@@ -42,7 +44,7 @@ def training_pass_loader(
     # Whichever indices the test pipeline drops, the pass needs them.
     pipeline = [with_sample_idx(transform) for transform in pipeline]
     return build_pass_loader(
-        runner.train_dataloader.dataset.with_pipeline(pipeline),
+        (dataset or runner.train_dataloader.dataset).with_pipeline(pipeline),
         batch_size=batch_size or cfg.get('batch_size') or runner.train_dataloader.batch_sampler.batch_size,
         num_workers=cfg.get('num_workers', 0) if num_workers is None else num_workers,
     )

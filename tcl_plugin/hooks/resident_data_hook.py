@@ -6,21 +6,22 @@ from typing import Any
 import mmengine.dist as dist
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 from torch.utils.data import DataLoader
 
 from ..compat import unwrap_model
 from ..datasets.resident import CannotKeepError, ResidentDataset, ResidentLoader, changing_transforms, read_all
+from .held_out_hook import HeldOutHook
 
 GIB = 2**30
 
 
 @HOOKS.register_module()
 class ResidentDataHook(Hook):
-    """Keep the images of training and validation on the device, as uint8.
+    """Keep the images of training and validation, and those held out, on the device, as uint8.
 
-    Before training it reads both sets once. From then on a batch is a choice of rows: no image is
+    Before training it reads these sets once. From then on a batch is a choice of rows: no image is
     read, unpickled, packed or collated again. Samples come in the same order and with the same
     values as without this hook, so that it changes the speed and nothing else.
 
@@ -57,8 +58,12 @@ class ResidentDataHook(Hook):
             self._replace(runner, runner.train_loop, 'train')
         if runner.val_loop is not None:
             self._replace(runner, runner.val_loop, 'val')
+        for hook in runner.hooks:
+            if isinstance(hook, HeldOutHook) and hook.dataloader is not None:
+                self._replace(runner, hook, 'held-out')
 
-    def _replace(self, runner: Runner, loop: BaseLoop, name: str) -> None:
+    def _replace(self, runner: Runner, loop: Any, name: str) -> None:
+        """Take the place of the ``dataloader`` of a loop, or of a hook."""
         if isinstance(loop.dataloader, ResidentLoader):  # from a former training by this runner
             return
         device = next(unwrap_model(runner.model).parameters()).device

@@ -10,6 +10,7 @@ from typing import Any
 from ..safe_files import parse_json, read_json
 
 ACCURACY = 'accuracy/top1'
+HELD_OUT = 'held_out/accuracy/top1'
 # What is read of run.json.
 _TEXT = (str, type(None))
 INFO: dict[str, Any] = dict(
@@ -48,6 +49,14 @@ class RunRecord:
     def best_accuracy(self) -> float:
         """Highest test accuracy of any epoch, in per cent. Chosen on the test set: no fair estimate."""
         return max(self.series(ACCURACY).values())
+
+    @property
+    def selected_accuracy(self) -> float | None:
+        """Test accuracy, in per cent, of the epoch that agrees best with the given labels held out, the earliest of
+        several; None without these."""
+        test, held_out = self.series(ACCURACY), self.scalars.get(HELD_OUT, {})
+        epochs = sorted(test.keys() & held_out.keys())
+        return test[max(epochs, key=lambda epoch: held_out[epoch])] if epochs else None
 
     @property
     def epochs(self) -> int:

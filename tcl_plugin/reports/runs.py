@@ -39,6 +39,8 @@ class Run:
         last (float): Accuracy in validation, on the test set in most configs, after the last epoch, in per cent.
         best (float): Highest of these, in per cent; chosen on the same images, so no fair estimate.
         tail (float): Mean of the last ten of these, in per cent.
+        selected (float, optional): The same of the epoch that agrees best with the noisy labels held out, in per cent;
+            chosen without clean labels. None where none are held out.
         noise_rate (float, optional): Measured share of wrong labels, where the truth is known.
         estimated (float, optional): The same as estimated by the run.
         auc (float, optional): AUC of telling right from wrong labels by the clean probability.
@@ -62,6 +64,7 @@ class Run:
     last: float
     best: float
     tail: float
+    selected: float | None = None
     noise_rate: float | None = None
     estimated: float | None = None
     auc: float | None = None
@@ -138,6 +141,7 @@ def read_run(work_dir: str | Path) -> Run:
         last=record.last_accuracy,
         best=record.best_accuracy,
         tail=sum(tail) / len(tail),
+        selected=record.selected_accuracy,
         **_detection(record),
         **_how(infos),
     )

@@ -16,6 +16,7 @@ FIGURES = (
     ('last', 'last (%)', 1, 1),
     ('best', 'best (%)', 1, 1),
     ('tail', 'last 10 (%)', 1, 1),
+    ('selected', 'selected (%)', 1, 1),
     ('auc', 'AUC', 3, 1),
     ('estimated', 'not trusted (%)', 1, 100),
     ('fitted', 'fitted (%)', 1, 100),
@@ -107,11 +108,14 @@ def _key(run: Run) -> tuple:
 
 
 def _table(groups: list[list[Run]]) -> Table:
-    title = ['method', 'data', 'noise', 'seeds', 'epochs', *(figure[1] for figure in FIGURES)]
-    return [[*title, 'device', 'commit', 'command']] + [_row(group) for group in groups]
+    # Few runs hold images out: others need no column for it.
+    selects = any(run.selected is not None for group in groups for run in group)
+    figures = [figure for figure in FIGURES if selects or figure[0] != 'selected']
+    title = ['method', 'data', 'noise', 'seeds', 'epochs', *(figure[1] for figure in figures)]
+    return [[*title, 'device', 'commit', 'command']] + [_row(group, figures) for group in groups]
 
 
-def _row(group: list[Run]) -> list[str]:
+def _row(group: list[Run], figures: list[tuple]) -> list[str]:
     """One row for the runs of several seeds."""
     first = group[0]
     return [
@@ -120,7 +124,7 @@ def _row(group: list[Run]) -> list[str]:
         first.noise,
         ' '.join(map(_seeds, group)),
         f'{first.epochs}, changed on the way' if first.changed else str(first.epochs),
-        *(_cell(group, figure) for figure in FIGURES),
+        *(_cell(group, figure) for figure in figures),
         *(_same(getattr(run, name) for run in group) for name in ('device', 'commit')),
         first.command or '',
     ]

@@ -8,6 +8,8 @@ from mmpretrain.registry import DATASETS
 from .shop import METHODS, Shop, case, digits, noisy
 
 BALANCED = dict(type='ClassBalancedSubsetSampler', num_samples=20)
+HELD_OUT = dict(type='HeldOutHook')
+VALIDATED = dict(by_epoch=True, max_epochs=2, val_interval=1)
 
 
 def check_aligned(runner: Runner, size: int, distinct: int) -> np.ndarray:
@@ -83,6 +85,17 @@ def k_fold(shop: Shop) -> None:
     around = dict(type='KFoldDataset', num_splits=3, fold=1, seed=0)
     which = wrapped(shop, 16, 16, lambda inner: dict(around, dataset=inner))
     assert not np.array_equal(which, np.arange(16))
+
+
+@case('held-out')
+def held_out(shop: Shop) -> None:
+    for method, (_, pipeline, _) in METHODS.items():
+        data = dict(noisy(digits(pipeline)), held_out=0.25)
+        runner = shop.train(method, HELD_OUT, loading=dict(dataset=data), train_cfg=VALIDATED)
+        which = check_aligned(runner, 18, 18)
+        held = runner.train_dataloader.dataset.held_out_part()
+        assert sorted([*which, *held.image_index]) == list(range(24))
+        assert runner.message_hub.get_scalar('val/held_out/accuracy/top1').current() >= 0
 
 
 @case('outside')

@@ -344,6 +344,13 @@ def detector_spread(desk: Desk) -> str:
     return hooked(desk, detector=dict(type='OODDetector', sigma=0))
 
 
+@case('held-out-without-validation')
+def held_out_without_validation(desk: Desk) -> str:
+    nothing = dict(val_dataloader=None, val_evaluator=None, val_cfg=None)
+    data = dict(sampler=dict(type='DefaultSampler', shuffle=True), dataset=dict(PLAIN, held_out=0.3), batch_size=8)
+    return runner(desk, dict(type='HeldOutHook'), train_dataloader=data, **nothing)
+
+
 @case('detector-missing')
 def detector_missing(desk: Desk) -> str:
     return runner(desk, hook(None), model=tcl())

@@ -136,6 +136,16 @@ def images_of_other_data(desk: Desk) -> str:
     return noisy(desk, open_set=dict(type='OpenSetNoise', rate=0.5, dataset=others))
 
 
+@case('noise-held-out-too-little')
+def held_out_too_little(desk: Desk) -> str:
+    return noisy(desk, held_out=0.01)
+
+
+@case('noise-held-out-as-percentage')
+def held_out_as_percentage(desk: Desk) -> str:
+    return noisy(desk, held_out=10)
+
+
 @case('noise-images-without-rate')
 def images_without_rate(desk: Desk) -> str:
     return noisy(desk, open_set=dict(type='OpenSetNoise', dataset=DIGITS))

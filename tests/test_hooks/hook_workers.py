@@ -245,3 +245,48 @@ def refuse_outputs(rank: int) -> str | None:
         find([PassBatch(torch.tensor([rank, rank + 2]), torch.ones(2, 3), probs, labels)], None, np.zeros(4), 2)
     except BadNumbersError as error:
         return str(error)
+
+
+def train_with_held_out(rank: int, work_dir: str) -> tuple[float, float]:
+    """Train an epoch, and validate on images held out.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Work directory of the run.
+
+    Returns:
+        tuple: Accuracy on these by all processes together, and by this one alone, in per cent.
+    """
+    alone = AgreementAlone()
+    runner = build_runner(
+        work_dir,
+        classifier(),
+        dict(noisy_digits(pipeline=PLAIN_PIPELINE), held_out=0.32),
+        dict(type='HeldOutHook'),
+        dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
+        launcher='pytorch',
+        model_wrapper_cfg=DDP,
+        train_cfg=dict(by_epoch=True, max_epochs=1, val_interval=1),
+    )
+    runner.register_hook(alone)
+    runner.train()
+    return alone.found[0], alone.counted[0]
+
+
+class AgreementAlone(Hook):
+    """Notes at each validation what was found of the images held out, and counts the same in this process alone."""
+
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.found: list[float] = []
+        self.counted: list[float] = []
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        """Note and count."""
+        dataset = runner.train_dataloader.dataset.held_out_part().with_pipeline(PLAIN_PIPELINE)
+        loader = DataLoader(dataset, batch_size=5, collate_fn=default_collate, generator=torch.Generator())
+        batches = list(run_pass(unwrap_model(runner.model), loader))
+        agree = torch.cat([batch.probs.argmax(1) == batch.labels for batch in batches])
+        self.found.append(metrics['held_out/accuracy/top1'])
+        self.counted.append(100 * agree.float().mean().item())

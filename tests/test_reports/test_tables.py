@@ -183,7 +183,9 @@ def test_each_figure_stands_in_its_own_column(tmp_path):
     accuracy = [95.0, *range(60, 70)]  # best before the last ten
     noise = {'noise_rate': 0.72, 'estimated_noise_rate': 0.61, 'wrong_labels_fitted': 0.33, 'auc': 0.84}
     others = {'precision': 0.5, 'recall': 0.4, 'score_auc': 0.3}
-    run = read_run(write_run(tmp_path, 'tcl_digits_sym80', accuracy, noise=noise | others))
+    held_out = [20.0] * 4 + [25.0] * 2 + [0.0] * 5
+    written = write_run(tmp_path, 'tcl_digits_sym80', accuracy, noise=noise | others, held_out=held_out)
+    run = read_run(written)
     title, row = one_row_each_method([run])
     assert row[:5] == ['tcl', 'digits', 'sym80', '0', '11']
     found = dict(zip(title, row, strict=True))
@@ -192,6 +194,7 @@ def test_each_figure_stands_in_its_own_column(tmp_path):
         'last': ('last (%)', '69.0'),
         'best': ('best (%)', '95.0'),
         'tail': ('last 10 (%)', '64.5'),
+        'selected': ('selected (%)', '63.0'),  # the earlier of two epochs
         'auc': ('AUC', '0.840'),
         'estimated': ('not trusted (%)', '61.0'),
         'fitted': ('fitted (%)', '33.0'),
@@ -200,6 +203,12 @@ def test_each_figure_stands_in_its_own_column(tmp_path):
     assert set(figures) == set(VALUES)
     for value, (column, cell) in figures.items():
         assert found[column] == cell == methods_against_noises([run], value)[1][-1], value
+
+
+def test_what_held_out_labels_select_has_a_column_where_a_run_holds_some_out(runs):
+    assert 'selected (%)' not in one_row_each_method(runs)[0]
+    runs[-1].selected = 60.0
+    assert cells(one_row_each_method(runs), 'selected (%)') == [('',), ('',), ('60.0 (of 1)',)]
 
 
 def test_figures_that_not_all_have_say_so(runs):
@@ -234,6 +243,17 @@ def test_lists_in_the_work_directory_make_no_other_recipe(tmp_path, relative):
             path.write_text(f'{path.read_text()}\nwork_dir = {str(named)!r}\n')
     runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
     assert cells(one_row_each_method(runs), 'seeds') == [('0 1',)]
+
+
+def test_a_hook_that_only_looks_makes_no_other_recipe(tmp_path):
+    """Of runs made before configs had it, and after."""
+    hooks = ['', "held_out=dict(type='HeldOutHook')", "held_out=dict(type='HeldOutHook'), other=dict(type='Other')"]
+    for seed, text in enumerate(hooks):
+        write_run(tmp_path, 'tcl_digits_sym80', [50.0], seed=seed)
+        for path in (tmp_path / 'tcl_digits_sym80' / f'seed{seed}').glob('**/*.py'):
+            path.write_text(f'{path.read_text()}\ndefault_hooks = dict({text})\n')
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert cells(one_row_each_method(runs), 'seeds') in ([('0 1',), ('2',)], [('2',), ('0 1',)])
 
 
 @pytest.mark.parametrize('work_dir', ['.', './', '..', 'x/..'])
