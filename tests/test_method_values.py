@@ -21,6 +21,7 @@ VALUES = {
         'model.head.lam': {'cifar100': 7.0, 'asym40': 1.0, '': 3.0},
         f'{SECOND}.type': 'SampleStateHook',
     },
+    'pencil': {'model.head.type': 'PENCILHead', f'{SECOND}.type': 'SampleStateHook'},
     'forward': {f'{LOSS}.type': 'ForwardCorrectionLoss', f'{SECOND}.source': 'noise'},
     'forwardest': {
         f'{LOSS}.type': 'ForwardCorrectionLoss',

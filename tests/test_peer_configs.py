@@ -5,7 +5,7 @@ import pytest
 from config_steps import CONFIGS, read, take_a_step, tiny_archives
 
 NAMES = sorted(path.stem for path in (CONFIGS / 'peers').glob('*.py'))
-METHODS = ('gce', 'sce', 'mixup', 'elr', 'forward', 'forwardest', 'mcorrection')
+METHODS = ('gce', 'sce', 'mixup', 'elr', 'pencil', 'forward', 'forwardest', 'mcorrection')
 EXPERIMENTS = (
     'digits_sym80',
     'r18w16_fmnist6k_sym80',
@@ -54,6 +54,16 @@ def test_warmup_is_in_proportion(name):
     """Published: 105 of 300 epochs."""
     cfg = read(f'peers/{name}')
     assert cfg.model.head.warmup_epochs == round(105 / 300 * cfg.train_cfg.max_epochs)
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('pencil')])
+def test_phases_are_in_proportion(name):
+    """Published: of 320 epochs 70 of warm-up, correction up to 200; and a label rate of 600 for batches of 128."""
+    cfg = read(f'peers/{name}')
+    head, epochs = cfg.model.head, cfg.train_cfg.max_epochs
+    assert head.warmup_epochs == round(70 / 320 * epochs)
+    assert head.warmup_epochs + head.correction_epochs in (round(200 / 320 * epochs), 200 * epochs // 320)
+    assert head.label_lr == pytest.approx(600 / 128 * 320 / epochs)
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('forward')])

@@ -50,6 +50,11 @@ def elr(**head) -> dict:
     return classifier(head=dict(type='ELRHead', num_classes=10, in_channels=16) | head)
 
 
+def pencil(**head) -> dict:
+    """Config of PENCIL with a warm-up of one epoch; keyword arguments go to the head."""
+    return classifier(head=dict(type='PENCILHead', num_classes=10, in_channels=16, warmup_epochs=1) | head)
+
+
 def m_correction(**changes) -> dict:
     """Config of M-correction with a warm-up of one epoch; keyword arguments replace entries."""
     head = dict(type='MCorrectionHead', num_classes=10, in_channels=16, warmup_epochs=1)

@@ -75,6 +75,14 @@ METHODS = {
         ),
         'heads/elr_head.py',
     ),
+    'pencil': (
+        'PENCIL',
+        (
+            'Probabilistic End-to-end Noise Correction for Learning with Noisy Labels',
+            'https://arxiv.org/abs/1903.07788',
+        ),
+        'heads/pencil_head.py',
+    ),
     'forward': ('Forward correction, matrix known', FORWARD, 'losses/forward_correction.py'),
     'forwardest': ('Forward correction, matrix estimated', FORWARD, 'losses/forward_correction.py'),
     'mcorrection': (

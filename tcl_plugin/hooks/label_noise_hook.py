@@ -20,6 +20,7 @@ from ..reports.histogram import picture_scores
 from .bad_numbers import evidence_of_pass
 from .checks import refuse_batch_augments
 from .findings import Findings, build_detector, find
+from .head_epoch import tell_epoch
 from .label_judge import LabelJudge
 from .ordered_pass import watched_pass
 from .pass_loader import training_pass_loader
@@ -148,9 +149,7 @@ class LabelNoiseHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the head which epoch begins."""
-        head = unwrap_model(runner.model).head
-        if hasattr(head, 'start_epoch'):
-            head.start_epoch(runner.epoch)
+        tell_epoch(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Look at the labels."""

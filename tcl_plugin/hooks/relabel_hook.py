@@ -11,6 +11,7 @@ from torch import Tensor
 from ..compat import unwrap_model
 from .bad_numbers import evidence_of_pass
 from .findings import build_detector, find
+from .head_epoch import tell_epoch
 from .ordered_pass import watched_pass
 from .pass_loader import training_pass_loader
 
@@ -89,9 +90,7 @@ class RelabelHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the head which epoch begins."""
-        head = unwrap_model(runner.model).head
-        if hasattr(head, 'start_epoch'):
-            head.start_epoch(runner.epoch)
+        tell_epoch(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the labels beside the weights."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..compat import unwrap_model
 from .checks import refuse_batch_augments
+from .head_epoch import tell_epoch
 
 KEY = 'sample_state'
 
@@ -20,7 +21,7 @@ class SampleStateHook(Hook):
 
     The head has ``set_sample_state(num_samples, state=None)``, the table ``sample_state``, shape
     (N, ...), and ``sample_seen``, bool, shape (N,): the rows that this process has changed since it
-    last shared them. :class:`ELRHead` is one.
+    last shared them. :class:`ELRHead` and :class:`PENCILHead` are such heads.
 
     - Before training the table gets its size from the training set; a resumed run gets it from the
       checkpoint, where it lies beside the model's ``state_dict``, under ``sample_state``. A run that
@@ -66,6 +67,10 @@ class SampleStateHook(Hook):
             )
         head.set_sample_state(len(runner.train_dataloader.dataset), self._loaded if resumed else None)
         self._loaded = None
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Tell the head which epoch begins."""
+        tell_epoch(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Bring together the rows of all processes."""

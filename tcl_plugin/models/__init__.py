@@ -13,7 +13,7 @@ from .batch_transforms import (
     BatchTransform,
 )
 from .data_preprocessors import BatchViewDataPreprocessor, MultiViewDataPreprocessor
-from .heads import ELRHead, MCorrectionHead, TCLEnsembleHead, TCLHead
+from .heads import ELRHead, MCorrectionHead, PENCILHead, TCLEnsembleHead, TCLHead
 from .losses import ForwardCorrectionLoss, GeneralizedCrossEntropyLoss, SymmetricCrossEntropyLoss
 from .necks import TokenPooling
 
@@ -35,6 +35,7 @@ __all__ = [
     'MCorrectionHead',
     'MixupClassifier',
     'MultiViewDataPreprocessor',
+    'PENCILHead',
     'PreActResNet',
     'SymmetricCrossEntropyLoss',
     'TCLEnsembleHead',

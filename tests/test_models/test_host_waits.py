@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from host_waits import HostWaits
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import MODELS
-from toy_runs import classifier, elr, m_correction, tcl
+from toy_runs import classifier, elr, m_correction, pencil, tcl
 
 from tcl_plugin.structures import SampleBatch
 
@@ -38,6 +38,7 @@ METHODS = dict(
     ce=classifier(**FAST),
     mixup=classifier(type='MixupClassifier'),
     elr=elr() | FAST,
+    pencil=pencil(warmup_epochs=0) | FAST,
     mcorrection=m_correction(),
     tclmoco=dict(tcl(warmup_epochs=0), type='TCLMoCo', queue_size=32),
     tclensemble=tcl(type='TCLEnsembleHead', warmup_epochs=0),

@@ -3,7 +3,8 @@
 
 from .elr_head import ELRHead
 from .m_correction_head import MCorrectionHead
+from .pencil_head import PENCILHead
 from .tcl_ensemble_head import TCLEnsembleHead
 from .tcl_head import TCLHead
 
-__all__ = ['ELRHead', 'MCorrectionHead', 'TCLEnsembleHead', 'TCLHead']
+__all__ = ['ELRHead', 'MCorrectionHead', 'PENCILHead', 'TCLEnsembleHead', 'TCLHead']
