@@ -18,8 +18,11 @@ from tcl_plugin.reports.tables import (
     one_row_each,
     one_row_each_method,
     to_csv,
+    to_latex,
     to_markdown,
 )
+
+FORMATS = dict(markdown=to_markdown, csv=to_csv, latex=to_latex)
 
 
 def parse_args(argv=None):
@@ -43,7 +46,7 @@ def parse_args(argv=None):
     shape.add_argument(
         '--pivot', choices=VALUES, metavar='VALUE', help=f'methods against noises; one of {", ".join(VALUES)}'
     )
-    parser.add_argument('--format', choices=('markdown', 'csv'), default='markdown', help='default: markdown')
+    parser.add_argument('--format', choices=FORMATS, default='markdown', help='default: markdown')
     parser.add_argument('--unfinished', action='store_true', help='also runs that have not trained all their epochs')
     parser.add_argument('--out', metavar='FILE', help='write the table to this file, not to the terminal')
     return parser.parse_args(argv)
@@ -94,7 +97,7 @@ def make_table(runs, args):
         table = methods_against_noises(runs, args.pivot)
     else:
         table = one_row_each(runs) if args.each else one_row_each_method(runs)
-    return to_csv(table) if args.format == 'csv' else to_markdown(table)
+    return FORMATS[args.format](table)
 
 
 def results(argv=None):

@@ -24,6 +24,14 @@ FIGURES = (
 )
 VALUES = tuple(figure[0] for figure in FIGURES)
 
+# Columns that say how a row was made.
+MADE_BY = ('device', 'commit', 'command')
+# What LaTeX reads as commands, and other characters of tables.
+LATEX = str.maketrans(
+    {char: f'\\{char}' for char in '&%$#_{}'}
+    | {'\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '±': r'$\pm$'}
+)
+
 Table = list[list[str]]
 
 
@@ -112,7 +120,7 @@ def _table(groups: list[list[Run]]) -> Table:
     selects = any(run.selected is not None for group in groups for run in group)
     figures = [figure for figure in FIGURES if selects or figure[0] != 'selected']
     title = ['method', 'data', 'noise', 'seeds', 'epochs', *(figure[1] for figure in figures)]
-    return [[*title, 'device', 'commit', 'command']] + [_row(group, figures) for group in groups]
+    return [[*title, *MADE_BY]] + [_row(group, figures) for group in groups]
 
 
 def _row(group: list[Run], figures: list[tuple]) -> list[str]:
@@ -180,3 +188,24 @@ def to_csv(table: Table) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerows([escape_cell(cell) for cell in row] for row in table)
     return text.getvalue()
+
+
+def to_latex(table: Table) -> str:
+    """Write a table as LaTeX, with the rules of the package booktabs.
+
+    Args:
+        table (Table): Rows of cells, the title first.
+
+    Returns:
+        str: The text. What says how rows were made stands above the table, in comments.
+    """
+    made_by = [place for place, title in enumerate(table[0]) if title in MADE_BY]
+    shown = [place for place in range(len(table[0])) if place not in made_by]
+    # What a run has recorded may have several lines, of which a comment would hold the first.
+    comments = [
+        ' '.join(['%', *', '.join([row[0], *(row[i] for i in made_by)]).split()]) for row in table[1:] if made_by
+    ]
+    title, *rows = [' & '.join(row[place].translate(LATEX) for place in shown) + r' \\' for row in table]
+    begin = rf'\begin{{tabular}}{{{"l" * len(shown)}}}'
+    lines = [*comments, begin, r'\toprule', title, r'\midrule', *rows, r'\bottomrule', r'\end{tabular}']
+    return '\n'.join(lines) + '\n'

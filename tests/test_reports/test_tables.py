@@ -17,6 +17,7 @@ from tcl_plugin.reports.tables import (
     one_row_each,
     one_row_each_method,
     to_csv,
+    to_latex,
     to_markdown,
 )
 
@@ -336,6 +337,25 @@ def test_formats():
     table = [['a', 'b'], ['1', 'x|y,z']]
     assert to_markdown(table) == '| a | b |\n|---|---|\n| 1 | x\\|y,z |\n'
     assert list(csv.reader(io.StringIO(to_csv(table)))) == table
+
+
+def test_latex(runs):
+    table = [
+        ['method', 'data', 'last (%)', 'commit', 'command'],
+        ['a&b', r'x_1\~^', '1.0 ± 0.2', 'c0ffee', 'train\n\\bad'],
+    ]
+    assert to_latex(table).splitlines() == [
+        r'% a&b, c0ffee, train \bad',
+        r'\begin{tabular}{lll}',
+        r'\toprule',
+        r'method & data & last (\%) \\',
+        r'\midrule',
+        r'a\&b & x\_1\textbackslash{}\textasciitilde{}\textasciicircum{} & 1.0 $\pm$ 0.2 \\',
+        r'\bottomrule',
+        r'\end{tabular}',
+    ]
+    pivot = methods_against_noises(runs)
+    assert r'digits & tcl & 2 & 92.0 & 78.0 $\pm$ 2.0 \\' in to_latex(pivot) and '% ' not in to_latex(pivot)
 
 
 def test_folders(tmp_path):
