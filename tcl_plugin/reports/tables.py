@@ -201,11 +201,18 @@ def to_latex(table: Table) -> str:
     """
     made_by = [place for place, title in enumerate(table[0]) if title in MADE_BY]
     shown = [place for place in range(len(table[0])) if place not in made_by]
-    # What a run has recorded may have several lines, of which a comment would hold the first.
-    comments = [
-        ' '.join(['%', *', '.join([row[0], *(row[i] for i in made_by)]).split()]) for row in table[1:] if made_by
-    ]
+    # What a run has recorded may have several lines, and a comment ends with its line.
+    origins = [' '.join(', '.join(row[place] for place in [0, *made_by]).split()) for row in table[1:] if made_by]
     title, *rows = [' & '.join(row[place].translate(LATEX) for place in shown) + r' \\' for row in table]
     begin = rf'\begin{{tabular}}{{{"l" * len(shown)}}}'
-    lines = [*comments, begin, r'\toprule', title, r'\midrule', *rows, r'\bottomrule', r'\end{tabular}']
+    lines = [
+        *(f'% {origin}' for origin in origins),
+        begin,
+        r'\toprule',
+        title,
+        r'\midrule',
+        *rows,
+        r'\bottomrule',
+        r'\end{tabular}',
+    ]
     return '\n'.join(lines) + '\n'
