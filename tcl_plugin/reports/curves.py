@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .records import ACCURACY, RunRecord
+from .records import ACCURACY, HELD_OUT, RunRecord
 from .style import save, series_style
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ PANELS = (
     ('wrong labels fitted (%)', FITTED, None, 100),
     ('labels wrong (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100),
     ('AUC of noise detection (%)', 'label_noise/auc', None, 100),
+    ('agreement with labels held out (%)', HELD_OUT, None, 1),
 )
 
 
@@ -89,9 +90,12 @@ def draw_panel(
     """
     for position, (run, record) in enumerate(records.items()):
         _draw_line(axis, record.scalars.get(name), factor, label=run, **series_style(position))
-        # All runs of one noise have one measured rate.
-        dashed = dict(color='black', linestyle='--', linewidth=1, label='measured' if position == 0 else None)
-        _draw_line(axis, record.scalars.get(beside or ''), factor, **dashed)
+    # All runs of one noise have one measured rate, and dashes over dashes make no dashes: the longest line for all.
+    found = sorted((record.scalars.get(beside or '', {}) for record in records.values()), key=len)
+    measured = {frozenset(values.values()): values for values in found if values}
+    for position, values in enumerate(measured.values()):
+        label_once = 'measured' if position == 0 else None
+        _draw_line(axis, values, factor, color='black', linestyle='--', linewidth=1, label=label_once)
     axis.set_ylim(0, 101)
     _finish(axis, label)
     if beside and any(beside in record.scalars for record in records.values()):

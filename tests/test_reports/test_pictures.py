@@ -64,10 +64,11 @@ def test_curves_are_those_of_the_panel():
         'wrong labels fitted (%)': ('label_noise/wrong_labels_fitted', None),
         'labels wrong (%)': ('label_noise/estimated_noise_rate', 'label_noise/noise_rate'),
         'AUC of noise detection (%)': ('label_noise/auc', None),
+        'agreement with labels held out (%)': ('held_out/accuracy/top1', None),
     }
     shares = {name: 0.1 + 0.2 * i for i, (name, _) in enumerate(names.values())} | {'label_noise/noise_rate': 0.99}
     scalars = {name: {1: share / 2, 2: share} for name, share in shares.items()}
-    scalars['accuracy/top1'] = {1: 30.0, 2: 50.0}
+    scalars['accuracy/top1'] = scalars['held_out/accuracy/top1'] = {1: 30.0, 2: 50.0}
     figure = Figure()
     records = {'a': RunRecord(Path('a'), scalars)}
     assert [panel[0] for panel in panels_of(records)] == list(names)
@@ -79,7 +80,7 @@ def test_curves_are_those_of_the_panel():
         axis = figure.add_subplot()
         draw_panel(axis, records, *panel)
         name, beside = names[panel[0]]
-        expected = [30, 50] if name == 'accuracy/top1' else [50 * shares[name], 100 * shares[name]]
+        expected = [30, 50] if name.endswith('accuracy/top1') else [50 * shares[name], 100 * shares[name]]
         solid, *dashed = axis.lines
         assert solid.get_ydata() == pytest.approx(expected) and axis.get_ylabel() == panel[0]
         assert solid.get_linestyle() == '-' and list(solid.get_xdata()) == [1, 2]
@@ -89,6 +90,15 @@ def test_curves_are_those_of_the_panel():
         assert texts == (['estimated', 'measured'] if beside else [])
     with pytest.raises(ValueError, match='none of a has recorded'):
         plot_curves({'a': RunRecord(Path('a'), {})}, 'c.png')
+
+
+def test_a_rate_that_runs_have_in_common_is_dashed_once():
+    rates = {'a': {1: 0.7, 2: 0.7}, 'b': {1: 0.7, 2: 0.7, 3: 0.7}, 'c': {1: 0.2}, 'd': {}}
+    records = {run: RunRecord(Path(run), {'label_noise/noise_rate': values}) for run, values in rates.items()}
+    axis = Figure().add_subplot()
+    draw_panel(axis, records, 'labels wrong (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100)
+    assert [list(line.get_xdata()) for line in axis.lines] == [[1], [1, 2, 3]]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ['measured']
 
 
 def test_letters_that_no_font_has_are_told_once(tmp_path):
