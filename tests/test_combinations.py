@@ -118,7 +118,7 @@ def assert_same_table(path: Path, other: Path) -> None:
 
 def test_fewer_samples_than_processes(four_processes, tmp_path):
     """All refuse at once, not only the one without samples, for which the others would wait; ELR makes no pass."""
-    reason = 'a training set of 3 samples leaves some of 4 processes without any: start fewer processes'
+    reason = 'a set of 3 samples leaves some of 4 processes without any: start fewer processes'
     assert four_processes(train_few, str(tmp_path / 'tcl'), 'tcl', 3) == [reason] * 4
     assert four_processes(train_few, str(tmp_path / 'elr'), 'elr', 3) == [None] * 4
     # Four samples are enough for each to have one.

@@ -58,12 +58,13 @@ def test_warmup_is_in_proportion(name):
 
 @pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('pencil')])
 def test_phases_are_in_proportion(name):
-    """Published: of 320 epochs 70 of warm-up, correction up to 200; and a label rate of 600 for batches of 128."""
+    """Published: of 320 epochs 70 of warm-up, correction up to 200. What moves labels is the same for all K."""
     cfg = read(f'peers/{name}')
     head, epochs = cfg.model.head, cfg.train_cfg.max_epochs
     assert head.warmup_epochs == round(70 / 320 * epochs)
     assert head.warmup_epochs + head.correction_epochs in (round(200 / 320 * epochs), 200 * epochs // 320)
-    assert head.label_lr == pytest.approx(600 / 128 * 320 / epochs)
+    assert head.alpha * head.num_classes == pytest.approx(1)
+    assert head.label_lr / head.num_classes == pytest.approx(60 / 128 * (2 if 'digits' in name else 1))
 
 
 @pytest.mark.parametrize('name', [name for name in NAMES if name.startswith('forward')])

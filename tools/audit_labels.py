@@ -75,12 +75,14 @@ def write_audit(audit, out, top):
     write_label_table(out / 'label_issues.csv', audit.table.take(audit.ranking))
     lists = write_label_lists(audit.dataset, audit.corrected, out, 'corrected')
     if len(lists) > 1:
-        summary['data_root'] = images_root(audit.dataset.img_paths)
+        summary['data_root'] = images_root(audit.dataset.image_paths)
     write_text(out / 'summary.json', to_json(summary))
     thumbnails = make_thumbnails(audit.dataset, audit.ranking[:top])
     write_page(out / PAGE_NAME, audit, summary, thumbnails)
     issues, size = summary['num_issues'], summary['num_samples']
     lines = [f'{issues:,} of {size:,} labels ({issues / max(size, 1):.1%}) are called wrong']
+    if summary['num_held_out']:
+        lines.append(f'{summary["num_held_out"]:,} images were held out of the training: their labels are not judged')
     warning = warning_of(summary)
     if warning:
         lines.append(f'warning: {warning}')

@@ -55,8 +55,10 @@ class NoisyLabelDataset:
         open_set (dict | OpenSetNoise, optional): Images of another dataset that replace some of
             this one; see :class:`OpenSetNoise`. Defaults to None.
         held_out (float): Share of the distinct images, in [0, 1), that are not among the samples, but
-            in :meth:`held_out_part`, with the labels that they have been given among all the others; see
-            :class:`HeldOutHook`. Copies of an image stay together. Defaults to 0.0.
+            in :meth:`held_out_part`, with the labels that they have been given among all the others.
+            Nothing looks at them but :class:`HeldOutHook`, which the config has to have. Copies that a
+            wrapper makes of an image stay together; a data set that is configured twice has two images.
+            Defaults to 0.0.
         held_out_seed (int): Seed by which they are drawn. Defaults to 0.
         num_classes (int, optional): Number of classes K. Defaults to None, the number of classes
             in the dataset's metainfo.
@@ -105,7 +107,7 @@ class NoisyLabelDataset:
         self._num_classes: Any = num_classes  # a number after full_init
         self._metainfo = self.dataset.metainfo
         self._own_pipeline: Compose | None = None
-        self._img_paths: list | None = None
+        self._image_paths: list | None = None
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -225,15 +227,22 @@ class NoisyLabelDataset:
 
     @property
     @force_full_init
-    def img_paths(self) -> list[str | None] | None:
-        """list, optional: Path of each image, None for one that has no file; None if all have
-        none. Read at the first use and kept."""
-        if self._img_paths is None:
+    def image_paths(self) -> list[str | None]:
+        """list: Path of each distinct image, in the order of a label file; None for one that has no file. Read at
+        the first use and kept."""
+        if self._image_paths is None:
             paths = [leaf.get_data_info(i).get('img_path') for leaf in self._table.leaves for i in range(len(leaf))]
             for image, source in self._open_noise:
                 paths[image] = self.source.open_set.img_path(source)
-            self._img_paths = [paths[i] for i in self._images]
-        return self._img_paths if any(path is not None for path in self._img_paths) else None
+            self._image_paths = paths
+        return self._image_paths
+
+    @property
+    @force_full_init
+    def img_paths(self) -> list[str | None] | None:
+        """list, optional: Path of each sample's image, None for one that has no file; None if all have none."""
+        paths = [self.image_paths[i] for i in self._images]
+        return paths if any(path is not None for path in paths) else None
 
     @force_full_init
     def get_gt_labels(self) -> np.ndarray:

@@ -24,6 +24,8 @@ class LabelTable:
 
     Attributes:
         sample_idx (np.ndarray): Index in the training set, int64, shape (N,).
+        image_idx (np.ndarray, optional): Index of the image in a label file, int64, shape (N,); only where it is not
+            ``sample_idx`` in all rows, because images are held out or a wrapper has copied some.
         img_path (np.ndarray, optional): Where images are files; empty for an image that is none.
         given_label (np.ndarray): int64, shape (N,).
         predicted_label (np.ndarray): Class predicted on the plain image, int64, shape (N,).
@@ -47,6 +49,7 @@ class LabelTable:
     """
 
     sample_idx: np.ndarray
+    image_idx: np.ndarray | None = None
     img_path: np.ndarray | None = None
     given_label: np.ndarray
     predicted_label: np.ndarray

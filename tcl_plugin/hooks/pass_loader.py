@@ -60,8 +60,8 @@ def pipeline_of_loader(cfg: dict) -> list[dict] | None:
         list[dict], optional: Configs of the transforms; None where there are none.
     """
     dataset = cfg.get('dataset') or {}
-    while 'pipeline' not in dataset and 'dataset' in dataset:
-        dataset = dataset['dataset']
+    while 'pipeline' not in dataset and ('dataset' in dataset or dataset.get('datasets')):
+        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
     return dataset.get('pipeline')
 
 
@@ -97,7 +97,7 @@ def build_pass_loader(dataset: Any, batch_size: int, num_workers: int) -> DataLo
     """
     if len(dataset) < dist.get_world_size():
         raise ValueError(
-            f'a training set of {len(dataset)} samples leaves some of {dist.get_world_size()} processes without any: '
+            f'a set of {len(dataset)} samples leaves some of {dist.get_world_size()} processes without any: '
             'start fewer processes'
         )
     # The seed is not used, but DefaultSampler would draw one from numpy's global generator.

@@ -51,6 +51,7 @@ def table_of(findings: Findings, judgement: Judgement, detector: BaseDetector, d
     assert findings.scores is not None and findings.clean_prob is not None  # there is a detector
     table = LabelTable(
         sample_idx=np.arange(len(dataset)),
+        image_idx=None if (dataset.image_index == np.arange(len(dataset))).all() else dataset.image_index,
         img_path=dataset.img_paths,
         given_label=dataset.given_labels,
         predicted_label=findings.predicted_label,

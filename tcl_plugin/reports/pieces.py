@@ -113,6 +113,7 @@ def _recipe(content: dict, load_from: str | None, info: dict[str, Any]) -> str:
     (content.get('default_hooks') or {}).pop('held_out', None)
     # On more processes a batch is larger, and the learning rate with it.
     content.update(load_from=load_from, processes=info.get('processes', 1))
+    content['train_dataloader']['dataset'].pop('held_out_seed', None)
     for part in ('noise', 'open_set'):
         (content['train_dataloader']['dataset'].get(part) or {}).pop('seed', None)
     if work_dir:  # in which lists of a folder's images lie

@@ -30,10 +30,10 @@ class Run:
     Attributes:
         work_dir (Path): Its work directory.
         method (str): First part of the config's name, such as ``'tcl'``.
-        setting (str): Network and data set, such as ``'r18_cifar10'``.
+        setting (str): Network and data set, such as ``'r18_cifar10'``, and the share of images held out.
         noise (str): Kind and nominal rate, such as ``'sym80'``.
         seed (int, optional): Seed of training.
-        noise_seeds (tuple[int, ...]): Seeds of the noise, and of the images that replace others.
+        data_seeds (tuple[int, ...]): Seeds of the noise, of the images that replace others, and of those held out.
         epochs (int): Number of epochs that were trained.
         max_epochs (int): Number that the config asks for.
         last (float): Accuracy in validation, on the test set in most configs, after the last epoch, in per cent.
@@ -69,7 +69,7 @@ class Run:
     estimated: float | None = None
     auc: float | None = None
     fitted: float | None = None
-    noise_seeds: tuple[int, ...] = ()
+    data_seeds: tuple[int, ...] = ()
     recipe: str = ''
     changed: bool = False
     seconds: float | None = None
@@ -130,10 +130,10 @@ def read_run(work_dir: str | Path) -> Run:
     return Run(
         work_dir=work_dir,
         method=said['method'] if said else name,
-        setting=said['setting'] if said else '',
+        setting=_setting(said['setting'] if said else '', cfg),
         noise=name_noise(cfg),
         seed=(first.get('randomness') or {}).get('seed'),
-        noise_seeds=_noise_seeds(first),
+        data_seeds=_data_seeds(first),
         epochs=record.epochs,
         max_epochs=cfg.train_cfg.get('max_epochs') or 0,
         recipe=' '.join(found),
@@ -141,7 +141,8 @@ def read_run(work_dir: str | Path) -> Run:
         last=record.last_accuracy,
         best=record.best_accuracy,
         tail=sum(tail) / len(tail),
-        selected=record.selected_accuracy,
+        # With other images held out on the way, these have been trained on.
+        selected=None if len(found) > 1 else record.selected_accuracy,
         **_detection(record),
         **_how(infos),
     )
@@ -195,12 +196,20 @@ def name_noise(cfg: Config) -> str:
     return _closed_noise(dataset) + (f'+open{100 * opened:.0f}' if opened else '')
 
 
-def _noise_seeds(config: dict) -> tuple[int, ...]:
-    parts = (config['train_dataloader']['dataset'].get(part) for part in ('noise', 'open_set'))
+def _setting(name: str, cfg: Config) -> str:
+    """What a run was trained on: without some of the images it is another thing."""
+    share = cfg.train_dataloader.dataset.get('held_out')
+    return f'{name}, {100 * share:g} % held out'.removeprefix(', ') if share else name
+
+
+def _data_seeds(config: dict) -> tuple[int, ...]:
+    dataset = config['train_dataloader']['dataset']
+    parts = (dataset.get(part) for part in ('noise', 'open_set'))
     found = ((part.get('type'), part.get('seed')) for part in parts if part)
     # Generators of this package have a seed of 0 unless a config says otherwise; those of others may have none.
     seeds = (0 if seed is None and kind in NOISES else seed for kind, seed in found)
-    return tuple(seed for seed in seeds if seed is not None)
+    held_out = [dataset.get('held_out_seed', 0)] if dataset.get('held_out') else []
+    return (*(seed for seed in seeds if seed is not None), *held_out)
 
 
 def _closed_noise(dataset: ConfigDict) -> str:

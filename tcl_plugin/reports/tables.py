@@ -102,7 +102,7 @@ def _by_seed(runs: Sequence[Run]) -> list[list[Run]]:
     groups = [list(group) for _, group in groupby(sorted(runs, key=_key), key=lambda run: _key(run)[:-1])]
     for group in groups:
         for one, other in pairwise(group):
-            if one.seed is not None and (one.seed, one.noise_seeds) == (other.seed, other.noise_seeds):
+            if one.seed is not None and (one.seed, one.data_seeds) == (other.seed, other.data_seeds):
                 raise ValueError(
                     f'{one.work_dir} and {other.work_dir} are the same training with the same seed: leave one of them '
                     'out (--each gives each run a row of its own)'
@@ -111,7 +111,7 @@ def _by_seed(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _key(run: Run) -> tuple:
-    seeds = -1 if run.seed is None else run.seed, run.noise_seeds
+    seeds = -1 if run.seed is None else run.seed, run.data_seeds
     return run.setting, run.noise, run.epochs, run.method, run.recipe, seeds
 
 
@@ -139,10 +139,10 @@ def _row(group: list[Run], figures: list[tuple]) -> list[str]:
 
 
 def _seeds(run: Run) -> str:
-    """The seed of training, and that of the noise where it is another."""
+    """The seed of training, and those of noise and data where they are others."""
     seed = '?' if run.seed is None else str(run.seed)
-    others = sorted({str(other) for other in run.noise_seeds} - {seed})
-    return f'{seed} (noise {", ".join(others)})' if others else seed
+    others = sorted({str(other) for other in run.data_seeds} - {seed})
+    return f'{seed} (data {", ".join(others)})' if others else seed
 
 
 def _cell(group: list[Run], figure: tuple) -> str:

@@ -97,9 +97,11 @@ class Planner:
 
     def _make(self, config: Path, folder: Path, seed: int) -> Job:
         cfg = Config.fromfile(config, import_custom_modules=False)
-        dataset = 'train_dataloader.dataset'
-        made = [part for part in ('noise', 'open_set') if cfg.train_dataloader.dataset.get(part)]
-        seeds = [f'randomness.seed={seed}', *(f'{dataset}.{part}.seed={seed}' for part in made)]
+        dataset, told = 'train_dataloader.dataset', cfg.train_dataloader.dataset
+        keys = [f'{part}.seed' for part in ('noise', 'open_set') if told.get(part)]
+        if told.get('held_out') or any(option.startswith(f'{dataset}.held_out=') for option in self._options):
+            keys.append('held_out_seed')
+        seeds = [f'randomness.seed={seed}', *(f'{dataset}.{key}={seed}' for key in keys)]
         job = Job(config, folder, [*seeds, *self._options])
         first = FIRST_STAGE.fullmatch(cfg.get('load_from') or '')
         if first:

@@ -2,6 +2,7 @@
 """Configs that cannot be read, and parts that do not fit one another."""
 
 import functools
+from unittest import mock
 
 import pytest
 import torch
@@ -347,8 +348,26 @@ def detector_spread(desk: Desk) -> str:
 @case('held-out-without-validation')
 def held_out_without_validation(desk: Desk) -> str:
     nothing = dict(val_dataloader=None, val_evaluator=None, val_cfg=None)
-    data = dict(sampler=dict(type='DefaultSampler', shuffle=True), dataset=dict(PLAIN, held_out=0.3), batch_size=8)
-    return runner(desk, dict(type='HeldOutHook'), train_dataloader=data, **nothing)
+    return holding_out(desk, dict(PLAIN, held_out=0.3), **nothing)
+
+
+@case('held-out-inside')
+def held_out_inside(desk: Desk) -> str:
+    return holding_out(desk, dict(type='RepeatDataset', times=2, dataset=dict(PLAIN, held_out=0.3)))
+
+
+@case('held-out-others')
+def held_out_others(desk: Desk) -> str:
+    hook = HOOKS.build(dict(type='HeldOutHook'))
+    dataset = DATASETS.build(dict(PLAIN, held_out=0.3))
+    resumed = mock.Mock(iter=3, train_dataloader=mock.Mock(dataset=dataset))
+    return desk.building(lambda: hook.before_train(resumed))
+
+
+def holding_out(desk: Desk, dataset: dict, **changes) -> str:
+    """Train on a data set that holds images out."""
+    data = dict(sampler=dict(type='DefaultSampler', shuffle=True), dataset=dataset, batch_size=8)
+    return runner(desk, dict(type='HeldOutHook'), train_dataloader=data, **changes)
 
 
 @case('detector-missing')

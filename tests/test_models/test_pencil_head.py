@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from mmpretrain.registry import MODELS
 
 from tcl_plugin.structures import SampleBatch
@@ -17,8 +18,8 @@ PHASES = dict(warmup_epochs=1, correction_epochs=2)
 
 def build(**kwargs):
     torch.manual_seed(0)
-    options = PHASES | dict(alpha=ALPHA, beta=BETA, label_lr=RATE) | kwargs
-    head = MODELS.build(dict(type='PENCILHead', num_classes=K, in_channels=D, **options))
+    options = PHASES | dict(num_classes=K, alpha=ALPHA, beta=BETA, label_lr=RATE) | kwargs
+    head = MODELS.build(dict(type='PENCILHead', in_channels=D, **options))
     torch.nn.init.normal_(head.fc.weight)
     head.set_sample_state(N)
     return head
@@ -94,15 +95,37 @@ def test_weights_follow_the_gradient_of_the_formula():
     torch.testing.assert_close(logits.grad.double(), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_label_that_the_network_never_agrees_with_changes():
-    head = build(label_lr=100.0)
+@pytest.mark.parametrize(
+    ('num_classes', 'alpha', 'rate', 'rest'),
+    [(10, 0.4, 600 / 128, 0.73), (10, 0.1, 600 / 128, 0.08), (10, 0.1, 1200 / 128, 0.08), (100, 0.4, 600 / 128, 0.97)],
+    ids=['published', 'ten-classes', 'digits', 'published-hundred'],
+)
+def test_where_labels_come_to_rest(num_classes, alpha, rate, rest):
+    """With a network that is certain of another class: not by chance, for it stays there."""
+    head = build(num_classes=num_classes, alpha=alpha, label_lr=rate)
     rows, labels = torch.tensor([2, 5]), torch.tensor([2, 0])
-    # The first is predicted as class 4, the second as its given label.
-    probs = torch.full((2, K), 0.02)
-    probs[0, 4] = probs[1, 0] = 0.92
-    for _ in range(40):
-        head.correct(rows, labels, probs, head.log_distributions(rows, labels).exp())
-    assert head.log_distributions(rows, labels).argmax(1).tolist() == [4, 0]
+    # The second is predicted as its given label, and stays.
+    probs = F.one_hot(torch.tensor([4, 0]), num_classes).float()
+    kept = []
+    for _ in range(600):
+        distributions = head.log_distributions(rows, labels).exp()
+        head.correct(rows, labels, probs, distributions)
+        kept.append(distributions[[0, 1], labels])
+    for last in kept[-20:]:
+        assert last.tolist() == pytest.approx([rest, 1.0], abs=0.02)
+
+
+def test_a_sample_that_is_drawn_twice_takes_both_steps():
+    labels, probs = (
+        torch.tensor([0, 0, 1]),
+        torch.tensor([[0.1, 0.9, 0, 0, 0], [0.2, 0, 0.8, 0, 0], [0, 1.0, 0, 0, 0]]),
+    )
+    once, twice = build(), build()
+    distributions = once.log_distributions(torch.tensor([0, 0, 1]), labels).exp()
+    twice.correct(torch.tensor([0, 0, 1]), labels, probs, distributions)
+    for i in range(3):
+        once.correct(torch.tensor([i // 2]), labels[i : i + 1], probs[i : i + 1], distributions[i : i + 1])
+    torch.testing.assert_close(twice.sample_state, once.sample_state)
 
 
 def test_refuses_negative_numbers():

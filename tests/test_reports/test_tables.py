@@ -101,7 +101,7 @@ def test_a_run_goes_on_with_the_seed_that_it_began_with(tmp_path):
     config = work_dir / '20260103_000000' / 'vis_data' / 'config.py'
     config.write_text(config.read_text().replace('randomness = dict(seed=0)', 'randomness = dict(seed=5)'))
     run = read_run(work_dir)
-    assert (run.seed, run.noise_seeds, run.changed) == (0, (0,), False)
+    assert (run.seed, run.data_seeds, run.changed) == (0, (0,), False)
 
 
 def test_seeds_of_training_and_noise(tmp_path):
@@ -111,7 +111,7 @@ def test_seeds_of_training_and_noise(tmp_path):
     open_set = SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.3, seed=7)"
     write_run(tmp_path / 'c', 'ce_digits_sym80', [50.0], seed=1, labels=open_set)
     runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
-    assert sorted(cells(one_row_each_method(runs), 'seeds')) == [('1 (noise 0) 1',), ('1 (noise 7)',)]
+    assert sorted(cells(one_row_each_method(runs), 'seeds')) == [('1 (data 0) 1',), ('1 (data 7)',)]
 
 
 def test_runs_on_more_processes_are_no_seeds_of_those_on_one(tmp_path):
@@ -147,7 +147,7 @@ def test_noise_of_ones_own_has_no_seed_of_ours(tmp_path):
         read_run(write_run(tmp_path / kind, 'tcl_digits_sym80', [50.0], seed=1, labels=f"noise=dict(type='{kind}')"))
         for kind in ('SymmetricNoise', 'OwnNoise')
     ]
-    assert [run.noise_seeds for run in runs] == [(0,), ()]
+    assert [run.data_seeds for run in runs] == [(0,), ()]
 
 
 def test_a_run_without_run_json(tmp_path):

@@ -43,7 +43,7 @@ def test_demo_compares_both_methods(demo_tool, plot_tool, workplace, capsys, mon
         == 0
     )
     for run in (read_run(work_dir) for work_dir in find_runs(['work_dirs/demo'])):
-        assert (run.seed, run.noise_seeds) == (3, (3,))
+        assert (run.seed, run.data_seeds) == (3, (3,))
     assert (workplace / 'curves.png').read_bytes().startswith(b'\x89PNG')
 
 

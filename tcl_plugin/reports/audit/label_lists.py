@@ -19,7 +19,7 @@ def write_label_lists(dataset: Any, labels: np.ndarray, folder: str | Path, pref
     """Write labels for ``label_file=`` and, where all images are files, a table for :class:`CSVDataset`.
 
     Both have one row for each distinct image. Copies that a wrapper has made of an image get one
-    label, that of the first; images that a wrapper has left out keep the label they were given.
+    label, that of the first; images that are held out, or that a wrapper has left out, keep the label they were given.
 
     Args:
         dataset (Dataset): The :class:`NoisyLabelDataset`.
@@ -38,16 +38,14 @@ def write_label_lists(dataset: Any, labels: np.ndarray, folder: str | Path, pref
     new = dataset.image_labels[1].copy()
     new[dataset.image_index[last_to_first]] = labels[last_to_first]
     files = [_write_labels(folder / f'{prefix}_labels', new, dataset.open_noise)]
-    paths = dataset.img_paths
-    if paths is not None and None not in paths:
+    paths = dataset.image_paths
+    if None not in paths:
         files.append(folder / f'{prefix}_annotations.csv')
-        _, first = np.unique(dataset.image_index, return_index=True)
-        chosen = labels[first]
         classes = [str(name) for name in dataset.metainfo.get('classes') or range(dataset.num_classes)]
         numbers, names = np.array(label_numbers(classes), dtype=object), np.array(classes, dtype=object)
         root = images_root(paths)
-        columns = {'img_path': [_below(root, paths[i]) for i in first]}
-        write_columns(files[1], columns | {'gt_label': numbers[chosen], 'gt_class': names[chosen]})
+        columns = {'img_path': [_below(root, path) for path in paths]}
+        write_columns(files[1], columns | {'gt_label': numbers[new], 'gt_class': names[new]})
     return files
 
 

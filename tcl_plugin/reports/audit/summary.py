@@ -27,6 +27,7 @@ def summarise(audit: Audit) -> dict:
     summary: dict[str, Any] = {
         'run': audit.name,
         'num_samples': len(table),
+        'num_held_out': len(audit.dataset.held_out_part()) if audit.dataset.held_out else 0,
         'num_issues': int(issue.sum()),
         'num_issues_without_other_class': int((issue & (table.suggested_label == table.given_label)).sum()),
         'estimated_noise_rate': _share(issue),
