@@ -28,7 +28,9 @@ def test_round_trip(tmp_path):
     paths = ['a,b.png', 'c "d".png', 'é/ü.png']
     suggested = dict(suggested_label=np.array([2, 1, 1]), suggested_prob=np.array([0.5, 0.75, 1.0]))
     suggested['score'] = np.array([0.25, 1e-9, 1.0])
-    table = make_table(true_label=np.array([2, -1, 1]), img_path=np.array(paths), **suggested)
+    table = make_table(
+        true_label=np.array([2, -1, 1]), image_idx=np.array([4, 0, 9]), img_path=np.array(paths), **suggested
+    )
     names = np.array(['cat', 'dog', 'cow'])
     table.given_class, table.predicted_class, table.suggested_class = names[[2, 0, 1]], names[[2, 1, 1]], names
     write_label_table(tmp_path / 'table.csv', table)

@@ -57,6 +57,21 @@ def test_annotations_are_read_by_csv_dataset(tmp_path):
     assert read.given_labels.tolist() == SUGGESTED.tolist()
 
 
+def test_images_held_out_keep_their_labels(tmp_path):
+    """They were not judged; and yet the next training has all images."""
+    dataset = folder_dataset(tmp_path / 'images', held_out=0.25)
+    kept = dataset.image_index
+    audit = audit_of(dataset, SUGGESTED[kept])
+    assert len(kept) == 9 and summarise(audit)['num_held_out'] == 3
+    expected = np.repeat([0, 1, 2], 4)
+    expected[kept] = SUGGESTED[kept]
+    files = write_label_lists(dataset, audit.corrected, tmp_path, 'corrected')
+    for path, column in zip(files, ('given_label', 'gt_label'), strict=True):
+        with path.open(newline='') as file:
+            assert [int(row[column]) for row in csv.DictReader(file)] == expected.tolist()
+    assert summarise(audit_of(folder_dataset(tmp_path / 'images'), SUGGESTED))['num_held_out'] == 0
+
+
 def test_repeated_images_get_one_label(tmp_path):
     """A label file is about distinct images; where copies differ, the first has its way."""
     inner = dict(

@@ -246,6 +246,28 @@ def test_lists_in_the_work_directory_make_no_other_recipe(tmp_path, relative):
     assert cells(one_row_each_method(runs), 'seeds') == [('0 1',)]
 
 
+def test_runs_on_fewer_images_stand_apart(tmp_path):
+    """Seeds of what is held out are seeds."""
+    write_run(tmp_path / 'all', 'ce_digits_sym80', [50.0])
+    for seed in (0, 1):
+        labels = f'{SYM80}, held_out=0.1, held_out_seed={seed}'
+        write_run(tmp_path / 'some', 'ce_digits_sym80', [60.0 + seed], seed=seed, labels=labels, held_out=[20.0])
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert cells(one_row_each_method(runs), 'data', 'seeds', 'last (%)') == [
+        ('digits', '0', '50.0'),
+        ('digits, 10 % held out', '0 1', '60.5 ± 0.7'),
+    ]
+    assert len(methods_against_noises(runs)) == 3
+
+
+def test_nothing_is_selected_where_others_were_held_out_on_the_way(tmp_path):
+    for start, share in ((1, 0.0), (2, 0.1)):
+        labels = f'{SYM80}, held_out={share}'
+        write_run(tmp_path, 'ce_digits_sym80', [50.0 + start], start=start, labels=labels, held_out=[20.0], epochs=2)
+    (run,) = (read_run(work_dir) for work_dir in find_runs([tmp_path]))
+    assert run.changed and run.selected is None
+
+
 def test_a_hook_that_only_looks_makes_no_other_recipe(tmp_path):
     """Of runs made before configs had it, and after."""
     hooks = ['', "held_out=dict(type='HeldOutHook')", "held_out=dict(type='HeldOutHook'), other=dict(type='Other')"]

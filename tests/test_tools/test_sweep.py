@@ -90,6 +90,15 @@ def test_seeds_reach_all_that_is_drawn(tool):
     assert job.options == ['randomness.seed=7', f'{dataset}.noise.seed=7', f'{dataset}.open_set.seed=7']
 
 
+def test_a_seed_draws_what_is_held_out(tool):
+    dataset = 'train_dataloader.dataset'
+    (job,) = plan(tool, DIGITS, '--seeds', '7', '--cfg-options', f'{dataset}.held_out=0.1')
+    assert job.options[-2:] == [f'{dataset}.held_out_seed=7', f'{dataset}.held_out=0.1']
+    # A person's own choice comes last, and so counts.
+    (job,) = plan(tool, DIGITS, '--cfg-options', f'{dataset}.held_out=0.1', f'{dataset}.held_out_seed=3')
+    assert job.options[-1] == f'{dataset}.held_out_seed=3'
+
+
 def test_a_second_stage_brings_its_first(tool, workplace):
     first, second = plan(tool, PLUS, '--seeds', '3', '--noises', 'sym50', '--work-dir', 'w')
     assert (first.config.name, str(first.folder)) == ('tcl_digits_sym50.py', 'w/tcl_digits_sym50/seed3')
