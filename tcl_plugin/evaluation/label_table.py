@@ -35,9 +35,9 @@ class LabelTable:
         clean_prob (np.ndarray): Probability that the given label is right by the detector, which is what steers
             the training, shape (N,).
         is_label_issue (np.ndarray): Whether it is called wrong (``label_quality < 0.5``), bool, shape (N,).
-        suggested_label (np.ndarray, optional): Class that the detector finds likeliest, int64, shape
+        suggested_label (np.ndarray, optional): Likeliest class, as ``label_quality`` is reckoned, int64, shape
             (N,). It is there for every sample, whether or not its label is called wrong, so that
-            another threshold on ``clean_prob`` can be chosen later; only for a label issue is it a
+            another threshold on ``label_quality`` can be chosen later; only for a label issue is it a
             suggestion to change the label, and none where it is the given label itself.
         suggested_prob (np.ndarray, optional): Its probability, shape (N,).
         given_class (np.ndarray, optional): Name of the given label, str, shape (N,).
