@@ -81,22 +81,16 @@ class RemembersSamples:
         return rows
 
 
-class TrustsLabels:
-    """Part of a head that trusts all labels in a warm-up, and then as far as :class:`LabelNoiseHook` says.
+class CountsEpochs:
+    """Part of a head that changes with the epochs; the hooks tell it which one begins.
 
     Attributes:
         warmup_epochs (int): Number of epochs that trust the given labels; the head sets it.
         epoch (int): Number of epochs that have been trained.
-        clean_prob (Tensor, optional): Clean probability of each training sample, shape (N,). A plain
-            attribute: a checkpoint loads whatever N was. :class:`LabelNoiseHook` saves it beside the weights.
-        detector_hint (str): Detector that the message on a missing hook proposes.
     """
 
-    parameters: Callable[[], Iterator[nn.Parameter]]  # of the head
     warmup_epochs: int
     epoch: int = 0
-    clean_prob: Tensor | None = None
-    detector_hint: str = 'OODDetector'
 
     def start_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 0."""
@@ -106,6 +100,20 @@ class TrustsLabels:
     def in_warmup(self) -> bool:
         """bool: Whether the given labels are the targets."""
         return self.epoch < self.warmup_epochs
+
+
+class TrustsLabels(CountsEpochs):
+    """Part of a head that trusts all labels in a warm-up, and then as far as :class:`LabelNoiseHook` says.
+
+    Attributes:
+        clean_prob (Tensor, optional): Clean probability of each training sample, shape (N,). A plain
+            attribute: a checkpoint loads whatever N was. :class:`LabelNoiseHook` saves it beside the weights.
+        detector_hint (str): Detector that the message on a missing hook proposes.
+    """
+
+    parameters: Callable[[], Iterator[nn.Parameter]]  # of the head
+    clean_prob: Tensor | None = None
+    detector_hint: str = 'OODDetector'
 
     def _keep_clean_prob(self, clean_prob: Tensor) -> None:
         if clean_prob.ndim != 1:

@@ -11,14 +11,14 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ...structures import SampleBatch, labels_of
-from ..sample_rows import RemembersSamples
+from ..sample_rows import CountsEpochs, RemembersSamples
 
 # Factor of the given label, one-hot, with which its label distribution begins, as in the published code.
 CERTAINTY = 10.0
 
 
 @MODELS.register_module()
-class PENCILHead(RemembersSamples, LinearClsHead):
+class PENCILHead(CountsEpochs, RemembersSamples, LinearClsHead):
     r"""Linear classifier that learns a label distribution of each sample along with the weights.
 
     The label distribution of sample i is :math:`d_i = \mathrm{softmax}(\tilde y_i)`, where :math:`\tilde y_i` begins
@@ -90,11 +90,6 @@ class PENCILHead(RemembersSamples, LinearClsHead):
         self.label_lr = label_lr
         self.double_softmax = double_softmax
         self.state_columns = num_classes
-        self.epoch = 0
-
-    def start_epoch(self, epoch: int) -> None:
-        """Say which epoch begins, counted from 0."""
-        self.epoch = epoch
 
     def _get_loss(
         self, cls_score: Tensor, data_samples: SampleBatch | list[DataSample], **kwargs: Any
@@ -103,7 +98,7 @@ class PENCILHead(RemembersSamples, LinearClsHead):
         labels = labels_of(data_samples, cls_score.device)
         # Also in the warm-up, so that a missing hook is found out at once.
         rows = self._rows_of(data_samples)
-        if self.epoch < self.warmup_epochs:
+        if self.in_warmup:
             return dict(loss_ce=self.loss_module(cls_score, labels, avg_factor=len(labels), **kwargs))
         log_probs = cls_score.float().log_softmax(dim=1)
         log_labels = self.log_distributions(rows, labels)
