@@ -25,6 +25,7 @@ def write_run(
     noise_seed=None,
     day=None,
     held_out=None,
+    knn=None,
     **told,
 ):
     """Write what a training leaves in its work directory.
@@ -43,6 +44,7 @@ def write_run(
         noise_seed (int, optional): Seed of the noise. Defaults to None, for ``seed``.
         day (int, optional): When it began. Defaults to None, for ``start``.
         held_out (list[float], optional): Accuracy on labels held out, after each epoch.
+        knn (list[float], optional): Accuracy by nearest neighbours, after each epoch.
         **told: What ``run.json`` has besides.
 
     Returns:
@@ -54,8 +56,9 @@ def write_run(
     lines = []
     for epoch, value in enumerate(accuracy, start):
         lines.append({'accuracy/top1': value, 'step': epoch})
-        if held_out:
-            lines[-1]['held_out/accuracy/top1'] = held_out[epoch - start]
+        for prefix, values in (('held_out', held_out), ('knn', knn)):
+            if values:
+                lines[-1][f'{prefix}/accuracy/top1'] = values[epoch - start]
         found = noise or {'noise_rate': 0.72, 'wrong_labels_fitted': 0.1} | ({'auc': auc} if auc else {})
         lines.append({f'label_noise/{key}': value for key, value in found.items()} | dict(step=epoch))
     (piece / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wrong labels as those that a sample's neighbours do not share."""
 
-from collections.abc import Iterator
-
-import mmengine.dist as dist
 import torch
-import torch.nn.functional as F
 from mmpretrain.registry import TASK_UTILS
-from torch import Tensor
 
 from .base import LocalScores, score_given_labels
 from .gmm_detector import FeatureDetector
 from .neighbors import nearest_neighbors
 from .row_store import PIECE_ROWS
+from .voting import check_vote, class_votes, of_all_processes
 
 
 @TASK_UTILS.register_module()
@@ -63,10 +59,7 @@ class KNNDetector(FeatureDetector):
         max_samples: int = 100_000,
         feature_dtype: str = 'float16',
     ) -> None:
-        if k < 1:
-            raise ValueError(f'k must be 1 or more, got {k}')
-        if temperature is not None and temperature <= 0:
-            raise ValueError(f'temperature must be None or positive, got {temperature}')
+        check_vote(k, temperature)
         if rounds not in (1, 2):
             raise ValueError(f'rounds must be 1 or 2, got {rounds}')
         self.k = k
@@ -89,37 +82,9 @@ class KNNDetector(FeatureDetector):
         similarity, position = nearest_neighbors(self._features, self.k)
         if not position.size(1):
             raise ValueError('KNNDetector needs two samples or more: one has no neighbour')
+        voters = labels
         if self.rounds == 2:
-            votes = self._votes(similarity, position, _of_all_processes(labels), num_classes)
+            votes = class_votes(similarity, position, of_all_processes(labels), num_classes, self.temperature)
             voters = torch.cat([vote.argmax(dim=1) for vote in votes])
-        else:
-            voters = labels
-        votes = self._votes(similarity, position, _of_all_processes(voters), num_classes)
+        votes = class_votes(similarity, position, of_all_processes(voters), num_classes, self.temperature)
         return score_given_labels(zip(votes, labels.split(PIECE_ROWS), strict=True), len(labels), means)
-
-    def _votes(self, similarity: Tensor, position: Tensor, voters: Tensor, num_classes: int) -> Iterator[Tensor]:
-        """Shares of the classes in each sample's vote, in pieces of shape (P, K).
-
-        Args:
-            similarity (Tensor): Shape (n, k).
-            position (Tensor): Positions of neighbours among all N samples, shape (n, k).
-            voters (Tensor): Label of each of them, shape (N,).
-            num_classes (int): K.
-        """
-        for near, where in zip(similarity.split(PIECE_ROWS), position.split(PIECE_ROWS), strict=True):
-            # Of sums of weights only ratios count: softmax is the one that cannot overflow.
-            logits = torch.zeros_like(near) if self.temperature is None else near / self.temperature
-            votes = near.new_zeros(len(near), num_classes)
-            yield votes.scatter_add_(1, voters[where], F.softmax(logits, dim=1))
-
-
-def _of_all_processes(labels: Tensor) -> Tensor:
-    """Labels of all processes' samples one after another, shape (N,)."""
-    if dist.get_world_size() == 1:
-        return labels
-    parts = []
-    for rank, size in enumerate(dist.all_gather_object(len(labels))):
-        part = labels.clone() if rank == dist.get_rank() else labels.new_empty(size)
-        dist.broadcast(part, src=rank)
-        parts.append(part)
-    return torch.cat(parts)

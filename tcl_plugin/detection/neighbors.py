@@ -13,8 +13,8 @@ from .row_store import RowStore
 QUERY_ROWS = 4_096
 
 
-def nearest_neighbors(features: RowStore, k: int) -> tuple[Tensor, Tensor]:
-    """Find the k nearest neighbours of this process's samples among those of all processes.
+def nearest_neighbors(features: RowStore, k: int, queries: RowStore | None = None) -> tuple[Tensor, Tensor]:
+    """Find the k nearest neighbours of this process's samples, or of others, among the samples of all processes.
 
     Representations travel piece by piece, and no process ever holds those of another as a whole,
     or a table of N x N. What is kept is n x k.
@@ -22,19 +22,24 @@ def nearest_neighbors(features: RowStore, k: int) -> tuple[Tensor, Tensor]:
     Args:
         features (RowStore): This process's unit-length representations, rows of shape (D,).
         k (int): Number of neighbours.
+        queries (RowStore, optional): Other representations, whose neighbours are looked for; one or more on each
+            process. Defaults to None, those of this process's samples themselves.
 
     Returns:
         tuple[Tensor, Tensor]: Cosine similarity of each neighbour, float32, and its position in the
         samples of all processes one after another, int64; both of shape (n, k), nearest first.
-        No sample is its own neighbour. With N - 1 < k samples there are N - 1 columns.
+        No sample is its own neighbour: with N - 1 < k samples there are N - 1 columns, and N for other queries.
     """
     sizes = dist.all_gather_object(len(features))
     first = sum(sizes[: dist.get_rank()])  # position of this process's first sample
-    k = min(k, sum(sizes) - 1)
+    k = min(k, sum(sizes) - (queries is None))
     best: list[tuple[Tensor, Tensor]] | None = None
     start = 0
     for piece in _pieces_of_all(features):
-        found = [_nearest_in(queries, piece, start - first - row, k, start) for row, queries in _queries(features)]
+        found = [
+            _nearest_in(rows, piece, start - first - row if queries is None else None, k, start)
+            for row, rows in _queries(features if queries is None else queries)
+        ]
         best = found if best is None else [_merge(old, new, k) for old, new in zip(best, found, strict=True)]
         start += len(piece)
     assert best is not None  # with k >= 1 there is a piece
@@ -43,7 +48,7 @@ def nearest_neighbors(features: RowStore, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _queries(features: RowStore) -> Iterator[tuple[int, Tensor]]:
-    """This process's rows in chunks, each with its first row's number."""
+    """Rows in chunks, each with its first row's number."""
     row = 0
     for piece in features:
         for queries in piece.split(QUERY_ROWS):
@@ -66,13 +71,14 @@ def _pieces_of_all(features: RowStore) -> Iterator[Tensor]:
             yield piece
 
 
-def _nearest_in(queries: Tensor, piece: Tensor, offset: int, k: int, start: int) -> tuple[Tensor, Tensor]:
+def _nearest_in(queries: Tensor, piece: Tensor, offset: int | None, k: int, start: int) -> tuple[Tensor, Tensor]:
     """Nearest rows of one piece.
 
     Args:
         queries (Tensor): Shape (Q, D).
         piece (Tensor): Shape (P, D).
-        offset (int): Position of the piece's first row, counted from the first query.
+        offset (int, optional): Position of the piece's first row, counted from the first query; None where queries
+            are not among the rows.
         k (int): Number of neighbours.
         start (int): Position of the piece's first row among all samples.
 
@@ -80,10 +86,11 @@ def _nearest_in(queries: Tensor, piece: Tensor, offset: int, k: int, start: int)
         tuple[Tensor, Tensor]: Similarities and positions, each (Q, min(k, P)).
     """
     similarity = queries @ piece.t()
-    row = torch.arange(len(queries), device=queries.device)
-    column = row - offset
-    itself = (column >= 0) & (column < len(piece))
-    similarity[row[itself], column[itself]] = float('-inf')
+    if offset is not None:
+        row = torch.arange(len(queries), device=queries.device)
+        column = row - offset
+        itself = (column >= 0) & (column < len(piece))
+        similarity[row[itself], column[itself]] = float('-inf')
     value, index = similarity.topk(min(k, len(piece)), dim=1)
     return value, index + start
 

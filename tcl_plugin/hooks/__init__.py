@@ -6,6 +6,7 @@ from .bad_numbers_hook import BadNumbersHook
 from .deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from .epoch_seed_hook import EpochSeedHook
 from .held_out_hook import HeldOutHook
+from .knn_accuracy_hook import KNNAccuracyHook
 from .label_noise_hook import LabelNoiseHook
 from .relabel_hook import RelabelHook
 from .resident_data_hook import ResidentDataHook
@@ -20,6 +21,7 @@ __all__ = [
     'DeferredRuntimeInfoHook',
     'EpochSeedHook',
     'HeldOutHook',
+    'KNNAccuracyHook',
     'LabelNoiseHook',
     'RelabelHook',
     'ResidentDataHook',

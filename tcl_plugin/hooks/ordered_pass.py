@@ -22,7 +22,7 @@ class PassBatch:
 
     Attributes:
         index (Tensor): Sample index, int64, shape (B,).
-        features (Tensor): Unit-length representations, float32, shape (B, D).
+        features (Tensor): Representations, see :func:`represent`, float32, shape (B, D).
         probs (Tensor): Predictions, float32, shape (B, K).
         labels (Tensor): Given labels, int64, shape (B,).
     """
@@ -44,8 +44,7 @@ def run_pass(model: Any, loader: DataLoader) -> Iterator[PassBatch]:
 
     Yields:
         PassBatch: One batch, on the model's device, or on the CPU where that device has no float64, in which
-        detection adds up. Representations are the head's projections, or the normalised features before its
-        last layer where it has no projector.
+        detection adds up.
     """
     was_training = model.training
     model.eval()
@@ -58,7 +57,7 @@ def run_pass(model: Any, loader: DataLoader) -> Iterator[PassBatch]:
             device = probs.device if has_float64(probs.device) else torch.device('cpu')
             yield PassBatch(
                 index=to_device(indices_of(samples), device),
-                features=_represent(model.head, feats).to(device),
+                features=represent(model.head, feats).to(device),
                 probs=probs.to(device),
                 labels=labels_of(samples, device),
             )
@@ -82,7 +81,17 @@ def watched_pass(model: Any, loader: DataLoader, what: str) -> Iterator[Iterator
         yield counted(run_pass(model, loader), advance)
 
 
-def _represent(head: Any, feats: tuple[Tensor, ...]) -> Tensor:
+def represent(head: Any, feats: tuple[Tensor, ...]) -> Tensor:
+    """Representations of images.
+
+    Args:
+        head (nn.Module): Head of an ``ImageClassifier``.
+        feats (tuple[Tensor, ...]): What its backbone and neck give.
+
+    Returns:
+        Tensor: Unit-length rows, float32, shape (B, D): the head's projections, or the normalised features before its
+        last layer where it has no projector.
+    """
     if hasattr(head, 'project'):
         return head.project(feats)
     return F.normalize(head.pre_logits(feats).float(), dim=1)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .records import ACCURACY, HELD_OUT, RunRecord
+from .records import ACCURACY, HELD_OUT, NEIGHBORS, RunRecord
 from .style import save, series_style
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ PANELS = (
     ('labels wrong (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100),
     ('AUC of noise detection (%)', 'label_noise/auc', None, 100),
     ('agreement with labels held out (%)', HELD_OUT, None, 1),
+    ('accuracy by nearest neighbours (%)', NEIGHBORS, None, 1),
 )
 
 

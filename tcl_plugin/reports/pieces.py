@@ -109,8 +109,9 @@ def _recipe(content: dict, load_from: str | None, info: dict[str, Any]) -> str:
     work_dir = content.get('work_dir')
     for key in ('randomness', 'work_dir', 'resume', 'launcher'):
         content.pop(key, None)
-    # It only looks. The share held out is the data set's.
-    (content.get('default_hooks') or {}).pop('held_out', None)
+    # They only look. The share held out is the data set's.
+    for key in ('held_out', 'knn_accuracy'):
+        (content.get('default_hooks') or {}).pop(key, None)
     # On more processes a batch is larger, and the learning rate with it.
     content.update(load_from=load_from, processes=info.get('processes', 1))
     content['train_dataloader']['dataset'].pop('held_out_seed', None)

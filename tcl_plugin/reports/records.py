@@ -11,6 +11,7 @@ from ..safe_files import parse_json, read_json
 
 ACCURACY = 'accuracy/top1'
 HELD_OUT = 'held_out/accuracy/top1'
+NEIGHBORS = 'knn/accuracy/top1'
 # What is read of run.json.
 _TEXT = (str, type(None))
 INFO: dict[str, Any] = dict(

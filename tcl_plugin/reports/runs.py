@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict
 
 from ..foreign_config import admit_recorded_config
 from .pieces import check_training, config_of, latest_pieces, read_literals, recipes
-from .records import ACCURACY, RunRecord, read_piece_info, read_record
+from .records import ACCURACY, NEIGHBORS, RunRecord, read_piece_info, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
 NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?(_open\d\d)?')
@@ -41,6 +41,7 @@ class Run:
         tail (float): Mean of the last ten of these, in per cent.
         selected (float, optional): The same of the epoch that agrees best with the noisy labels held out, in per cent;
             chosen without clean labels. None where none are held out.
+        knn (float, optional): Accuracy by nearest neighbours in the training set after the last epoch, in per cent.
         noise_rate (float, optional): Measured share of wrong labels, where the truth is known.
         estimated (float, optional): The same as estimated by the run.
         auc (float, optional): AUC of telling right from wrong labels by the clean probability.
@@ -65,6 +66,7 @@ class Run:
     best: float
     tail: float
     selected: float | None = None
+    knn: float | None = None
     noise_rate: float | None = None
     estimated: float | None = None
     auc: float | None = None
@@ -143,6 +145,7 @@ def read_run(work_dir: str | Path) -> Run:
         tail=sum(tail) / len(tail),
         # With other images held out on the way, these have been trained on.
         selected=None if len(found) > 1 else record.selected_accuracy,
+        knn=record.last(NEIGHBORS) if NEIGHBORS in record.scalars else None,
         **_detection(record),
         **_how(infos),
     )

@@ -17,12 +17,15 @@ FIGURES = (
     ('best', 'best (%)', 1, 1),
     ('tail', 'last 10 (%)', 1, 1),
     ('selected', 'selected (%)', 1, 1),
+    ('knn', 'k-NN (%)', 1, 1),
     ('auc', 'AUC', 3, 1),
     ('estimated', 'not trusted (%)', 1, 100),
     ('fitted', 'fitted (%)', 1, 100),
     ('seconds', 'time (s)', 0, 1),
 )
 VALUES = tuple(figure[0] for figure in FIGURES)
+# Figures of hooks that few runs have: where none does, others need no column for them.
+OF_FEW = ('selected', 'knn')
 
 # Columns that say how a row was made.
 MADE_BY = ('device', 'commit', 'command')
@@ -116,9 +119,9 @@ def _key(run: Run) -> tuple:
 
 
 def _table(groups: list[list[Run]]) -> Table:
-    # Few runs hold images out: others need no column for it.
-    selects = any(run.selected is not None for group in groups for run in group)
-    figures = [figure for figure in FIGURES if selects or figure[0] != 'selected']
+    runs = [run for group in groups for run in group]
+    absent = {name for name in OF_FEW if all(getattr(run, name) is None for run in runs)}
+    figures = [figure for figure in FIGURES if figure[0] not in absent]
     title = ['method', 'data', 'noise', 'seeds', 'epochs', *(figure[1] for figure in figures)]
     return [[*title, *MADE_BY]] + [_row(group, figures) for group in groups]
 

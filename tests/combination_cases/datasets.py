@@ -9,6 +9,7 @@ from .shop import METHODS, Shop, case, digits, noisy
 
 BALANCED = dict(type='ClassBalancedSubsetSampler', num_samples=20)
 HELD_OUT = dict(type='HeldOutHook')
+NEIGHBORS = dict(type='KNNAccuracyHook')
 VALIDATED = dict(by_epoch=True, max_epochs=2, val_interval=1)
 
 
@@ -91,11 +92,12 @@ def k_fold(shop: Shop) -> None:
 def held_out(shop: Shop) -> None:
     for method, (_, pipeline, _) in METHODS.items():
         data = dict(noisy(digits(pipeline)), held_out=0.25)
-        runner = shop.train(method, HELD_OUT, loading=dict(dataset=data), train_cfg=VALIDATED)
+        runner = shop.train(method, HELD_OUT, NEIGHBORS, loading=dict(dataset=data), train_cfg=VALIDATED)
         which = check_aligned(runner, 18, 18)
         held = runner.train_dataloader.dataset.held_out_part()
         assert sorted([*which, *held.image_index]) == list(range(24))
         assert runner.message_hub.get_scalar('val/held_out/accuracy/top1').current() >= 0
+        assert runner.message_hub.get_scalar('val/knn/accuracy/top1').current() >= 0
 
 
 @case('outside')

@@ -364,10 +364,21 @@ def held_out_others(desk: Desk) -> str:
     return desk.building(lambda: hook.before_train(resumed))
 
 
-def holding_out(desk: Desk, dataset: dict, **changes) -> str:
+def holding_out(desk: Desk, dataset: dict, hook: str = 'HeldOutHook', **changes) -> str:
     """Train on a data set that holds images out."""
     data = dict(sampler=dict(type='DefaultSampler', shuffle=True), dataset=dataset, batch_size=8)
-    return runner(desk, dict(type='HeldOutHook'), train_dataloader=data, **changes)
+    return runner(desk, dict(type=hook), train_dataloader=data, **changes)
+
+
+@case('neighbours-in-plain-data')
+def neighbours_in_plain_data(desk: Desk) -> str:
+    return holding_out(desk, dict(type='RepeatDataset', times=2, dataset=PLAIN), hook='KNNAccuracyHook')
+
+
+@case('neighbours-without-validation')
+def neighbours_without_validation(desk: Desk) -> str:
+    nothing = dict(val_dataloader=None, val_evaluator=None, val_cfg=None)
+    return holding_out(desk, PLAIN, hook='KNNAccuracyHook', **nothing)
 
 
 @case('detector-missing')

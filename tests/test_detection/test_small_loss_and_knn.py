@@ -96,6 +96,7 @@ def small_pieces(monkeypatch):
     """Pieces so small that samples, their neighbours and themselves lie in different ones."""
     monkeypatch.setattr('tcl_plugin.detection.row_store.PIECE_ROWS', 17)
     monkeypatch.setattr('tcl_plugin.detection.knn.PIECE_ROWS', 17)
+    monkeypatch.setattr('tcl_plugin.detection.voting.PIECE_ROWS', 17)
     monkeypatch.setattr(neighbors, 'QUERY_ROWS', 5)
 
 
@@ -107,6 +108,19 @@ def test_neighbors_are_exact(inputs, small_pieces):
     expected, table = plain_neighbors(inputs[0][:150], 9)
     np.testing.assert_array_equal(position, expected)
     np.testing.assert_allclose(similarity, np.take_along_axis(table, expected, axis=1), rtol=1e-5)
+
+
+def test_neighbors_of_others_are_exact(inputs, small_pieces):
+    """Also those that are equal to a sample."""
+    store, queries = RowStore(torch.float32), RowStore(torch.float32)
+    store.append(inputs[0][:40])
+    queries.append(inputs[0][20:63])
+    similarity, position = neighbors.nearest_neighbors(store, 100, queries)
+    table = inputs[0][20:63].double().numpy() @ inputs[0][:40].double().numpy().T
+    expected = np.argsort(-table, axis=1, kind='stable')
+    np.testing.assert_array_equal(position, expected)
+    np.testing.assert_allclose(similarity, np.take_along_axis(table, expected, axis=1), rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(position[:20, 0], np.arange(20, 40))
 
 
 @pytest.mark.parametrize(('temperature', 'rounds'), [(None, 1), (0.1, 1), (None, 2)])

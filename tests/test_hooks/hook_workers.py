@@ -290,3 +290,68 @@ class AgreementAlone(Hook):
         agree = torch.cat([batch.probs.argmax(1) == batch.labels for batch in batches])
         self.found.append(metrics['held_out/accuracy/top1'])
         self.counted.append(100 * agree.float().mean().item())
+
+
+def train_with_neighbors(rank: int, work_dir: str) -> tuple[float, float]:
+    """Train an epoch, and let nearest neighbours vote on the validation set.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Work directory of the run.
+
+    Returns:
+        tuple: Accuracy by all processes together, and by this one alone, in per cent.
+    """
+    alone = NeighborsAlone(k=5, temperature=0.1)
+    runner = build_runner(
+        work_dir,
+        tcl(),
+        noisy_digits(),
+        hook(),
+        dict(type='KNNAccuracyHook', k=5, temperature=0.1),
+        dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
+        launcher='pytorch',
+        model_wrapper_cfg=DDP,
+        train_cfg=dict(by_epoch=True, max_epochs=1, val_interval=1),
+    )
+    runner.register_hook(alone)
+    runner.train()
+    return alone.found[0], alone.counted[0]
+
+
+class NeighborsAlone(Hook):
+    """Notes at each validation how neighbours voted, and counts the same from a table of all similarities.
+
+    Args:
+        k (int): Number of neighbours.
+        temperature (float): Temperature of their votes.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, k: int, temperature: float) -> None:
+        self.k, self.temperature = k, temperature
+        self.found: list[float] = []
+        self.counted: list[float] = []
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        """Note and count."""
+        trained = _outputs(runner, runner.train_dataloader.dataset.with_pipeline(PLAIN_PIPELINE))
+        asked = _outputs(runner, runner.val_dataloader.dataset)
+        similarity = asked[0] @ trained[0].T
+        right = 0
+        for row, label in zip(similarity, asked[1], strict=True):
+            votes = np.zeros(10)
+            for place in np.argsort(-row)[: self.k]:
+                votes[trained[1][place]] += np.exp(row[place] / self.temperature)
+            right += votes.argmax() == label
+        self.found.append(metrics['knn/accuracy/top1'])
+        self.counted.append(100 * right / len(similarity))
+
+
+def _outputs(runner, dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Representations, as precise as the hook keeps them, and labels of a data set."""
+    loader = DataLoader(dataset, batch_size=5, collate_fn=default_collate, generator=torch.Generator())
+    batches = list(run_pass(unwrap_model(runner.model), loader))
+    rows = torch.cat([batch.features for batch in batches]).half().double().numpy()
+    return rows, torch.cat([batch.labels for batch in batches]).numpy()

@@ -65,10 +65,11 @@ def test_curves_are_those_of_the_panel():
         'labels wrong (%)': ('label_noise/estimated_noise_rate', 'label_noise/noise_rate'),
         'AUC of noise detection (%)': ('label_noise/auc', None),
         'agreement with labels held out (%)': ('held_out/accuracy/top1', None),
+        'accuracy by nearest neighbours (%)': ('knn/accuracy/top1', None),
     }
     shares = {name: 0.1 + 0.2 * i for i, (name, _) in enumerate(names.values())} | {'label_noise/noise_rate': 0.99}
     scalars = {name: {1: share / 2, 2: share} for name, share in shares.items()}
-    scalars['accuracy/top1'] = scalars['held_out/accuracy/top1'] = {1: 30.0, 2: 50.0}
+    scalars |= {name: {1: 30.0, 2: 50.0} for name in scalars if name.endswith('accuracy/top1')}
     figure = Figure()
     records = {'a': RunRecord(Path('a'), scalars)}
     assert [panel[0] for panel in panels_of(records)] == list(names)

@@ -185,7 +185,8 @@ def test_each_figure_stands_in_its_own_column(tmp_path):
     noise = {'noise_rate': 0.72, 'estimated_noise_rate': 0.61, 'wrong_labels_fitted': 0.33, 'auc': 0.84}
     others = {'precision': 0.5, 'recall': 0.4, 'score_auc': 0.3}
     held_out = [20.0] * 4 + [25.0] * 2 + [0.0] * 5
-    written = write_run(tmp_path, 'tcl_digits_sym80', accuracy, noise=noise | others, held_out=held_out)
+    told = dict(held_out=held_out, knn=[90.0, *range(70, 80)])
+    written = write_run(tmp_path, 'tcl_digits_sym80', accuracy, noise=noise | others, **told)
     run = read_run(written)
     title, row = one_row_each_method([run])
     assert row[:5] == ['tcl', 'digits', 'sym80', '0', '11']
@@ -196,6 +197,7 @@ def test_each_figure_stands_in_its_own_column(tmp_path):
         'best': ('best (%)', '95.0'),
         'tail': ('last 10 (%)', '64.5'),
         'selected': ('selected (%)', '63.0'),  # the earlier of two epochs
+        'knn': ('k-NN (%)', '79.0'),
         'auc': ('AUC', '0.840'),
         'estimated': ('not trusted (%)', '61.0'),
         'fitted': ('fitted (%)', '33.0'),
@@ -206,10 +208,11 @@ def test_each_figure_stands_in_its_own_column(tmp_path):
         assert found[column] == cell == methods_against_noises([run], value)[1][-1], value
 
 
-def test_what_held_out_labels_select_has_a_column_where_a_run_holds_some_out(runs):
-    assert 'selected (%)' not in one_row_each_method(runs)[0]
-    runs[-1].selected = 60.0
-    assert cells(one_row_each_method(runs), 'selected (%)') == [('',), ('',), ('60.0 (of 1)',)]
+@pytest.mark.parametrize(('name', 'column'), [('selected', 'selected (%)'), ('knn', 'k-NN (%)')])
+def test_what_few_hooks_measure_has_a_column_where_a_run_has_one(runs, name, column):
+    assert column not in one_row_each_method(runs)[0]
+    setattr(runs[-1], name, 60.0)
+    assert cells(one_row_each_method(runs), column) == [('',), ('',), ('60.0 (of 1)',)]
 
 
 def test_figures_that_not_all_have_say_so(runs):
@@ -270,7 +273,8 @@ def test_nothing_is_selected_where_others_were_held_out_on_the_way(tmp_path):
 
 def test_a_hook_that_only_looks_makes_no_other_recipe(tmp_path):
     """Of runs made before configs had it, and after."""
-    hooks = ['', "held_out=dict(type='HeldOutHook')", "held_out=dict(type='HeldOutHook'), other=dict(type='Other')"]
+    looking = "held_out=dict(type='HeldOutHook'), knn_accuracy=dict(type='KNNAccuracyHook')"
+    hooks = ['', looking, f"{looking}, other=dict(type='Other')"]
     for seed, text in enumerate(hooks):
         write_run(tmp_path, 'tcl_digits_sym80', [50.0], seed=seed)
         for path in (tmp_path / 'tcl_digits_sym80' / f'seed{seed}').glob('**/*.py'):
