@@ -16,6 +16,7 @@ from mmpretrain.registry import TASK_UTILS
 from ..datasets.csv_dataset import CSVDataset
 from ..datasets.image_lists import require_folder
 from ..evaluation import write_columns
+from ..reports.audit.label_lists import LISTS
 from .choices import IMAGE_SIZES, Choice, Facts, choose
 from .images import find_unreadable
 from .layout import Classes, Layout, find_layout, list_files, settle_classes, some, without_unreadable
@@ -25,8 +26,6 @@ from .own_values import HOMES, own_values
 from .placeholders import fill, is_open, look_up
 from .split import FEWEST_TO_SPLIT, split_off, write_list
 from .trial import TRIED, Trial, try_step
-
-LISTS = 'lists'
 
 
 @TASK_UTILS.register_module()
@@ -148,7 +147,8 @@ class ImageFolderSetup:
             _check_own_list(cfg, root, classes, layout.parts['val'])
         values = dict(data_root=str(root), classes=classes, num_classes=len(classes))
         values |= _write_lists(layout, classes, Path(cfg.work_dir) / LISTS)
-        choice = self._choose(cfg, fixed, values, sum(map(len, layout.parts['train'].values())))
+        found_here = sum(map(len, layout.parts['train'].values()))
+        choice = self._choose(cfg, fixed, values, found_here if own is None else len(_read_own(own, root, classes)))
         return values | choice.values, [*found, summarise(cfg, choice.values), *choice.notes]
 
     def _look(self, root: Path, lists: Path, classes: list[str] | None) -> tuple[Layout, list[str]]:
@@ -238,14 +238,19 @@ def _own_list(cfg: Config) -> dict | None:
     return own if listed else None
 
 
+def _read_own(own: dict, root: Path, classes: list[str]) -> CSVDataset:
+    """Read a person's own list; classes are those of the folder, unless the list has some of its own."""
+    folder = root if is_open(own.get('data_root') or root) else own['data_root']
+    # Missing images and paths that lead out of the folder are told of when the training set is built.
+    return CSVDataset(own['ann_file'], data_root=str(folder), classes=classes, check_files=0, allow_outside=True)
+
+
 def _check_own_list(cfg: Config, root: Path, classes: list[str], val: Classes) -> None:
     """Refuse a training list of a person's own with images that are to validate."""
     own = _own_list(cfg)
     if own is None:
         return
-    folder = root if is_open(own.get('data_root') or root) else own['data_root']
-    # Missing images and paths that lead out of the folder are told of when the training set is built.
-    listed = CSVDataset(own['ann_file'], data_root=str(folder), classes=classes, check_files=0, allow_outside=True)
+    listed = _read_own(own, root, classes)
     trained = {os.path.abspath(listed.get_data_info(i)['img_path']) for i in range(len(listed))}
     both = [path for images in val.values() for path in images if os.path.abspath(root / path) in trained]
     if both:

@@ -8,7 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..progress import counted, progress
 from .machine import usable_cores
+
+#: Images that wait for a thread at most.
+AT_ONCE = 4_096
 
 
 def find_unreadable(root: Path, images: Sequence[str], decode: bool = True) -> dict[str, str]:
@@ -28,9 +32,12 @@ def find_unreadable(root: Path, images: Sequence[str], decode: bool = True) -> d
     wrong = {path: 'its name is not in UTF-8' for path in images if not _is_text(path)}
     if decode:
         named = [path for path in images if path not in wrong]
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            found = pool.map(lambda path: _what_is_wrong(root / path), named)
-            wrong |= {path: words for path, words in zip(named, found, strict=True) if words}
+        with ThreadPoolExecutor(usable_cores()) as pool, progress('images', len(named)) as advance:
+            # All at once, a million would wait in memory.
+            for start in range(0, len(named), AT_ONCE):
+                some = named[start : start + AT_ONCE]
+                found = pool.map(lambda path: _what_is_wrong(root / path), some)
+                wrong |= {path: words for path, words in zip(some, counted(found, advance), strict=True) if words}
     return wrong
 
 

@@ -3,6 +3,7 @@
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from ..datasets.image_lists import IMAGE_SUFFIXES, contents
 #: What OpenCV reads besides, and mmpretrain's CustomDataset takes.
 SUFFIXES = (*IMAGE_SUFFIXES, '.pgm', '.tif', '.tiff')
 
-#: Folders that systems and programs leave, thumbnails in them too. Names that begin with a dot are passed over anyway.
-STRAY_FOLDERS = frozenset({'__MACOSX', '@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information'})
+#: Folders that systems and programs leave, thumbnails in them too, and pictures of earlier trainings. Names that begin
+#: with a dot are passed over anyway.
+STRAY_FOLDERS = frozenset({'work_dirs', '__MACOSX', '@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information'})
 
 #: What people call the parts of a data set, in lower case.
 PART_NAMES = dict(train=('train', 'training'), val=('val', 'valid', 'validation'), test=('test', 'testing'))
@@ -118,6 +120,7 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
 
     ``<class>/...`` unless there is a folder called train whose images lie in folders of their own, beside which all
     others are parts, too: then ``train/<class>/...``. Deeper folders belong to the one above.
+    Folders called as two parts or more of a data set are no classes, unless a person says so.
 
     Args:
         images (Sequence[str]): Paths below the root, with ``/``.
@@ -135,6 +138,12 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
     if told == 'parts' and 'train' not in parts:
         raise ValueError(f"auto_setup.layout='parts' needs a folder train; found {', '.join(top) or 'none'}")
     if 'train' not in parts or (told is None and not _has_classes(images, parts['train'])):
+        if 'train' in parts and len(parts) > 1:
+            raise ValueError(
+                f'{some(list(parts.values()))} are parts of a data set by their names, but the images in '
+                f'{parts["train"]} lie in no folders of classes: give each class a folder there, or put paths and '
+                'labels into tables (configs/tcl_r50_csv.py); auto_setup.layout=classes says that they are classes'
+            )
         layout = _classes_below(images, '')
         if told is None and _parts_by_other_names(images, top):
             layout.notes.append(
@@ -229,7 +238,8 @@ def settle_classes(layout: Layout, wanted: Sequence[str] | None, root: Path) -> 
         list[str]: The classes.
 
     Raises:
-        ValueError: If there are fewer than two, or validation has one that training has not.
+        ValueError: If there are fewer than two, or validation has one that training has not and nobody has chosen
+            among them, or a part to test has one of a name like another.
     """
     train = layout.parts.get('train', {})
     classes = list(train) if wanted is None else [str(name) for name in wanted]
@@ -242,15 +252,25 @@ def settle_classes(layout: Layout, wanted: Sequence[str] | None, root: Path) -> 
         raise ValueError(_too_few_classes(train, layout.broken, root))
     for part, found in layout.parts.items():
         unknown = [name for name in found if name not in train]
-        if unknown:
+        alike = {_folded(name) for name in unknown} & {_folded(name) for name in train}
+        # Images to test often lie in a folder that says nothing.
+        if alike or (unknown and wanted is None and part != 'test'):
             raise ValueError(f'{part} has images of {some(unknown)} in {root}, and train has none: are names alike?')
+        if unknown:
+            layout.notes.append(f'left out of {part}, as train has none: images of {some(unknown)}')
         layout.parts[part] = {name: found[name] for name in classes if name in found}
         layout.notes += [f'no images of {some(lacking)} in {part}'] if (lacking := set(classes) - set(found)) else []
-    counts = Counter(name.casefold() for name in classes)
-    alike = [name for name in classes if counts[name.casefold()] > 1]
-    if alike:
-        layout.notes.append(f'are these the same? {some(alike)}')
+    layout.parts = {part: found for part, found in layout.parts.items() if found}
+    counts = Counter(map(_folded, classes))
+    same = [name for name in classes if counts[_folded(name)] > 1]
+    if same:
+        layout.notes.append(f'are these the same? {some(same)}')
     return classes
+
+
+def _folded(name: str) -> str:
+    """A name as people see it: some systems write letters with accents as two characters."""
+    return unicodedata.normalize('NFC', name).casefold()
 
 
 def _parts_by_other_names(images: Sequence[str], top: list[str]) -> bool:
@@ -285,4 +305,6 @@ def some(names: Sequence[str] | set[str], most: int = 5) -> str:
         str: Such as ``'a, b, c, d, e and 7 more'``.
     """
     names = sorted(names) if isinstance(names, set) else list(names)
+    # What is not UTF-8 in a name of a file cannot be written into a log.
+    names = [name.encode(errors='replace').decode() for name in names]
     return ', '.join(names[:most]) + (f' and {len(names) - most:,} more' if len(names) > most else '')

@@ -6,7 +6,7 @@ by its name; ``chosen(cfg)``, what a person has chosen there; ``check(cfg)``, wh
 calling it with the config gives all values by name, and lines for the log.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,11 @@ from mmpretrain.registry import TASK_UTILS
 
 from ..checkpoints import recorded_checkpoint
 from ..errors import UserError, explained
+from ..reports.audit.label_lists import found_list
 from ..saved_model import config_of, read_checkpoint
 from .machine import is_first_process
 from .placeholders import dotted, fill, look_up, open_values
+from .split import LIST_NAMES
 
 
 @dataclass
@@ -113,8 +115,9 @@ def _decide(cfg: Config, prepare: Callable[[], Any]) -> Decision:
         values, notes = setup(cfg)
         return Decision(values, notes, own)
     prepare()
-    values = remembered(cfg, config_of(read_checkpoint(checkpoint), checkpoint), checkpoint) | chosen
-    return Decision(values, [f'nothing is chosen anew: data and settings are those of {checkpoint}'], own)
+    values = remembered(cfg, config_of(read_checkpoint(checkpoint), checkpoint), checkpoint)
+    _refuse_other_classes(values.get('classes'), chosen.get('classes'), checkpoint)
+    return Decision(values | chosen, [f'nothing is chosen anew: data and settings are those of {checkpoint}'], own)
 
 
 def resumed_checkpoint(cfg: Config) -> str | None:
@@ -156,5 +159,14 @@ def remembered(cfg: Config, before: Config, checkpoint: str) -> dict[str, Any]:
                 f'checkpoint {checkpoint} was trained by a config without {dotted(paths[0])}: go on with the config '
                 'in its work directory, or begin anew in another one'
             )
-        values[name] = found[0]
+        values[name] = found_list(found[0], cfg.work_dir) if name in LIST_NAMES else found[0]
     return values
+
+
+def _refuse_other_classes(before: Sequence[str] | None, now: Sequence[str] | None, checkpoint: str) -> None:
+    """Refuse other names for the labels that lists and weights have by number."""
+    if before is not None and now is not None and list(map(str, before)) != list(now):
+        raise ValueError(
+            f'classes={list(now)}, but checkpoint {checkpoint} was trained with classes={list(before)}: a training '
+            'that goes on has the same ones in this order; leave classes out, or begin anew in another work directory'
+        )

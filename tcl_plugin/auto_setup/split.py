@@ -9,6 +9,9 @@ from ..evaluation import write_columns
 from ..reports.audit.label_lists import label_numbers
 from .layout import Classes
 
+#: Names of the lists' places in a config.
+LIST_NAMES = ('train_list', 'val_list', 'test_list')
+
 #: A class of fewer images is trained on as a whole.
 FEWEST_TO_SPLIT = 5
 
@@ -22,7 +25,7 @@ def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Class
     Args:
         classes (Classes): Images by class.
         share (float): Share to keep back, in (0, 1), rounded for each class; at least one image of a class that
-            has :data:`FEWEST_TO_SPLIT`, and never all.
+            has :data:`FEWEST_TO_SPLIT`, and never all, also where images stand in several classes.
         seed (int): Seed.
 
     Returns:
@@ -38,7 +41,12 @@ def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Class
             val[name] = sorted(distinct[:count])
     # Nor is an image trained on that is kept back under another label.
     kept = {path for images in val.values() for path in images}
-    return {name: [path for path in images if path not in kept] for name, images in classes.items()}, val
+    for images in classes.values():
+        if images and kept.issuperset(images):
+            kept.remove(min(images, key=lambda path: _draw(path, seed)))
+    val = {name: [path for path in images if path in kept] for name, images in val.items()}
+    train = {name: [path for path in images if path not in kept] for name, images in classes.items()}
+    return train, {name: images for name, images in val.items() if images}
 
 
 def _draw(path: str, seed: int) -> bytes:

@@ -6,14 +6,15 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from .image_lists import PROBED, leaves, require_folder
+from ..evaluation.columns import unescape_cell
+from .image_lists import PROBED, leaves, read_lines, require_folder
 
-PATH_COLUMN, LABEL_COLUMN = 'img_path', 'gt_label'
+PATH_COLUMN, LABEL_COLUMN, NAME_COLUMN = 'img_path', 'gt_label', 'gt_class'
 
 #: Before a number it says that the number is a place among the classes, whatever they are called.
 PLACE_MARK = '#'
@@ -23,6 +24,15 @@ MOST_CLASSES = 100_000
 
 _PLACE = re.compile(rf'{PLACE_MARK}+([0-9]+)')
 _NUMBER = re.compile(r'[+-]?[0-9]+(\.[0-9]*)?')
+
+
+class Row(NamedTuple):
+    """A row of a table: number of its line, path, label, and what the class is called."""
+
+    line: int
+    path: str
+    label: str
+    name: str
 
 
 @DATASETS.register_module()
@@ -35,12 +45,15 @@ class CSVDataset(BaseDataset):
         cats/1.jpg,cat
         dogs/7.jpg,dog
 
-    The header is needed; other columns are ignored. Labels are the names of classes or, where all
+    The header is needed. Labels are the names of classes or, where all
     are whole numbers and none is in ``classes``, 0, 1, ..., K-1; with ``#`` before it, such as ``#2``, a
     number is a place in any case. Without ``classes`` the names found,
     sorted, are the classes, or K is the largest number and one; other numbers, such as -1 and 1.0, are
     refused if all are numbers. So tables for training and
     validation that do not both have all classes need ``classes``.
+
+    Other columns are ignored, but for ``gt_class``, which lists of the audit have: where ``classes`` are given,
+    a number is refused if that column names another class.
 
     Paths are relative to ``data_root`` (and ``data_prefix``), and must not leave it; links are not followed
     to find that out.
@@ -59,8 +72,9 @@ class CSVDataset(BaseDataset):
 
     Raises:
         FileNotFoundError: The table, the folder, or one of the first images is missing.
-        ValueError: The table cannot be read, lacks a column, a path, or a label, or has one that is unknown;
-            or a path leaves the folder. The error names the line.
+        ValueError: The table, or the file with the classes, cannot be read; the table lacks a column, a path,
+            or a label, or has one that is unknown or of another class than ``gt_class`` says; or a path leaves
+            the folder. The error names the line.
 
     Examples:
         >>> dataset = CSVDataset('train.csv', data_root='data/pets')
@@ -80,17 +94,25 @@ class CSVDataset(BaseDataset):
         self.allow_outside = allow_outside
         super().__init__(ann_file=ann_file, data_root=os.path.expanduser(data_root), **kwargs)
 
+    def _compat_classes(self, metainfo: dict | None, classes: str | Sequence[str] | None) -> dict:
+        """See the base class, which would keep a byte order mark and blank lines of a file as parts of names."""
+        if isinstance(classes, str):
+            classes = [name for _, name in read_lines(Path(os.path.expanduser(classes)))]
+        return super()._compat_classes(metainfo, classes)
+
     def load_data_list(self) -> list[dict]:
         """Load paths and labels."""
         table = Path(self.ann_file)
         rows = _read_rows(table)
         classes, labels = _to_labels(rows, self.CLASSES, table)
+        if self.CLASSES is not None:
+            _compare_names(rows, labels, classes, table)
         self._metainfo['classes'] = tuple(classes)
         folder = require_folder(Path(self.img_prefix or '.'), f'{table}: folder of the images')
-        paths = [self._place(folder, path, f'{table}: line {number}') for number, path, _ in rows]
-        for (number, _, _), path in list(zip(rows, paths, strict=True))[: self.check_files]:
+        paths = [self._place(folder, row.path, f'{table}: line {row.line}') for row in rows]
+        for row, path in list(zip(rows, paths, strict=True))[: self.check_files]:
             if not os.path.isfile(path):
-                raise FileNotFoundError(f'{table}: line {number}: there is no image {path}')
+                raise FileNotFoundError(f'{table}: line {row.line}: there is no image {path}')
         return [{'img_path': path, 'gt_label': label} for path, label in zip(paths, labels, strict=True)]
 
     def _place(self, folder: Path, path: str, where: str) -> str:
@@ -103,8 +125,7 @@ class CSVDataset(BaseDataset):
         return os.path.normpath(os.path.join(folder, path))
 
 
-def _read_rows(table: Path) -> list[tuple[int, str, str]]:
-    """Line, path and label of each row."""
+def _read_rows(table: Path) -> list[Row]:
     if not table.is_file():
         raise FileNotFoundError(f'table {table} does not exist or is not a file')
     try:
@@ -118,31 +139,41 @@ def _read_rows(table: Path) -> list[tuple[int, str, str]]:
                     f'got {reader.fieldnames}'
                 )
             rows = []
-            for row in reader:
-                if None in row:
+            for cells in reader:
+                if None in cells:
                     raise ValueError(
                         f'{table}: line {reader.line_num} has more cells than the first line has names: put quotes '
                         'around a path with a comma'
                     )
-                rows.append((reader.line_num, row[PATH_COLUMN], row[LABEL_COLUMN]))
+                known = ((cells.get(name) or '').strip() for name in (PATH_COLUMN, LABEL_COLUMN, NAME_COLUMN))
+                rows.append(Row(reader.line_num, *known))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f'{table}: not a readable table: {error}') from error
     if not rows:
         raise ValueError(f'{table}: has a header, but no images')
-    for number, path, label in rows:
-        for name, value in [(PATH_COLUMN, path), (LABEL_COLUMN, label)]:
-            if not (value or '').strip():
-                raise ValueError(f'{table}: line {number} has no {name}')
-    return [(number, path.strip(), label.strip()) for number, path, label in rows]
+    for row in rows:
+        for name, value in [(PATH_COLUMN, row.path), (LABEL_COLUMN, row.label)]:
+            if not value:
+                raise ValueError(f'{table}: line {row.line} has no {name}')
+    return rows
 
 
-def _to_labels(
-    rows: list[tuple[int, str, str]], classes: Sequence[str] | None, table: Path
-) -> tuple[Sequence[str], list[int]]:
+def _compare_names(rows: list[Row], labels: list[int], classes: Sequence[str], table: Path) -> None:
+    """Refuse places among classes of another order, or of other classes."""
+    for row, label in zip(rows, labels, strict=True):
+        name = str(classes[label])
+        if row.label != name and row.name and name.strip() not in (row.name, unescape_cell(row.name)):
+            raise ValueError(
+                f'{table}: line {row.line}: {LABEL_COLUMN} {row.label} is {name!r} among the classes, but '
+                f'{NAME_COLUMN} says {row.name!r}: name the classes that the table was written for, in their order'
+            )
+
+
+def _to_labels(rows: list[Row], classes: Sequence[str] | None, table: Path) -> tuple[Sequence[str], list[int]]:
     """The classes, and the label of each row as a place among them."""
-    if classes is None and all(_PLACE.fullmatch(label) for _, _, label in rows):
-        rows = [(number, path, label.lstrip(PLACE_MARK)) for number, path, label in rows]
-    found = {label for _, _, label in rows}
+    if classes is None and all(_PLACE.fullmatch(row.label) for row in rows):
+        rows = [row._replace(label=row.label.lstrip(PLACE_MARK)) for row in rows]
+    found = {row.label for row in rows}
     numbers = all(label.isascii() and label.isdecimal() for label in found)
     named = classes is not None
     if classes is None:
@@ -155,34 +186,34 @@ def _to_labels(
         index = {label: int(label) for label in found if int(label) < len(classes)}
     marked = {label: int(place[1]) for label in found - index.keys() if (place := _PLACE.fullmatch(label))}
     index |= {label: place for label, place in marked.items() if named and place < len(classes)}
-    for number, _, label in rows:
-        if label not in index:
-            _refuse_mixture(rows, len(classes), number, label, table)
+    for row in rows:
+        if row.label not in index:
+            _refuse_mixture(rows, len(classes), row, table)
             names = ', '.join(list(classes)[:8]) + (', ...' if len(classes) > 8 else '')
             raise ValueError(
-                f'{table}: line {number}: {label!r} is neither one of the {len(classes)} classes ({names}) '
+                f'{table}: line {row.line}: {row.label!r} is neither one of the {len(classes)} classes ({names}) '
                 f'nor a number below {len(classes)}'
             )
-    return classes, [index[label] for _, _, label in rows]
+    return classes, [index[row.label] for row in rows]
 
 
-def _refuse_mixture(rows: list[tuple[int, str, str]], num_classes: int, line: int, label: str, table: Path) -> None:
+def _refuse_mixture(rows: list[Row], num_classes: int, row: Row, table: Path) -> None:
     """Refuse a number that would be a label, if all others were numbers, too."""
-    if label.isascii() and label.isdecimal() and int(label) < num_classes:
-        other = next(((n, text) for n, _, text in rows if not _PLACE.fullmatch(PLACE_MARK + text)), None)
+    if row.label.isascii() and row.label.isdecimal() and int(row.label) < num_classes:
+        other = next((other for other in rows if not _PLACE.fullmatch(PLACE_MARK + other.label)), None)
         if other:
             raise ValueError(
-                f'{table}: line {line} has the number {label}, but line {other[0]} the name {other[1]!r}: labels must '
-                'be all names or all numbers'
+                f'{table}: line {row.line} has the number {row.label}, but line {other.line} the name '
+                f'{other.label!r}: labels must be all names or all numbers'
             )
 
 
-def _refuse_numbers(rows: list[tuple[int, str, str]], table: Path) -> None:
+def _refuse_numbers(rows: list[Row], table: Path) -> None:
     """Refuse labels that are all numbers, but not all places: as names they would be sorted by their digits."""
-    if all(_NUMBER.fullmatch(label) for _, _, label in rows):
-        number, label = next((n, text) for n, _, text in rows if not (text.isascii() and text.isdecimal()))
+    if all(_NUMBER.fullmatch(row.label) for row in rows):
+        row = next(row for row in rows if not (row.label.isascii() and row.label.isdecimal()))
         raise ValueError(
-            f'{table}: line {number}: label {label!r}: numbers must be whole and from 0 on; '
+            f'{table}: line {row.line}: label {row.label!r}: numbers must be whole and from 0 on; '
             'set classes if these are names'
         )
 

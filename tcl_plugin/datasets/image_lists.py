@@ -243,7 +243,8 @@ def image_names(folder: Path) -> list[str]:
     """Names of the images in a folder, sorted, so that they have one order on every machine.
 
     Args:
-        folder (Path): The folder. What lies deeper is not looked at.
+        folder (Path): The folder. What lies deeper is not looked at, nor are hidden files, which some systems
+            leave beside images under names that end alike.
 
     Returns:
         list[str]: The names.
@@ -251,7 +252,8 @@ def image_names(folder: Path) -> list[str]:
     Raises:
         FileNotFoundError: There are none.
     """
-    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(IMAGE_SUFFIXES))
+    found = (name for name in os.listdir(folder) if not name.startswith('.'))
+    names = sorted(name for name in found if name.lower().endswith(IMAGE_SUFFIXES))
     if not names:
         raise FileNotFoundError(f'no images in {folder}; found {contents(folder)}')
     return names

@@ -120,7 +120,7 @@ def _read_matrix(path: Path) -> object:
     readers = {
         '.npy': lambda: read_npy(path),
         '.json': lambda: read_json(path),
-        '.csv': lambda: np.loadtxt(path, delimiter=',', ndmin=2),
+        '.csv': lambda: np.loadtxt(path, delimiter=',', ndmin=2, encoding='utf-8-sig'),
     }
     if path.suffix.lower() not in readers:
         raise ValueError(f'transition matrix {path}: unknown suffix {path.suffix!r}; known are {sorted(readers)}')

@@ -158,6 +158,11 @@ def table_label_missing(desk: Desk) -> str:
     return tabled(desk, 'cats/1.jpg')
 
 
+@case('table-class-of-another-order')
+def table_class_of_another_order(desk: Desk) -> str:
+    return tabled(desk, 'cats/1.jpg,0,cat', header='img_path,gt_label,gt_class', classes=['bird', 'cat'])
+
+
 @case('table-class-unknown')
 def table_class_unknown(desk: Desk) -> str:
     return tabled(desk, 'cats/1.jpg,cow', classes=['cat', 'dog'])

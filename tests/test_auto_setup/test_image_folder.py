@@ -200,6 +200,16 @@ def test_corrected_labels_of_images_that_are_to_validate(folder, tmp_path):
     assert again['val_list'] == values['val_list']
 
 
+def test_settings_suit_a_list_of_ones_own(folder, tmp_path):
+    table = tmp_path / 'few.csv'
+    rows = [f'./{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in images_of(folder)[:3]]
+    table.write_text('\n'.join(['img_path,gt_label', *rows]), encoding='utf-8')
+    own = {'train_dataloader.dataset.dataset.ann_file': str(table)}
+    cfg = read_folder_config(folder, tmp_path, **QUICK, **own)
+    cfg.val_dataloader = None
+    assert run_setup(cfg)[0]['batch_size'] <= 3
+
+
 def images_of(folder):
     found = (path for name in CLASSES for path in (folder / name).glob('**/*.*'))
     return sorted(path for path in found if path.suffix in ('.png', '.JPG'))

@@ -100,6 +100,7 @@ def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path, monkeypatch)
         (['raw/1.jpg', 'train/a/1.jpg'], 'parts', {'train': {'a': 1}}),
         # images that nobody has sorted
         (['train/a/1.jpg', 'val/1.jpg'], None, {'train': {'a': 1}}),
+        (['train/1.jpg', 'test/1.jpg'], 'classes', {'train': {'test': 1, 'train': 1}}),
         (['val/a/1.jpg', 'test/a/1.jpg'], None, {'train': {'test': 1, 'val': 1}}),
     ],
 )
@@ -125,6 +126,11 @@ def test_what_is_left_out_is_told():
         (['car/1.jpg', 'train/steam/1.jpg'], None, 'beside it there is car: say by .*layout=parts .*layout=classes'),
         (['train/a/1.jpg', 'val/a/1.jpg', 'valid/a/1.jpg'], None, 'val and valid are names of the same part'),
         (['a/1.jpg', 'b/1.jpg'], 'parts', 'needs a folder train; found a, b'),
+        (
+            ['train/1.jpg', 'test/1.jpg', 'test1/1.jpg'],
+            None,
+            'train, test are parts .* images in train lie in no',
+        ),
     ],
 )
 def test_layout_that_cannot_be_told(images, told, words):
@@ -151,6 +157,25 @@ def test_classes_that_look_like_one(tmp_path):
     assert layout.notes == ['are these the same? Cat, cat']
 
 
+def test_accents_as_one_letter_or_two(tmp_path):
+    layout = find_layout(['caf\u00e9/1.jpg', 'cafe\u0301/1.jpg', 'dog/1.jpg'])
+    settle_classes(layout, None, ROOT)
+    assert layout.notes == ['are these the same? cafe\u0301, caf\u00e9']
+
+
+def test_images_to_test_of_no_known_class_are_left_out():
+    layout = find_layout(['train/a/1.jpg', 'train/b/1.jpg', 'test/unknown/1.jpg', 'val/a/1.jpg'])
+    assert settle_classes(layout, None, ROOT) == ['a', 'b']
+    assert set(layout.parts) == {'train', 'val'}
+    assert layout.notes[-2:] == ['left out of test, as train has none: images of unknown', 'no images of a, b in test']
+
+
+def test_of_validation_what_was_not_chosen_is_left_out():
+    layout = find_layout(['train/a/1.jpg', 'train/b/1.jpg', 'val/a/1.jpg', 'val/c/1.jpg'])
+    assert settle_classes(layout, ['b', 'a'], ROOT) == ['b', 'a']
+    assert layout.parts['val'] == {'a': ['val/a/1.jpg']}
+
+
 @pytest.mark.parametrize(
     ('images', 'wanted', 'words'),
     [
@@ -158,6 +183,7 @@ def test_classes_that_look_like_one(tmp_path):
         (['cat/1.jpg'], None, 'two or more folders with images are needed, one for each class; found only cat$'),
         (['1.jpg'], None, 'no images in folders'),
         (['train/a/1.jpg', 'train/b/1.jpg', 'val/c/1.jpg'], None, 'val has images of c .* train has none'),
+        (['train/a/1.jpg', 'train/b/1.jpg', 'test/A/1.jpg'], None, 'test has images of A .* are names alike?'),
         (['a/1.jpg', 'b/1.jpg'], ['a', 'c'], 'there are no training images of c'),
         (['a/1.jpg', 'b/1.jpg'], ['a', 'a'], 'each of them once'),
         (['a/1.jpg', 'b/1.jpg'], ['a'], 'two or more are needed'),
@@ -186,5 +212,6 @@ def test_parts_by_other_names():
 
 
 def test_some():
+    assert some(['caf\udce9']) == 'caf?'
     assert some(['b', 'a']) == 'b, a' and some({'b', 'a'}) == 'a, b'
     assert some(list('abcdefg'), 2) == 'a, b and 5 more'

@@ -2,6 +2,7 @@
 """One process decides for all; a training that goes on takes its values from its checkpoint."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -59,6 +60,24 @@ def test_its_folder_need_not_be_named_again_and_may_have_moved(before, folder, t
     assert cfg.train_dataloader.dataset.dataset.data_root == str(tmp_path / 'elsewhere')
     assert cfg.train_dataloader.dataset.dataset.ann_file == before.train_dataloader.dataset.dataset.ann_file
     assert (cfg.param_scheduler[1].end, cfg.train_dataloader.batch_size) == (9, 8)
+
+
+def test_labels_keep_their_names(before, folder, tmp_path):
+    cfg = resumed(folder, tmp_path, classes=list(before.classes))
+    complete(cfg, decide(cfg, *BUILDING))
+    assert cfg.classes == before.classes
+    with pytest.raises(
+        UserError, match=r'was trained with classes=\[.*in the same order; leave classes out, or begin'
+    ):
+        decide(resumed(folder, tmp_path, classes=before.classes[::-1]), *BUILDING)
+
+
+def test_its_work_directory_may_have_moved(before, folder, tmp_path):
+    (tmp_path / 'w').rename(tmp_path / 'moved')
+    cfg = read_folder_config(folder, tmp_path / 'moved', **QUICK, resume=True)
+    complete(cfg, decide(cfg, *BUILDING))
+    name = Path(before.val_dataloader.dataset.ann_file).name
+    assert cfg.val_dataloader.dataset.ann_file == str(tmp_path / 'moved' / 'lists' / name)
 
 
 def test_a_named_checkpoint_and_another_work_directory(before, folder, tmp_path):

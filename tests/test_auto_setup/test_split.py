@@ -46,6 +46,16 @@ def test_an_image_more_moves_few_others(classes):
     assert len(set(before['cat']) - set(after['cat'])) <= 1
 
 
+def test_a_class_is_not_kept_back_as_a_whole():
+    """Two rows that repeat images of another class, both of which are drawn."""
+    cats = images('cat', 10)
+    _, alone = split_off({'cat': cats}, 0.3, seed=0)
+    twice = alone['cat'][:2]
+    train, val = split_off({'cat': cats, 'rare': twice}, 0.3, seed=0)
+    assert len(train['rare']) == 1 and len(val['cat']) == 2
+    assert not set(val['cat']) & {*train['cat'], *train['rare']}
+
+
 def test_lists_are_read_as_they_were_written(tmp_path):
     """Names that numbers, spreadsheets and blanks make hard."""
     classes = ['2', ' 1', '=sum', 'grüner, "Apfel"']

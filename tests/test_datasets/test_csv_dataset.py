@@ -77,6 +77,25 @@ def test_given_classes(folder):
         build(folder, 'dogs/7.png,#1', 'cats/1.jpg,0', classes=['cat', 'dog'])
 
 
+def test_names_beside_places_must_agree(folder):
+    """As in lists of an audit, which another training reads."""
+    header, rows = f'{HEADER},gt_class', ('dogs/7.png,#1,dog', "cats/1.jpg,#0,'=cat")
+    assert labels(build(folder, *rows, header=header, classes=['=cat', 'dog'])) == [1, 0]
+    assert labels(build(folder, *rows, header=header)) == [1, 0]
+    for classes in (['dog', '=cat'], ['=cat', 'bird', 'dog']):
+        with pytest.raises(ValueError, match=r"table.csv: line 2: gt_label #1 is '.*' among .* gt_class says 'dog'"):
+            build(folder, *rows, header=header, classes=classes)
+    # Where labels are names, the column is anything; so is an empty cell.
+    assert labels(build(folder, 'dogs/7.png,dog,pet', header=header, classes=['cat', 'dog'])) == [1]
+    assert labels(build(folder, 'dogs/7.png,1,', header=header, classes=['cat', 'dog'])) == [1]
+
+
+def test_classes_in_a_file(folder):
+    write_lines(folder / 'classes.txt', ['\ufeffcat', 'dog ', '', ''])
+    dataset = build(folder, 'dogs/7.png,dog', 'cats/1.jpg,cat', classes=str(folder / 'classes.txt'))
+    assert dataset.CLASSES == ('cat', 'dog') and labels(dataset) == [1, 0]
+
+
 def test_wrapped(folder):
     write_lines(folder / 'table.csv', [HEADER, 'dogs/7.png,dog', 'cats/1.jpg,cat'])
     noisy = DATASETS.build(

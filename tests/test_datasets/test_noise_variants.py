@@ -161,7 +161,8 @@ def test_transition_matrix_from_a_file(suffix, tmp_path):
     elif suffix == '.json':
         path.write_text(json.dumps(MATRIX))
     else:
-        np.savetxt(path, MATRIX, delimiter=',')
+        rows = '\n'.join(','.join(map(str, row)) for row in MATRIX)
+        path.write_text(rows, encoding='utf-8-sig')  # as spreadsheets write it
     noise = TransitionMatrixNoise(str(path))
     assert noise.matrix(3).tolist() == MATRIX and noise.rate is None
     assert repr(noise) == f'TransitionMatrixNoise(matrix={path}, seed=0)'

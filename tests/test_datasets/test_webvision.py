@@ -42,6 +42,14 @@ def test_first_fifty_classes(webvision, split, num, first):
     assert f'Split: \t{split}' in repr(dataset)
 
 
+def test_files_that_a_system_leaves_beside_images(tmp_path, webvision):
+    root = build_ilsvrc12(tmp_path / 'imagenet', num_classes=50)
+    before = len(build_imagenet(root, webvision))
+    for image in list(root.glob('val/*/*.JPEG'))[:1]:
+        image.with_name(f'._{image.name}').write_bytes(b'no image')
+        assert len(build_imagenet(root, webvision)) == before
+
+
 def test_any_number_of_classes(webvision):
     dataset = build(webvision, num_classes=2)
     assert dataset.get_gt_labels().tolist() == [0, 1, 0, 1]

@@ -15,6 +15,7 @@ from ...datasets.csv_dataset import CSVDataset
 from ...datasets.image_lists import PROBED
 from ...evaluation import TABLE_NAME, LabelTable, read_label_table
 from ..runs import read_config
+from .label_lists import found_list
 
 
 @dataclass
@@ -53,7 +54,8 @@ class Audit:
 def read_audit(work_dir: str | Path) -> Audit:
     """Read a run's table, and build the training set of its config.
 
-    The data set must be where it was in training; relative paths start at the working directory.
+    The data set must be where it was in training; relative paths start at the working directory. Lists that the
+    training has made of a folder may have moved along with the work directory.
 
     Args:
         work_dir (str | Path): Work directory of the run.
@@ -70,7 +72,7 @@ def read_audit(work_dir: str | Path) -> Audit:
         raise FileNotFoundError(f'{path} does not exist: a LabelNoiseHook with a detector writes it during training')
     table = read_label_table(path)
     _, cfg = read_config(Path(work_dir))
-    dataset = _build_dataset(cfg)
+    dataset = _build_dataset(cfg, work_dir)
     _check_same(table, dataset, path)
     classes: Any = dataset.metainfo.get('classes') or range(dataset.num_classes)
     if table.suggested_label is None:  # an earlier release wrote the table
@@ -79,10 +81,10 @@ def read_audit(work_dir: str | Path) -> Audit:
     return Audit(name, table.with_classes(classes), tuple(map(str, classes)), dataset)
 
 
-def _build_dataset(cfg: Any) -> Any:
+def _build_dataset(cfg: Any, work_dir: str | Path) -> Any:
     # Names without a scope are those of mmpretrain's registry, whatever scope is current.
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        dataset = DATASETS.build(_without_checks(cfg.train_dataloader.dataset))
+        dataset = DATASETS.build(_without_checks(cfg.train_dataloader.dataset, work_dir))
         dataset.full_init()
     paths = (dataset.img_paths or [])[:PROBED]
     if paths and not any(path is None or os.path.isfile(path) for path in paths):
@@ -90,17 +92,19 @@ def _build_dataset(cfg: Any) -> Any:
     return dataset
 
 
-def _without_checks(dataset: dict) -> dict:
-    """A data set's config, so that a single image may have been deleted since the training."""
-    found = {key: _forgiving(value) for key, value in dataset.items()}
+def _without_checks(dataset: dict, work_dir: str | Path) -> dict:
+    """A data set's config, so that an image may have been deleted since the training, and lists have moved."""
+    found = {key: _forgiving(value, work_dir) for key, value in dataset.items()}
     kind = DATASETS.get(found['type']) if isinstance(found.get('type'), str) else found.get('type')
-    return found | dict(check_files=0) if kind is CSVDataset else found
+    if kind is not CSVDataset:
+        return found
+    return found | dict(check_files=0, ann_file=found_list(found['ann_file'], work_dir))
 
 
-def _forgiving(value: Any) -> Any:
+def _forgiving(value: Any, work_dir: str | Path) -> Any:
     if isinstance(value, dict):
-        return _without_checks(value)
-    return type(value)(map(_forgiving, value)) if isinstance(value, (list, tuple)) else value
+        return _without_checks(value, work_dir)
+    return type(value)(_forgiving(item, work_dir) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def _check_same(table: LabelTable, dataset: Any, path: Path) -> None:
