@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import tcl_plugin  # noqa: F401  registers the data sets
 from tcl_plugin.atomic import write_text
 from tcl_plugin.cli import BUILDING, Parser, number
-from tcl_plugin.errors import explained, run_tool
+from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.evaluation import write_label_table
 from tcl_plugin.explain import explain_config
 from tcl_plugin.reports.audit import (
@@ -51,11 +51,13 @@ def parse_args(argv=None):
     parser.add_argument(
         '--undecided',
         choices=('keep', 'suggest'),
-        default='keep',
         help='with --apply, what becomes of doubtful labels that were not decided on: they are kept (default), '
         'or become what is suggested',
     )
     args = parser.parse_args(argv)
+    if args.undecided and not args.apply:
+        raise UserError('--undecided goes with --apply FILE, the decisions of the page')
+    args.undecided = args.undecided or 'keep'
     args.out = Path(args.out) if args.out else Path(args.work_dir) / 'audit'
     return args
 

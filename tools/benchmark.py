@@ -4,6 +4,7 @@
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 # Work from a checkout, whether or not the package is installed.
@@ -19,6 +20,7 @@ from tcl_plugin.benchmark.generated import Shape, shape_of
 from tcl_plugin.benchmark.report import figures
 from tcl_plugin.compat import has_bfloat16
 from tcl_plugin.errors import explained, run_tool
+from tcl_plugin.explain import explain_files
 from tcl_plugin.provenance import device_name
 
 
@@ -49,14 +51,17 @@ def parse_args(argv=None):
     )
     parser.add_argument('--samples', type=cli.number(1), help='samples of a detection pass; default: the training set')
     parser.add_argument(
-        '--image-size', type=cli.number(1), help='side of the images, for data sets that are not known'
+        '--image-size', type=cli.number(1), help="side of the images; default: the data set's, where it is known"
     )
-    parser.add_argument('--num-train', type=cli.number(1), help='training images of such a data set')
-    parser.add_argument('--num-test', type=cli.number(1), help='test images of such a data set')
+    parser.add_argument('--num-train', type=cli.number(1), help='training images, likewise')
+    parser.add_argument('--num-test', type=cli.number(1), help='test images, likewise')
     parser.add_argument('--json', metavar='FILE', help='write the figures to this file')
     parser.add_argument('--write-plain', metavar='FILE', help='write the plain config to this file, and stop')
     cli.add_config_options(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.write_plain and not args.write_plain.endswith('.py'):
+        parser.error(f'--write-plain {args.write_plain}: the name of a config ends in .py')
+    return args
 
 
 def prepare(cfg, args, shape, work_dir):
@@ -110,11 +115,16 @@ def benchmark(argv=None):
     """
     args = parse_args(argv)
     cfg = cli.load_config(args, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    for path in filter(None, (args.write_plain, args.json)):
+        with explained(explain_files):  # not after all has been measured
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
     if args.write_plain:
-        plain_config(cfg).dump(args.write_plain)
+        with explained(explain_files):
+            plain_config(cfg).dump(args.write_plain)
         return
-    given = (args.image_size, args.num_train, args.num_test)
-    shape = Shape(*given) if all(given) else shape_of(cfg)
+    given = dict(size=args.image_size, train=args.num_train, test=args.num_test)
+    given = {name: value for name, value in given.items() if value}
+    shape = Shape(**given) if len(given) == 3 else replace(shape_of(cfg), **given)
     configs = {'fast': cfg} | ({'plain': plain_config(cfg)} if args.compare else {})
     if args.versus:
         configs['changed'] = Config(cfg.to_dict())

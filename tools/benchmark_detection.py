@@ -30,12 +30,16 @@ def parse_args(argv=None):
     """
     parser = cli.Parser(prog='benchmark_detection.py', description='Measure time and memory of noise detection.')
     sizes = [10_000, 100_000, 1_000_000]
-    parser.add_argument('--samples', type=int, nargs='+', default=sizes, help='sizes N; default: 10k, 100k, 1M')
-    parser.add_argument('--feat-dim', type=int, default=256, help='length D of representations; default: 256')
-    parser.add_argument('--classes', type=int, default=14, help='number of classes K; default: 14')
-    parser.add_argument('--batch-size', type=int, default=1024, help='samples of a batch; default: 1024')
+    parser.add_argument(
+        '--samples', type=cli.number(2), nargs='+', default=sizes, help='sizes N; default: 10k, 100k, 1M'
+    )
+    parser.add_argument(
+        '--feat-dim', type=cli.number(1), default=256, help='length D of representations; default: 256'
+    )
+    parser.add_argument('--classes', type=cli.number(1), default=14, help='number of classes K; default: 14')
+    parser.add_argument('--batch-size', type=cli.number(1), default=1024, help='samples of a batch; default: 1024')
     parser.add_argument('--per-class', action='store_true', help='one GMM for each class')
-    parser.add_argument('--max-samples', type=int, default=100_000, help='most samples a GMM is fitted to')
+    parser.add_argument('--max-samples', type=cli.number(2), default=100_000, help='most samples a GMM is fitted to')
     parser.add_argument('--json', metavar='FILE', help='write the figures to this file')
     parser.add_argument('--one', action='store_true', help='measure one size in this process, and print JSON')
     return parser.parse_args(argv)

@@ -107,8 +107,10 @@ def parse_args(argv=None):
         argparse.Namespace: The values.
     """
     parser = cli.Parser(prog='benchmark_views.py', description='Compare ways of cutting strong views of 32 px.')
-    parser.add_argument('--batch-size', type=int, default=256, help='images of a batch; default: 256')
-    parser.add_argument('--rounds', type=int, default=7, help='rounds, of which medians are taken; default: 7')
+    parser.add_argument('--batch-size', type=cli.number(1), default=256, help='images of a batch; default: 256')
+    parser.add_argument(
+        '--rounds', type=cli.number(1), default=7, help='rounds, of which medians are taken; default: 7'
+    )
     return parser.parse_args(argv)
 
 

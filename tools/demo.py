@@ -46,7 +46,9 @@ def parse_args(argv=None):
     parser = Parser(prog='demo.py', description='Train TCL and plain cross-entropy on digits, and compare them.')
     parser.add_argument('--seeds', nargs='+', type=SEED, default=[0], help='seeds of noise and training; default: 0')
     parser.add_argument('--work-dir', default='work_dirs/demo', help='folder for the runs; default: work_dirs/demo')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides for both configs')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE', help='overrides for both configs'
+    )
     return parser.parse_args(argv)
 
 

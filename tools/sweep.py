@@ -45,7 +45,9 @@ def parse_args(argv=None):
     )
     parser.add_argument('--work-dir', default='work_dirs/sweep', help='folder for the runs; default: %(default)s')
     parser.add_argument('--jobs', type=int, help='trainings at a time; default: one for each GPU, or CPU core')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides for all configs')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE', help='overrides for all configs'
+    )
     args = parser.parse_args(argv)
     for noise in args.noises or []:
         if not NOISE.fullmatch(noise):

@@ -9,6 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import mmengine
+import numpy as np
+import torch
 from mmengine.config import ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
@@ -163,7 +165,23 @@ def run(cfg, args, notes):
         metrics = runner.test()
     if args.out and args.out_item == 'metrics' and is_main_process():
         with beside(args.out) as temporary:
-            mmengine.dump(metrics, temporary, file_format=Path(args.out).suffix[1:])
+            mmengine.dump(plain(metrics), temporary, file_format=Path(args.out).suffix[1:])
+
+
+def plain(value):
+    """Put numbers and lists in the place of tensors and arrays, which JSON and YAML do not have.
+
+    Args:
+        value (Any): Metrics, such as the matrix of ``ConfusionMatrix``.
+
+    Returns:
+        Any: The same.
+    """
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return list(map(plain, value))
+    return value.tolist() if isinstance(value, (torch.Tensor, np.ndarray, np.generic)) else value
 
 
 def test(argv=None):

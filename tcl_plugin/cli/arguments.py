@@ -40,14 +40,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UserError: If they are not understood.
         """
-        try:
-            parsed = super().parse_args(args, namespace)
-        except (ValueError, AssertionError, RecursionError):
-            # From DictAction, about a value without '=', a bracket without its other half, and dict(...).
-            self.error(
-                '--cfg-options takes key=value pairs, with as many brackets closed as opened, and the parts of a dict '
-                'one by one: key.type=... key.rate=...'
-            )
+        parsed = super().parse_args(args, namespace)
         if 'local_rank' in parsed:
             os.environ.setdefault('LOCAL_RANK', str(parsed.local_rank))
             # mmengine asks for it without a launcher, too.
@@ -83,7 +76,14 @@ class OptionsAction(DictAction):
         # 007, 2024_05 and +5 are names of something, and no numbers.
         names = re.compile(r'(?<=[\s=,(\[\'"])(0[0-9]+|[0-9]+(_[0-9]+)+|\+[0-9]+)(?=[\s,)\]\'"]|$)')
         kept = [names.sub(lambda found: f'\1{found[0]}', value) for value in kept]
-        super().__call__(parser, namespace, kept, option_string)
+        try:
+            super().__call__(parser, namespace, kept, option_string)
+        except (ValueError, AssertionError, RecursionError):
+            # About a value without '=', a bracket without its other half, and dict(...).
+            parser.error(
+                f'{option_string} takes key=value pairs, with as many brackets closed as opened, and the parts of a '
+                'dict one by one: key.type=... key.rate=...'
+            )
         setattr(namespace, self.dest, _restored(getattr(namespace, self.dest)))
 
 

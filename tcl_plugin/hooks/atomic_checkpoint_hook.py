@@ -93,8 +93,10 @@ class AtomicCheckpointHook(CheckpointHook):
         return [self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(number)) for number in gone]
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        with self._removing_afterwards():
-            super()._save_best_checkpoint(runner, metrics)
+        # A validation alone has not told the hook where it writes.
+        if self.save_best is not None:
+            with self._removing_afterwards():
+                super()._save_best_checkpoint(runner, metrics)
 
     @contextlib.contextmanager
     def _removing_afterwards(self) -> Iterator[None]:

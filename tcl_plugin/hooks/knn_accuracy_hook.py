@@ -71,7 +71,7 @@ class KNNAccuracyHook(Hook):
             runner (Runner): The runner.
 
         Raises:
-            ValueError: If there are not, or the model has no head.
+            ValueError: If there are not, the model has no head, or another hook does the same.
         """
         self._loader = None  # that of a former training by this runner
         dataset = runner.train_dataloader.dataset
@@ -83,6 +83,8 @@ class KNNAccuracyHook(Hook):
         if runner.val_loop is None:
             raise ValueError('KNNAccuracyHook looks for the neighbours of validation images, but this run has none')
         model = unwrap_model(runner.model)
+        if sum(isinstance(hook, KNNAccuracyHook) for hook in runner.hooks) > 1:
+            raise ValueError('there is more than one KNNAccuracyHook, and all would record under one name: keep one')
         if getattr(model, 'head', None) is None:
             raise ValueError(f'KNNAccuracyHook needs a classifier with a head, got {type(model).__name__}')
 

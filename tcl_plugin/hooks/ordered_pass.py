@@ -91,7 +91,16 @@ def represent(head: Any, feats: tuple[Tensor, ...]) -> Tensor:
     Returns:
         Tensor: Unit-length rows, float32, shape (B, D): the head's projections, or the normalised features before its
         last layer where it has no projector.
+
+    Raises:
+        ValueError: If there are no such features, as in a head with two classifiers.
     """
     if hasattr(head, 'project'):
         return head.project(feats)
-    return F.normalize(head.pre_logits(feats).float(), dim=1)
+    rows = head.pre_logits(feats)
+    if not isinstance(rows, Tensor) or rows.dim() != 2:
+        raise ValueError(
+            f'{type(head).__name__} has no vector of features for each image (pre_logits), which representations are '
+            'made of: choose a head with one last linear layer, such as LinearClsHead'
+        )
+    return F.normalize(rows.float(), dim=1)

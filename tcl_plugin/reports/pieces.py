@@ -11,6 +11,9 @@ from typing import Any
 from ..foreign_config import parse_config
 from .records import first_epoch
 
+# Hooks that measure, and leave training as it is.
+LOOKERS = ('HeldOutHook', 'KNNAccuracyHook')
+
 
 def read_literals(path: Path) -> dict:
     """Read a config as mmengine writes it; nothing in it is run.
@@ -104,14 +107,23 @@ def recipes(configs: Sequence[dict], infos: Sequence[dict[str, Any]]) -> list[st
     return list(dict.fromkeys(found))
 
 
+def _take_out_lookers(content: dict) -> None:
+    """Take out hooks that only look, so that runs with and without are of one recipe, wherever a config has them."""
+    custom, default = content.pop('custom_hooks', None) or [], content.pop('default_hooks', None) or {}
+    asked = [hook for hook in (*default.values(), *custom) if (hook or {}).get('type') == 'KNNAccuracyHook']
+    content['custom_hooks'] = [hook for hook in custom if hook.get('type') not in LOOKERS]
+    content['default_hooks'] = {key: hook for key, hook in default.items() if (hook or {}).get('type') not in LOOKERS}
+    # The share held out is the data set's; but what other neighbours say is no second seed of the same figure.
+    settings = [{key: value for key, value in hook.items() if key not in ('type', 'priority')} for hook in asked]
+    content['neighbors'] = [told for told in settings if told]
+
+
 def _recipe(content: dict, load_from: str | None, info: dict[str, Any]) -> str:
     content = json.loads(json.dumps(content, default=str))
     work_dir = content.get('work_dir')
     for key in ('randomness', 'work_dir', 'resume', 'launcher'):
         content.pop(key, None)
-    # They only look. The share held out is the data set's.
-    for key in ('held_out', 'knn_accuracy'):
-        (content.get('default_hooks') or {}).pop(key, None)
+    _take_out_lookers(content)
     # On more processes a batch is larger, and the learning rate with it.
     content.update(load_from=load_from, processes=info.get('processes', 1))
     content['train_dataloader']['dataset'].pop('held_out_seed', None)

@@ -145,7 +145,7 @@ def read_run(work_dir: str | Path) -> Run:
         tail=sum(tail) / len(tail),
         # With other images held out on the way, these have been trained on.
         selected=None if len(found) > 1 else record.selected_accuracy,
-        knn=record.last(NEIGHBORS) if NEIGHBORS in record.scalars else None,
+        knn=record.scalars.get(NEIGHBORS, {}).get(record.epochs),
         **_detection(record),
         **_how(infos),
     )

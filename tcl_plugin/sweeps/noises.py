@@ -64,6 +64,26 @@ def with_noise(config: Path, noise: str | None, folder: Path) -> Path:
     return path
 
 
+def same_but_for_noise(one: Path, other: Path) -> bool:
+    """Tell whether two configs differ in the noise alone.
+
+    Args:
+        one (Path): A config.
+        other (Path): Another one, or the same.
+
+    Returns:
+        bool: Whether they do.
+    """
+    if one.resolve() == other.resolve():
+        return True
+    found = []
+    for path in (one, other):
+        content = Config.fromfile(path, import_custom_modules=False).to_dict()
+        content['train_dataloader']['dataset'].pop('noise', None)
+        found.append(content)
+    return found[0] == found[1]
+
+
 def _noise_config(noise: str, dataset: str) -> dict:
     parts = NOISE.fullmatch(noise)
     assert parts is not None  # the command line has been looked at

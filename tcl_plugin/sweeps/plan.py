@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..errors import UserError
-from .noises import noise_of, with_noise
+from .noises import noise_of, same_but_for_noise, with_noise
 
 # A checkpoint that a config starts from, such as that of the first stage of TCL+.
 FIRST_STAGE = re.compile(r'work_dirs/(?P<name>[^/]+)/epoch_\d+\.pth')
@@ -64,6 +64,7 @@ class Planner:
         self._options = options
         self._configs = configs
         self._jobs: dict[Path, Job] = {}
+        self._sources: dict[Path, Path] = {}  # before the noise was replaced
 
     @property
     def jobs(self) -> list[Job]:
@@ -84,13 +85,16 @@ class Planner:
         Raises:
             UserError: If the config is missing or does not fit, or another one has the same work directory.
         """
+        source = config
         config = with_noise(config, noise, self._work_dir / 'configs')
         folder = self._work_dir / config.stem / f'seed{seed}'
         known = self._jobs.get(folder)
         if known:
-            if known.config.resolve() != config.resolve():
-                raise UserError(f'{known.config} and {config} would share {folder}: sweep them apart')
+            same = known.config.resolve() == config.resolve() and same_but_for_noise(self._sources[folder], source)
+            if not same:
+                raise UserError(f'{self._sources[folder]} and {source} would share {folder}: sweep them apart')
             return known
+        self._sources[folder] = source
         job = self._make(config, folder, seed)
         self._jobs[folder] = job
         return job
@@ -106,6 +110,8 @@ class Planner:
         first = FIRST_STAGE.fullmatch(cfg.get('load_from') or '')
         if first:
             job.needs = self._add_first_stage(config, first['name'], seed)
+            if ',' in str(job.needs.folder):  # --cfg-options would take it for a list
+                raise UserError(f'--work-dir {self._work_dir}: no comma may be in it, as {config} starts from there')
             job.options.append(f'load_from={job.needs.folder}/epoch_{job.needs.max_epochs}.pth')
         return job
 

@@ -105,6 +105,13 @@ def test_order(saving, tmp_path, monkeypatch):
     assert seen == [('put', both, first), ('record', both, second), ('remove', [second.name], second)]
 
 
+def test_a_validation_alone(tmp_path):
+    """Without training, nobody has told the hook where to write."""
+    runner, hook = build(tmp_path, kept=2)
+    hook.after_val_epoch(runner, dict(acc=0.5))
+    assert kept(tmp_path) == []
+
+
 def test_the_best_checkpoint_of_another_run_stays(tmp_path):
     """A run that goes on from it in a folder of its own knows it by its path."""
     other = tmp_path / 'other' / 'best_acc_epoch_1.pth'

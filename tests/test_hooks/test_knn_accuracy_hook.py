@@ -88,6 +88,8 @@ def test_needs_labels_to_vote_with_and_images_to_vote_on(tmp_path):
     plain = dict(type='SklearnDigits', split='train', indices=20, pipeline=PLAIN_PIPELINE)
     with pytest.raises(ValueError, match=r'KNNAccuracyHook needs a NoisyLabelDataset as the outermost .* SklearnDigi'):
         train(tmp_path, NEIGHBORS, model=classifier(), dataset=plain)
+    with pytest.raises(ValueError, match=r'more than one KNNAccuracyHook'):
+        train(tmp_path, NEIGHBORS, dict(NEIGHBORS, k=9), model=classifier())
     nothing = dict(val_dataloader=None, val_evaluator=None, val_cfg=None)
     with pytest.raises(ValueError, match=r'neighbours of validation images, but this run has none'):
         train(tmp_path, NEIGHBORS, model=classifier(), train_cfg=dict(by_epoch=True, max_epochs=1), **nothing)

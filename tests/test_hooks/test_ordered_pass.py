@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, MODELS
 from toy_runs import NUM_TRAIN, PLAIN_PIPELINE, classifier, noisy_digits, tcl
 
-from tcl_plugin.hooks.ordered_pass import run_pass
+from tcl_plugin.hooks.ordered_pass import represent, run_pass
 from tcl_plugin.hooks.pass_loader import build_pass_loader
 
 
@@ -40,6 +40,12 @@ def test_batches(model, dataset):
         represent = getattr(model.head, 'project', None) or (lambda feats: F.normalize(feats[-1], dim=1))
         torch.testing.assert_close(batch.features[row], represent(feats)[0], rtol=1e-4, atol=1e-5)
         assert not batch.probs.requires_grad and batch.features.dtype == torch.float32
+
+
+def test_a_head_without_a_vector_of_features():
+    head = MODELS.build(dict(type='DeiTClsHead', num_classes=10, in_channels=16))
+    with pytest.raises(ValueError, match='DeiTClsHead has no vector of features for each image'):
+        represent(head, ((torch.ones(2, 3, 16), torch.ones(2, 16), torch.ones(2, 16)),))
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])

@@ -274,13 +274,34 @@ def test_nothing_is_selected_where_others_were_held_out_on_the_way(tmp_path):
 def test_a_hook_that_only_looks_makes_no_other_recipe(tmp_path):
     """Of runs made before configs had it, and after."""
     looking = "held_out=dict(type='HeldOutHook'), knn_accuracy=dict(type='KNNAccuracyHook')"
-    hooks = ['', looking, f"{looking}, other=dict(type='Other')"]
+    hooks = [
+        'default_hooks = dict()',
+        f'default_hooks = dict({looking})',
+        "custom_hooks = [dict(type='HeldOutHook'), dict(type='KNNAccuracyHook', priority='LOW')]",
+        f"default_hooks = dict({looking}, other=dict(type='Other'))",
+    ]
     for seed, text in enumerate(hooks):
         write_run(tmp_path, 'tcl_digits_sym80', [50.0], seed=seed)
         for path in (tmp_path / 'tcl_digits_sym80' / f'seed{seed}').glob('**/*.py'):
-            path.write_text(f'{path.read_text()}\ndefault_hooks = dict({text})\n')
+            path.write_text(f'{path.read_text()}\n{text}\n')
     runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
-    assert cells(one_row_each_method(runs), 'seeds') in ([('0 1',), ('2',)], [('2',), ('0 1',)])
+    assert cells(one_row_each_method(runs), 'seeds') in ([('0 1 2',), ('3',)], [('3',), ('0 1 2',)])
+
+
+def test_neighbors_of_another_number_are_another_figure(tmp_path):
+    for seed, hook in enumerate(["type='KNNAccuracyHook'", "type='KNNAccuracyHook', k=5"]):
+        write_run(tmp_path, 'tcl_digits_sym80', [50.0], seed=seed, knn=[60.0 + seed])
+        for path in (tmp_path / 'tcl_digits_sym80' / f'seed{seed}').glob('**/*.py'):
+            path.write_text(f'{path.read_text()}\ncustom_hooks = [dict({hook})]\n')
+    runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
+    assert sorted(cells(one_row_each_method(runs), 'k-NN (%)')) == [('60.0',), ('61.0',)]
+
+
+def test_neighbors_are_those_of_the_last_epoch(tmp_path):
+    write_run(tmp_path, 'tcl_digits_sym80', [50.0], knn=[60.0], epochs=2)
+    write_run(tmp_path, 'tcl_digits_sym80', [40.0], start=2, epochs=2)
+    (run,) = (read_run(work_dir) for work_dir in find_runs([tmp_path]))
+    assert run.last == 40.0 and run.knn is None
 
 
 @pytest.mark.parametrize('work_dir', ['.', './', '..', 'x/..'])

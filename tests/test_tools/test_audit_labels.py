@@ -204,6 +204,10 @@ def test_decisions_that_do_not_fit(complain, trained, tmp_path, content, words):
     assert not (tmp_path / 'cleaned_labels.csv').exists()
 
 
+def test_undecided_without_decisions(complain, trained):
+    assert '--undecided goes with --apply' in complain(trained, '--undecided', 'suggest')
+
+
 def test_folders_that_do_not_fit(complain, trained, tmp_path):
     assert 'label_quality.csv does not exist: a LabelNoiseHook' in complain(tmp_path)
     table = read_label_table(trained / 'label_quality.csv')

@@ -2,6 +2,7 @@
 """The benchmark measures what it says, on data of the config's shape, without the data."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,6 +124,22 @@ def test_writes_a_plain_config_that_loads(benchmark_tool, workplace):
     assert benchmark_tool.main([str(DIGITS), '--write-plain', 'plain.py']) == 0
     written = Config.fromfile('plain.py')
     assert written.model.forward_weak and written.train_dataloader.dataset.noise.rate == 0.8
+
+
+def test_a_folder_for_what_is_written_is_made(benchmark_tool, workplace, capsys):
+    assert benchmark_tool.main([str(DIGITS), '--write-plain', 'new/plain.py']) == 0
+    assert Path('new/plain.py').is_file()
+    assert benchmark_tool.main([str(DIGITS), '--write-plain', 'new']) == 2
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_a_part_of_the_shape_may_be_named(benchmark_tool, workplace, monkeypatch):
+    """The rest is the data set's."""
+    shapes = []
+    monkeypatch.setattr(benchmark_tool, 'prepare', lambda cfg, args, shape, folder: shapes.append(shape) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        benchmark_tool.benchmark([str(DIGITS), '--image-size', '16', '--num-test', '10'])
+    assert shapes == [Shape(16, 1437, 10)]
 
 
 def test_unknown_data_needs_a_shape(benchmark_tool, workplace, capsys):

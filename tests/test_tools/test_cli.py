@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flags, their precedence, and errors in one line."""
 
+import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from mmengine.fileio import load
@@ -345,6 +347,12 @@ def test_traceback_on_demand(train_tool, workplace, monkeypatch):
     monkeypatch.setenv('TCL_TRACEBACK', '1')
     with pytest.raises(errors.UserError, match=r'gone\.py'):
         train_tool.main(['gone.py'])
+
+
+def test_metrics_of_any_kind_are_written(test_tool):
+    """Such as the matrix of ConfusionMatrix."""
+    metrics = {'a': torch.tensor([[1, 2]]), 'b': {'c': (np.float32(0.5), np.arange(2), 'text', None)}}
+    assert json.loads(json.dumps(test_tool.plain(metrics))) == {'a': [[1, 2]], 'b': {'c': [0.5, [0, 1], 'text', None]}}
 
 
 def test_trains_resumes_and_tests(train_tool, test_tool, toy):

@@ -71,6 +71,28 @@ def test_noise_is_replaced_by_a_config_that_is_written(tool, config, noise, expe
     assert job.config.stem == job.folder.parent.name == config.rsplit('_', 1)[0] + f'_{noise}'
 
 
+def test_configs_of_one_name_under_another_noise(tool, workplace):
+    """They may differ in that noise alone: one of them is trained."""
+    text = '_base_ = {!r}\ntrain_dataloader = dict(dataset=dict(noise=dict(rate=0.{})))\n'
+    names = {}
+    for noise, epochs in (('sym20', 5), ('sym40', 5), ('sym60', 7)):
+        names[noise] = workplace / f'mine_digits_{noise}.py'
+        names[noise].write_text(f'{text.format(str(DIGITS), noise[3:])}train_cfg = dict(max_epochs={epochs})\n')
+    assert len(plan(tool, names['sym20'], names['sym40'], '--noises', 'sym30', '--work-dir', 'w')) == 1
+    with pytest.raises(UserError, match=r'mine_digits_sym20.py and .*mine_digits_sym60.py would share'):
+        plan(tool, names['sym20'], names['sym60'], '--noises', 'sym30', '--work-dir', 'w')
+
+
+def test_options_add_up(tool):
+    args = tool.parse_args([str(DIGITS), '--cfg-options', 'a=1', '--cfg-options', 'b=2', 'c=3'])
+    assert args.cfg_options == ['a=1', 'b=2', 'c=3']
+
+
+def test_a_second_stage_cannot_be_told_of_a_path_with_a_comma(tool, workplace):
+    with pytest.raises(UserError, match=r'--work-dir runs,a: no comma'):
+        plan(tool, PLUS, '--work-dir', 'runs,a')
+
+
 def test_a_work_directory_may_be_a_link(tool, workplace):
     (workplace / 'big/disk/runs').mkdir(parents=True)
     (workplace / 'w').symlink_to(workplace / 'big/disk/runs')
