@@ -76,6 +76,11 @@ def explain_parts(error: Exception) -> str | None:
             f'a layer expects {shapes[2]} features, and gets {shapes[1]}: '
             'is model.head.in_channels what the backbone gives?'
         )
+    if isinstance(error, ValueError) and text.startswith('Expected more than 1 value per channel when training'):
+        return (
+            'a batch has one image alone, and batch normalisation needs two or more values: set '
+            'train_dataloader.drop_last=True, or another batch_size'
+        )
     target = re.fullmatch(r'Target (-?\d+) is out of bounds.', text)
     if isinstance(error, IndexError) and target:
         return f'label {target[1]} is none of the classes of the head: set model.head.num_classes to those of the data'

@@ -17,7 +17,9 @@ from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..cli.runner import check_length
 from ..hooks import LabelNoiseHook
+from ..hooks.head_epoch import tell_epoch
 from .memory import peak_bytes
 
 TRAIN_STAGES = ('waiting for data', 'transfer', 'views', 'forward', 'backward', 'optimiser')
@@ -196,19 +198,23 @@ def build_timed(cfg: Config, num_test: int) -> Timed:
 
     Returns:
         Timed: The config, ready.
+
+    Raises:
+        UserError: If the training set has no batch.
     """
     runner = Runner.from_cfg(cfg)
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if runner._val_loop is not None:
         runner._val_loop = runner.build_val_loop(runner._val_loop)
+    check_length(runner.train_loop)
     runner._init_model_weights()
     runner.call_hook('before_run')
     runner.call_hook('before_train')
     runner.model.train()
-    for hook in runner.hooks:
-        if isinstance(hook, LabelNoiseHook):
-            hook.before_train_epoch(runner)
+    # Of the last epoch: some methods do more after a warm-up, which is the smaller part of a recipe.
+    runner.train_loop._epoch = max(runner.max_epochs - 1, 0)
+    tell_epoch(runner)
     return Timed(runner, num_test)
 
 

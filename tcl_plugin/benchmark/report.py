@@ -2,8 +2,12 @@
 """From measurements to figures and text."""
 
 import statistics
+from bisect import bisect
+from collections.abc import Mapping
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner.utils import calc_dynamic_intervals
 
 from .generated import Shape
 from .measure import TRAIN_STAGES, Measurement
@@ -26,13 +30,31 @@ def epoch_seconds(found: Measurement, cfg: Config, shape: Shape) -> dict[str, fl
     seconds = dict(training=steps * found.batch_size * found.seconds_per_sample)
     hooks = [hook for hook in cfg.get('custom_hooks', []) if hook['type'] == 'LabelNoiseHook']
     every = dict(
-        detection=hooks[0].get('interval', 1) if hooks else 1, evaluation=cfg.train_cfg.get('val_interval', 1)
+        detection=hooks[0].get('interval', 1) if hooks else 1,
+        evaluation=cfg.train_cfg.max_epochs / num_validations(cfg.train_cfg),
     )
     sizes = dict(detection=(found.num_train, shape.train), evaluation=(found.num_test, shape.test))
     for name, times in found.passes.items():
         measured, full = sizes[name]
         seconds[name] = statistics.median(times) * full / measured / every[name]
     return seconds
+
+
+def num_validations(train_cfg: Mapping[str, Any]) -> int:
+    """Count the validations of a training, as mmengine's loop makes them.
+
+    Args:
+        train_cfg (Mapping[str, Any]): The config of the loop.
+
+    Returns:
+        int: How many epochs are validated, the last one always.
+    """
+    last = train_cfg['max_epochs']
+    milestones, intervals = calc_dynamic_intervals(
+        train_cfg.get('val_interval', 1), train_cfg.get('dynamic_intervals')
+    )
+    due = (epoch % intervals[bisect(milestones, epoch + 1) - 1] == 0 or epoch == last for epoch in range(1, last + 1))
+    return sum(due)
 
 
 def figures(found: Measurement, cfg: Config, shape: Shape, ceiling: float) -> dict:

@@ -107,14 +107,21 @@ def build_parts(runner: Runner, *names: str) -> None:
             getattr(runner, name)
         if 'train_loop' in names:
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-            _check_length(runner.train_loop)
+            check_length(runner.train_loop)
         for name in names:
             _check_classes(runner, name)
             _check_topk(runner, name)
 
 
-def _check_length(loop: Any) -> None:
-    """Refuse a training without a step, which mmengine would finish without a word."""
+def check_length(loop: Any) -> None:
+    """Refuse a training without a step, which mmengine would finish without a word.
+
+    Args:
+        loop (EpochBasedTrainLoop | IterBasedTrainLoop): The loop.
+
+    Raises:
+        UserError: If there is no epoch, or no batch.
+    """
     epochs = getattr(loop, 'max_epochs', None)
     if epochs is not None and epochs < 1:
         raise UserError(f'train_cfg.max_epochs={epochs} leaves nothing to train: it must be 1 or more')

@@ -33,6 +33,18 @@ class GMMOptions:
     tol: float = 1e-3
     max_iter: int = 100
 
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ValueError: If one is out of its range.
+        """
+        least = dict(seed=0, max_samples=2, reg_covar=0, tol=0, max_iter=1)
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if not value >= bound:  # NaN is not, either
+                raise ValueError(f'{name} must be {bound} or more, got {value}')
+
 
 DEFAULTS = GMMOptions()
 

@@ -25,6 +25,19 @@ def count_transitions(true: np.ndarray, given: np.ndarray, num_classes: int) -> 
     return counts / counts.sum(axis=1, keepdims=True)
 
 
+def check_percentile(percentile: float | None) -> None:
+    """Check the percentile of :func:`transitions_from_anchors`.
+
+    Args:
+        percentile (float, optional): The percentile.
+
+    Raises:
+        ValueError: If it lies outside [0, 100].
+    """
+    if percentile is not None and not 0 <= percentile <= 100:
+        raise ValueError(f'percentile must be None or lie in [0, 100], got {percentile}')
+
+
 def transitions_from_anchors(probs: np.ndarray, percentile: float | None = 97.0) -> np.ndarray:
     r"""Transition matrix from the predictions of a network that was trained on given labels.
 
@@ -46,8 +59,7 @@ def transitions_from_anchors(probs: np.ndarray, percentile: float | None = 97.0)
     Raises:
         ValueError: If ``percentile`` lies outside [0, 100].
     """
-    if percentile is not None and not 0 <= percentile <= 100:
-        raise ValueError(f'percentile must be None or lie in [0, 100], got {percentile}')
+    check_percentile(percentile)
     probs = np.asarray(probs, dtype=np.float64)
     place = int(np.ceil((100 if percentile is None else percentile) / 100 * (len(probs) - 1)))
     anchors = np.argsort(probs, axis=0, kind='stable')[place]

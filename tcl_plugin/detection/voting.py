@@ -23,7 +23,7 @@ def check_vote(k: int, temperature: float | None) -> None:
     """
     if k < 1:
         raise ValueError(f'k must be 1 or more, got {k}')
-    if temperature is not None and temperature <= 0:
+    if temperature is not None and not temperature > 0:
         raise ValueError(f'temperature must be None or positive, got {temperature}')
 
 

@@ -1,7 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hooks refuse before the first step."""
 
+from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
+
+
+def need_epochs(hook: Hook, runner: Runner) -> None:
+    """Refuse a training loop that counts iterations.
+
+    Args:
+        hook (Hook): Who needs epochs.
+        runner (Runner): The runner.
+
+    Raises:
+        ValueError: If it is such a loop.
+    """
+    if isinstance(runner.train_loop, IterBasedTrainLoop):
+        raise ValueError(f'{type(hook).__name__} needs epochs: set train_cfg = dict(by_epoch=True, ...)')
 
 
 def refuse_batch_augments(model: nn.Module) -> None:

@@ -8,7 +8,7 @@ import mmengine.dist as dist
 import numpy as np
 import torch
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 
@@ -18,7 +18,7 @@ from ..datasets.sidecar import digest
 from ..evaluation import TABLE_NAME, LabelTable, write_label_table
 from ..reports.histogram import picture_scores
 from .bad_numbers import evidence_of_pass
-from .checks import refuse_batch_augments
+from .checks import need_epochs, refuse_batch_augments
 from .findings import Findings, build_detector, find
 from .head_epoch import tell_epoch
 from .label_judge import LabelJudge
@@ -164,8 +164,7 @@ class LabelNoiseHook(Hook):
         )
 
     def _check(self, runner: Runner) -> None:
-        if isinstance(runner.train_loop, IterBasedTrainLoop):
-            raise ValueError('LabelNoiseHook needs epochs: set train_cfg = dict(by_epoch=True, ...)')
+        need_epochs(self, runner)
         before = runner.hooks[: runner.hooks.index(self)] if self in runner.hooks else []
         if any(isinstance(hook, CheckpointHook) for hook in before):
             raise ValueError(

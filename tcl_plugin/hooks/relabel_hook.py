@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..compat import unwrap_model
 from .bad_numbers import evidence_of_pass
+from .checks import need_epochs
 from .findings import build_detector, find
 from .head_epoch import tell_epoch
 from .ordered_pass import watched_pass
@@ -65,9 +66,10 @@ class RelabelHook(Hook):
         """Correct the labels, or take over those of a resumed run.
 
         Raises:
-            ValueError: If the model takes no labels, the weights are untrained, or the run is resumed
-                from a checkpoint without labels or with those of another training set.
+            ValueError: If the loop has no epochs, the model takes no labels, the weights are untrained, or the run is
+                resumed from a checkpoint without labels or with those of another training set.
         """
+        need_epochs(self, runner)
         model = unwrap_model(runner.model)
         if not hasattr(model, 'set_labels'):
             raise ValueError(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook that makes up for a validation that a stop has cut off."""
 
+from bisect import bisect
 from pathlib import Path
 
 import mmengine.dist as dist
@@ -30,9 +31,9 @@ class ResumeValidationHook(Hook):
         loop = runner.train_loop
         if runner.iter == 0 or runner.val_loop is None or isinstance(loop, IterBasedTrainLoop):
             return
-        due = runner.epoch >= loop.val_begin and (
-            runner.epoch % loop.val_interval == 0 or runner.epoch == runner.max_epochs
-        )
+        # The loop renews its val_interval after an epoch only.
+        interval = loop.dynamic_intervals[bisect(loop.dynamic_milestones, runner.epoch + 1) - 1]
+        due = runner.epoch >= loop.val_begin and (runner.epoch % interval == 0 or runner.epoch == runner.max_epochs)
         # One process decides for all: in a moment, files will change.
         missed = [due and dist.is_main_process() and not _validated(runner)]
         dist.broadcast_object_list(missed)

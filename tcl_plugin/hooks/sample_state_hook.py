@@ -4,12 +4,12 @@
 import mmengine.dist as dist
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..compat import unwrap_model
-from .checks import refuse_batch_augments
+from .checks import need_epochs, refuse_batch_augments
 from .head_epoch import tell_epoch
 
 KEY = 'sample_state'
@@ -51,8 +51,7 @@ class SampleStateHook(Hook):
                 ``batch_augments``, or the run is resumed from a checkpoint without a table or with one
                 of another size.
         """
-        if isinstance(runner.train_loop, IterBasedTrainLoop):
-            raise ValueError('SampleStateHook needs epochs: set train_cfg = dict(by_epoch=True, ...)')
+        need_epochs(self, runner)
         head = unwrap_model(runner.model).head
         if not hasattr(head, 'set_sample_state'):
             raise ValueError(

@@ -6,13 +6,18 @@ from typing import Any
 
 import mmengine.dist as dist
 import numpy as np
+import torch
 from mmengine.hooks import Hook
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from ..atomic import array_bytes, replacing
 from ..compat import unwrap_model
 from ..detection import count_transitions, transitions_from_anchors
+from ..detection.transition import check_percentile
+from .checks import need_epochs
 from .ordered_pass import watched_pass
 from .pass_loader import training_pass_loader
 
@@ -44,7 +49,8 @@ class TransitionMatrixHook(Hook):
         num_workers (int, optional): Workers of the pass, see :class:`LabelNoiseHook`.
 
     Raises:
-        ValueError: If ``source`` is neither of the two, or ``warmup_epochs`` does not go with it.
+        ValueError: If ``source`` is neither of the two, ``warmup_epochs`` does not go with it, or ``percentile`` lies
+            outside [0, 100].
     """
 
     # Before CheckpointHook, so that a checkpoint holds the matrix.
@@ -65,17 +71,20 @@ class TransitionMatrixHook(Hook):
             raise ValueError(f"source='anchors' needs warmup_epochs of 1 or more, got {warmup_epochs}")
         if source == 'noise' and warmup_epochs is not None:
             raise ValueError("source='noise' counts before training: leave warmup_epochs out")
+        check_percentile(percentile)
         self.source = source
         self.warmup_epochs = warmup_epochs
         self.percentile = percentile
         self.pass_settings = (pipeline, batch_size, num_workers)
+        self._loader: Any = None
 
     def before_train(self, runner: Runner) -> None:
         """Check that the parts fit; count.
 
         Raises:
             ValueError: If the head's loss takes no matrix, true labels are needed and not known, the
-                loop has no epochs, or training ends before the estimate.
+                loop has no epochs, training ends before the estimate, there is no pipeline for the pass, or a run
+                is resumed after the estimate from a checkpoint that has none.
         """
         _loss_of(runner)
         dataset = runner.train_dataloader.dataset
@@ -87,8 +96,7 @@ class TransitionMatrixHook(Hook):
                 )
             _hand_over(runner, count_transitions(dataset.true_labels, dataset.given_labels, dataset.num_classes))
             return
-        if isinstance(runner.train_loop, IterBasedTrainLoop):
-            raise ValueError('TransitionMatrixHook needs epochs: set train_cfg = dict(by_epoch=True, ...)')
+        need_epochs(self, runner)
         if not hasattr(dataset, 'with_pipeline'):
             raise ValueError(
                 'TransitionMatrixHook needs a NoisyLabelDataset as the outermost dataset of train_dataloader, '
@@ -99,14 +107,22 @@ class TransitionMatrixHook(Hook):
                 f'warmup_epochs={self.warmup_epochs} of TransitionMatrixHook leaves nothing of the '
                 f'{runner.max_epochs} epochs: choose fewer'
             )
+        # Now, not when it is too late to mend a config.
+        self._loader = training_pass_loader(runner, *self.pass_settings)
         if runner.iter == 0:
             # Weights that the run starts from may have brought a matrix along.
             _loss_of(runner).set_matrix(np.eye(dataset.num_classes))
+        elif runner.epoch >= self.warmup_epochs and _is_identity(_loss_of(runner).matrix):
+            raise ValueError(
+                f'the run is resumed after epoch {runner.epoch}, and its checkpoint has no matrix, which '
+                f'TransitionMatrixHook would have estimated after warmup_epochs={self.warmup_epochs}: begin anew, or '
+                'choose a longer warm-up'
+            )
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Estimate, once. A run that is resumed later has the matrix from its checkpoint."""
         if self.source == 'anchors' and runner.epoch + 1 == self.warmup_epochs:
-            probs = _predict(runner, self.pass_settings)
+            probs = _predict(runner, self._loader)
             _hand_over(runner, transitions_from_anchors(probs, self.percentile))
 
 
@@ -120,10 +136,13 @@ def _loss_of(runner: Runner) -> Any:
     return loss
 
 
-def _predict(runner: Runner, pass_settings: tuple) -> np.ndarray:
+def _is_identity(matrix: Tensor) -> bool:
+    return torch.equal(matrix, torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device))
+
+
+def _predict(runner: Runner, loader: DataLoader) -> np.ndarray:
     """Predictions on the training set of all processes, float32, shape (N, K)."""
     table, size = None, len(runner.train_dataloader.dataset)
-    loader = training_pass_loader(runner, *pass_settings)
     with watched_pass(unwrap_model(runner.model), loader, 'transition matrix') as batches:
         for batch in batches:
             if table is None:

@@ -267,6 +267,11 @@ def head_in_channels(desk: Desk) -> str:
     return step(desk, 'narrow', IMAGES)
 
 
+@case('head-batch-of-one')
+def head_batch_of_one(desk: Desk) -> str:
+    return step(desk, 'plain', IMAGES[:1])
+
+
 @case('head-label-outside')
 def head_label_outside(desk: Desk) -> str:
     return step(desk, 'plain', IMAGES, label=12)

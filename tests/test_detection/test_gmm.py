@@ -179,6 +179,12 @@ def test_other_mixtures_keep_every_digit(flip):
     np.testing.assert_array_equal(fit_clean_probability(scores), plain)
 
 
+@pytest.mark.parametrize('options', [dict(max_samples=1), dict(seed=-1), dict(tol=float('nan')), dict(max_iter=0)])
+def test_options_out_of_range(options):
+    with pytest.raises(ValueError, match=rf'{next(iter(options))} must be [012] or more, got'):
+        GMMOptions(**options)
+
+
 def test_bad_scores_are_refused():
     with pytest.raises(ValueError, match=r'2 of 4 scores are NaN or infinite, the first at sample 1'):
         fit_clean_probability(np.array([0.1, np.nan, 0.3, np.inf]))

@@ -115,6 +115,7 @@ class Silent:
         (dict(), 'set load_from to a checkpoint of the first stage'),
         (dict(model=tcl()), 'RelabelHook is for models that take labels, such as TCLPlus, not TCL'),
         (dict(detector=dict(type='Silent'), load_from=True), 'Silent suggests no labels'),
+        (dict(train_cfg=dict(by_epoch=False, max_iters=2)), r'RelabelHook needs epochs: set train_cfg = dict'),
         (dict(resume=True, load_from=True), 'needs the corrected labels of 41 samples: the checkpoint has none'),
     ],
 )

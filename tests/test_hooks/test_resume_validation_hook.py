@@ -65,6 +65,18 @@ def test_only_what_is_due_and_missing(iteration, epoch, recorded, expected, tmp_
         folder.mkdir(parents=True)
         (folder / 'scalars.json').write_text(json.dumps({recorded: 0.5, 'step': epoch}) + '\n')
     runner = mock.Mock(iter=iteration, epoch=epoch, max_epochs=5, work_dir=tmp_path)
-    runner.train_loop.val_begin, runner.train_loop.val_interval = 0, 2
+    runner.train_loop = mock.Mock(val_begin=0, dynamic_milestones=[0], dynamic_intervals=[2])
     ResumeValidationHook().before_train(runner)
     assert runner.val_loop.run.called is expected
+
+
+def test_after_an_interval_that_has_changed(tmp_path):
+    """Every fifth epoch, and from the second on each: as in the configs whose last ten epochs are validated."""
+    changes = dict(train_cfg=dict(by_epoch=True, max_epochs=3, val_interval=5, dynamic_intervals=[(2, 1)]))
+    data = noisy_digits(16, PLAIN_PIPELINE)
+    stopped = build_runner(tmp_path, classifier(), data, CATCH_UP, **changes)
+    stopped.register_hook(Stop())
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    build_runner(tmp_path, classifier(), data, CATCH_UP, resume=True, **changes).train()
+    assert accuracies(tmp_path) == [1, 2, 3]

@@ -77,6 +77,14 @@ def test_resumed_run_has_the_matrix_of_its_checkpoint(estimated, tmp_path):
     assert len(again.iters) == 3 and all(torch.equal(known, witness.iters[6]) for known in again.iters)
 
 
+def test_a_run_resumed_after_the_estimate_needs_one(tmp_path):
+    """Such as plain training that goes on with another loss."""
+    build_runner(tmp_path, classifier(), DATA, max_epochs=2).train()
+    hook = dict(source='anchors', warmup_epochs=2)
+    with pytest.raises(ValueError, match=r'resumed after epoch 2, and its checkpoint has no matrix, .*=2: begin anew'):
+        build(tmp_path, hook, resume=True, max_epochs=4).train()
+
+
 def test_weights_to_start_from_bring_no_matrix_along(estimated, tmp_path):
     work_dir, _ = estimated
     settings = dict(source='anchors', warmup_epochs=1, percentile=90)
@@ -98,6 +106,10 @@ def test_two_processes_equal_one(two_processes, tmp_path):
         (dict(source='truth'), "source must be 'noise' or 'anchors', got 'truth'"),
         (dict(source='anchors'), 'needs warmup_epochs of 1 or more, got None'),
         (dict(source='noise', warmup_epochs=1), "source='noise' counts before training: leave warmup_epochs out"),
+        (
+            dict(source='anchors', warmup_epochs=1, percentile=150),
+            r'percentile must be None or lie in \[0, 100\], got 1',
+        ),
     ],
 )
 def test_bad_arguments(hook, reason):
@@ -121,8 +133,16 @@ def test_bad_arguments(hook, reason):
             dict(train_cfg=dict(by_epoch=False, max_iters=2)),
             r'needs epochs: set train_cfg = dict\(by_epoch=True',
         ),
+        (
+            dict(source='anchors', warmup_epochs=1),
+            dict(max_epochs=2, val_dataloader=None, val_evaluator=None, val_cfg=None),
+            'a pass over the training set needs the pipeline of',
+        ),
     ],
 )
 def test_refusals(hook, changes, reason, tmp_path):
+    """Before the first step."""
+    runner = build(tmp_path, hook, **changes)
     with pytest.raises(ValueError, match=reason):
-        build(tmp_path, hook, **changes).train()
+        runner.train()
+    assert runner.iter == 0

@@ -14,7 +14,7 @@ from toolbox import DIGITS, NARROW, ROOT, load_file
 
 from tcl_plugin.benchmark import Measurement, plain_config, use_generated_data
 from tcl_plugin.benchmark.generated import Shape
-from tcl_plugin.benchmark.report import epoch_seconds
+from tcl_plugin.benchmark.report import epoch_seconds, num_validations
 
 SMALL = [
     f'model.backbone.base_channels={NARROW}',
@@ -118,6 +118,20 @@ def test_an_epoch_is_what_its_sampler_draws():
     assert epoch_seconds(found, cfg, shape)['training'] == pytest.approx(320)
     del cfg.train_dataloader.sampler.num_samples
     assert epoch_seconds(found, cfg, shape)['training'] == pytest.approx(10_000)
+
+
+def test_validations_as_the_loop_makes_them():
+    """Every fifth epoch, and the last ten."""
+    assert num_validations(dict(max_epochs=60, val_interval=5, dynamic_intervals=[(51, 1)])) == 20
+    assert num_validations(dict(max_epochs=12, val_interval=5)) == 3
+    assert num_validations(dict(max_epochs=3)) == 3
+
+
+def test_no_batch_is_refused(benchmark_tool, workplace, capsys):
+    held_out = ['--cfg-options', *SMALL, 'train_dataloader.dataset.held_out=0.1']
+    argv = [str(DIGITS), '--steps', '1', '--rounds', '1', '--samples', '32', '--batch-size', '32']
+    assert benchmark_tool.main([*argv, *held_out]) == 2
+    assert 'train_dataloader has no batch: 29 samples, batch_size=32' in capsys.readouterr().err
 
 
 def test_writes_a_plain_config_that_loads(benchmark_tool, workplace):

@@ -44,7 +44,7 @@ class ELRHead(RemembersSamples, LinearClsHead):
         lam (float): :math:`\lambda`. Defaults to 3.0, for CIFAR-10 under symmetric noise; 1 for
             asymmetric noise, 7 for CIFAR-100.
         **kwargs: Other arguments of ``LinearClsHead``. Its ``loss`` takes the place of
-            :math:`L_{CE}`.
+            :math:`L_{CE}`; ``cal_acc`` has no effect.
 
     Raises:
         ValueError: If ``beta`` lies outside [0, 1), or ``lam`` is negative.

@@ -60,7 +60,8 @@ class PENCILHead(CountsEpochs, RemembersSamples, LinearClsHead):
         beta (float): :math:`\beta`. Defaults to 0.1, as published.
         label_lr (float): :math:`\lambda`. Defaults to 4.6875: the published 600 for the mean over a batch of 128.
         double_softmax (bool): See above. Defaults to True.
-        **kwargs: Other arguments of ``LinearClsHead``. Its ``loss`` takes the place of :math:`L_{CE}`.
+        **kwargs: Other arguments of ``LinearClsHead``. Its ``loss`` takes the place of
+            :math:`L_{CE}`; ``cal_acc`` has no effect.
 
     Raises:
         ValueError: If a number is negative.

@@ -58,7 +58,8 @@ class TCLHead(TrustsLabels, ClsHead):
             to 1.0.
         align_proto_weight (float): Weight of the prototypes' term of :math:`L_{align}`. Defaults
             to 1.0.
-        **kwargs: Other arguments of ``ClsHead``.
+        **kwargs: Other arguments of ``ClsHead``. Of these ``loss`` is for the second stage alone,
+            :class:`TCLPlus`, and ``cal_acc`` has no effect: images are mixed.
 
     Raises:
         ValueError: If a temperature is not positive, a scale lies outside [0, 1], or ``warmup_epochs`` is negative.
@@ -87,7 +88,7 @@ class TCLHead(TrustsLabels, ClsHead):
         self.num_classes = num_classes
         self.temperature = temperature
         self.proto_temperature = temperature if proto_temperature is None else proto_temperature
-        if min(self.temperature, self.proto_temperature) <= 0:
+        if not (self.temperature > 0 and self.proto_temperature > 0):
             raise ValueError(f'temperatures must be positive, got {temperature} and {self.proto_temperature}')
         for name, scale in [('scale_cross', scale_cross), ('scale_mix', scale_mix)]:
             if scale is not None and not 0 <= scale <= 1:
