@@ -3,7 +3,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-ONEDL := $(CURDIR)/.onedl
+ONEDL := .onedl
 OLDEST := .oldest
 AUDIT := .audit
 
@@ -68,7 +68,7 @@ $(ONEDL)/.installed: requirements/onedl.txt | venv
 	touch $@
 
 test-onedl: venv $(ONEDL)/.installed
-	ONEDL_DIR=$(ONEDL) PYTHONPATH=$(ONEDL) $(BIN)/python -m pytest -m smoke
+	ONEDL_DIR="$(CURDIR)/$(ONEDL)" PYTHONPATH="$(CURDIR)/$(ONEDL)" $(BIN)/python -m pytest -m smoke
 
 # Without the linters and what makes the site, which do their work with the newest releases.
 $(OLDEST)/.installed: requirements/oldest.txt $(addprefix requirements/,runtime.txt mminstall.txt optional.txt)

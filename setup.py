@@ -125,7 +125,10 @@ def link_mim(folder):
         link = folder / name
         if link.is_symlink():  # of an earlier install
             link.unlink()
-        link.symlink_to(Path('..', '..', name))
+        try:
+            link.symlink_to(Path('..', '..', name))
+        except OSError as error:  # Windows lets few make links; the package finds the checkout without
+            print(f'openmim will not find {name}: {link} cannot be made: {error}')
 
 
 if __name__ == '__main__':

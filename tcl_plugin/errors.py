@@ -17,6 +17,8 @@ from mmengine.dist import get_rank
 
 EXIT_CODE = 2
 GRACE_SECONDS = 10
+# Number of a process before it has joined the others, by launcher.
+LAUNCHER_RANKS = {'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 MAX_LENGTH = 600
 HINT_VARIABLE = 'TCL_TRACEBACK'
 
@@ -82,7 +84,7 @@ def run_tool(tool: Callable[[list[str] | None], Any], argv: list[str] | None = N
     except UserError as error:
         if os.environ.get(HINT_VARIABLE, '0') not in {'', '0'}:
             raise
-        rank = _rank()
+        rank = _rank(sys.argv[1:] if argv is None else argv)
         if rank:
             # The launcher ends all processes as soon as one has ended: let the first one have its say.
             time.sleep(GRACE_SECONDS)
@@ -104,9 +106,12 @@ def _tell_launcher(error: BaseException) -> None:
         get_error_handler().record_exception(error)
 
 
-def _rank() -> int:
+def _rank(argv: list[str]) -> int:
     """Number of this process in a distributed run, even where the run has come to nothing."""
-    text = os.environ.get('RANK', '')
+    # mmengine sets RANK for other launchers than torchrun, but only when it forms the group.
+    asked = ' '.join(argv).replace('--launcher=', '--launcher ')
+    names = [name for launcher, name in LAUNCHER_RANKS.items() if f'--launcher {launcher}' in asked]
+    text = next((os.environ[name] for name in ('RANK', *names) if name in os.environ), '')
     return int(text) if text.isdecimal() else get_rank()
 
 

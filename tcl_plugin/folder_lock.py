@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, explained
+from .explain import explain_files
 
 try:
     import fcntl
@@ -34,11 +35,13 @@ def alone_in(folder: str | Path) -> Iterator[None]:
         None: While the folder is held.
 
     Raises:
-        UserError: If another process holds it.
+        UserError: If another process holds it, or it can be neither made nor held.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    # Not flock: worker processes would inherit the lock, and keep it when the training has been killed.
-    with (Path(folder) / LOCK_NAME).open('a+', encoding='utf-8') as file:
+    with explained(explain_files):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        # Not flock: worker processes would inherit the lock, and keep it when the training has been killed.
+        file = (Path(folder) / LOCK_NAME).open('a+', encoding='utf-8')
+    with file:
         if fcntl is not None:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

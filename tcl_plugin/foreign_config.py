@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 import mmengine.registry
 import mmpretrain.registry
+import torch
 from mmengine.registry import Registry
 from mmengine.utils import import_modules_from_strings
 from mmpretrain.utils import register_all_modules
@@ -27,8 +28,17 @@ TRUST_VARIABLE = 'TCL_TRUST_CONFIG'
 # Where registered parts may be defined; torch's optimizers and layers are registered too.
 _HOMES = (*TRUSTED, 'torch', 'torchvision')
 
-# Networks for images and text, which fetch code and unpickle files that their arguments name.
-_UNSAFE_HOMES = ('mmpretrain.models.multimodal', 'mmpretrain.models.retrievers', 'mmpretrain.models.utils.huggingface')
+# What fetches code, unpickles files that its arguments name, or evaluates these as Python.
+_UNSAFE_HOMES = (
+    'mmpretrain.models.multimodal',
+    'mmpretrain.models.retrievers',
+    'mmpretrain.models.utils.huggingface',
+    'mmpretrain.models.utils.tokenizer',
+    'mmpretrain.models.classifiers.hugging_face',
+    'mmpretrain.datasets.refcoco',
+    'mmcv.cnn.rfsearch',
+    'mmcv.ops',
+)
 
 # What mmengine reads by running what is in it.
 _UNSAFE_SUFFIXES = ('.pkl', '.pickle', '.yml', '.yaml')
@@ -61,7 +71,7 @@ def parse_config(text: str) -> dict:
 
 
 def _value_of(node: ast.expr) -> Any:
-    """The value of a literal, of ``dict(...)``, or of any nesting of both."""
+    """The value of a literal, of ``dict(...)``, or of any nesting of both; ``inf`` and ``nan`` are numbers."""
     if isinstance(node, ast.Dict) and None not in node.keys:
         return {_value_of(key): _value_of(value) for key, value in zip(node.keys, node.values, strict=True) if key}
     if isinstance(node, (ast.List, ast.Tuple)):
@@ -70,6 +80,10 @@ def _value_of(node: ast.expr) -> Any:
     if _is_dict_call(node):
         positional = [_value_of(item) for item in node.args]
         return dict(*positional, **{word.arg: _value_of(word.value) for word in node.keywords if word.arg})
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Name):
+        return -_value_of(node.operand)
+    if isinstance(node, ast.Name) and node.id in ('inf', 'nan'):  # as Python writes them
+        return float(node.id)
     try:
         return ast.literal_eval(node)
     except ValueError:
@@ -92,7 +106,8 @@ def admit_config(values: dict, what: str, remedy: str) -> None:
 
     Raises:
         ValueError: If it imports another package than those of :data:`TRUSTED`, names a part by its path or one
-            that they have not registered, has a scope of another package, or names a file that can run code.
+            that they have not registered, has a scope of another package, names a file that can run code, or has a
+            ``dtype`` that is none of torch's, which mmpretrain would evaluate as Python.
     """
     modules = _imports(values, what)
     strange = [name for name in modules if str(name).split('.')[0] not in TRUSTED]
@@ -104,8 +119,12 @@ def admit_config(values: dict, what: str, remedy: str) -> None:
     register_all_modules(init_default_scope=False)
     known = _known_parts()
     for key, value in _entries(values):
+        if key == 'trust_remote_code' and value:
+            raise ValueError(f'{what} would run code that comes with a network: {remedy}')
         if not isinstance(value, str):
             continue
+        if key == 'dtype' and not (value.isidentifier() and isinstance(getattr(torch, value, None), torch.dtype)):
+            raise ValueError(f'{what} has dtype={value!r}, which is none of torch: {remedy}')
         if key == 'type' and _bare_name(value) not in known:
             raise ValueError(
                 f'{what} names {value!r}, which is no registered part of {", ".join(TRUSTED)}, and must not choose '

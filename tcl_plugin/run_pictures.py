@@ -198,3 +198,4 @@ KINDS: 'dict[str, Callable[[OpenRun], Figure]]' = dict(
     histogram=draw_scores, gallery=draw_doubtful, tsne=draw_tsne, confusion=draw_matrix
 )
 NEED_TABLE = ('histogram', 'gallery')
+NEED_TEST = ('tsne', 'confusion')

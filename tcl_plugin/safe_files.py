@@ -13,6 +13,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 # Which function reads the header of a version of the .npy format; the third is for names of fields in Unicode.
+# Room for the header of a file of numpy, which has some hundreds.
+HEADER_BYTES = 65_536
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -103,6 +105,9 @@ def read_npz(path: str | Path, wanted: Collection[str], most: int) -> dict[str, 
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> np.ndarray:
+    # Numbers take eight bytes or fewer. Not even the header of a larger one is read: it may be as large.
+    if info.file_size > 8 * most + HEADER_BYTES:
+        raise ValueError(f'{info.filename} unpacks to {info.file_size:,} bytes, far more than expected')
     with archive.open(info) as file:
         shape = _check_header(file, info.file_size)
     if math.prod(shape) > most:

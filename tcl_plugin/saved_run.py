@@ -80,6 +80,8 @@ def test_outputs(cfg: Config, model: nn.Module) -> Outputs:
     Returns:
         Outputs: What it says.
     """
+    if not has_test_images(cfg):
+        raise ValueError('the run has neither test_dataloader nor val_dataloader: there are no images to test')
     loader = cfg.get('test_dataloader') or cfg.val_dataloader
     dataset = copy.deepcopy(loader.dataset)
     inner = dataset
@@ -87,6 +89,18 @@ def test_outputs(cfg: Config, model: nn.Module) -> Outputs:
         inner = inner.dataset
     inner.pipeline = [with_sample_idx(step) for step in inner.pipeline]
     return collect(model, DATASETS.build(dataset), loader.get('batch_size', 64), 'test images')
+
+
+def has_test_images(cfg: Config) -> bool:
+    """Tell whether a run has images to test.
+
+    Args:
+        cfg (Config): Its config.
+
+    Returns:
+        bool: Whether it has.
+    """
+    return bool(cfg.get('test_dataloader') or cfg.get('val_dataloader'))
 
 
 def training_set(cfg: Config) -> NoisyLabelDataset:

@@ -86,13 +86,37 @@ def test_imports_of_another_form(imports):
         admit(custom_imports=imports)
 
 
+@pytest.mark.parametrize('dtype', ["float32 if not __import__('os').getpid() else 0", 'load', '_C', 'float32 ', ''])
+def test_what_mmpretrain_would_evaluate(dtype):
+    admit(pipeline=[dict(type='torchvision/ConvertImageDtype', dtype='float32')])
+    with pytest.raises(ValueError, match=r'has dtype=.*, which is none of torch: name another'):
+        admit(pipeline=[dict(type='torchvision/ConvertImageDtype', dtype=dtype)])
+
+
+def test_networks_that_bring_code():
+    with pytest.raises(ValueError, match=r"names 'HuggingFaceClassifier', which is no registered part"):
+        admit(model=dict(type='HuggingFaceClassifier', model_name='planted/x'))
+    with pytest.raises(ValueError, match=r'would run code that comes with a network'):
+        admit(model=dict(type='TIMMBackbone', trust_remote_code=True))
+
+
+def test_numbers_that_are_not_finite():
+    found = parse_config('a = dict(b=inf, c=[-inf, nan])')['a']
+    assert found['b'] == float('inf') and found['c'][0] == -float('inf') and found['c'][1] != found['c'][1]
+
+
 def test_registered_parts_of_unknown_homes():
     def fetch():
         pass
 
     assert is_safe_part(MODELS.get('TCL')) and is_safe_part(functools.partial(MODELS.get('TCL')))
     assert not is_safe_part(fetch) and not is_safe_part(functools.partial(fetch))
-    for home in ('mmpretrain.models.utils.huggingface', 'mmpretrain.models.multimodal.ram.ram', 'torchx', 'timm'):
+    unsafe = (
+        'mmpretrain.models.utils.huggingface',
+        'mmpretrain.models.multimodal.ram.ram',
+        'mmpretrain.datasets.refcoco',
+    )
+    for home in (*unsafe, 'torchx', 'timm'):
         fetch.__module__ = home
         assert not is_safe_part(fetch)
 

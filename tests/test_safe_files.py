@@ -2,6 +2,7 @@
 """Files of others: nothing in them is run, and no small one asks for much memory."""
 
 import json
+import struct
 import zipfile
 
 import numpy as np
@@ -74,8 +75,11 @@ def test_arrays_are_refused_before_there_is_room_for_them(tmp_path, content, mes
 def test_a_small_archive_of_a_large_array(tmp_path):
     path = write_npz(tmp_path / 'a.npz', a=npy_header(10**6) + bytes(8 * 10**6), b=npy_header(2) + bytes(16))
     assert path.stat().st_size < 20_000
-    with pytest.raises(ValueError, match=r'a\.npy has 1000000 entries, far more than expected'):
+    with pytest.raises(ValueError, match=r'a\.npy unpacks to 8,000,128 bytes, far more than expected'):
         read_npz(path, {'a'}, most=1000)
+    few = write_npz(tmp_path / 'few.npz', a=npy_header(60_000, dtype='|i1') + bytes(60_000))
+    with pytest.raises(ValueError, match=r'a\.npy has 60000 entries, far more than expected'):
+        read_npz(few, {'a'}, most=1000)
     assert read_npz(path, {'b'}, most=1000)['b'].tolist() == [0, 0]
 
 
@@ -149,3 +153,15 @@ def test_compressed_checkpoints(tmp_path):
     assert torch.load(tmp_path / 'b.pth', weights_only=True)['a'].shape == (10_000,)  # torch itself would take it
     with pytest.raises(ValueError, match='would unpack to'):
         check_torch_archive(tmp_path / 'b.pth')
+
+
+def test_a_small_archive_of_a_large_array_of_few_entries(tmp_path):
+    """Neither long texts nor a long header are unpacked."""
+    long = 10_000_000
+    texts = npy_header(10, dtype=f'|S{long // 10}') + bytes(long)
+    header = b'\x93NUMPY\x02\x00' + struct.pack('<I', long) + b' ' * long
+    for content in (texts, header):
+        path = write_npz(tmp_path / 'a.npz', a=content)
+        assert path.stat().st_size < 100_000
+        with pytest.raises(ValueError, match=r'unpacks to 10,000,[0-9]+ bytes, far more than expected'):
+            read_npz(path, {'a'}, most=1000)

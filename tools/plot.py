@@ -24,7 +24,8 @@ from tcl_plugin.reports import (
 )
 from tcl_plugin.reports.audit import read_audit
 from tcl_plugin.reports.style import SUFFIXES
-from tcl_plugin.run_pictures import KINDS, MOST_IMAGES, NEED_TABLE, OpenRun, detector_of
+from tcl_plugin.run_pictures import KINDS, MOST_IMAGES, NEED_TABLE, NEED_TEST, OpenRun, detector_of
+from tcl_plugin.saved_run import has_test_images
 
 EXPLAINERS = (*BUILDING, explain_checkpoint)
 
@@ -206,6 +207,9 @@ def draw_all(args):
         for kind, draw_kind in KINDS.items():
             if kind in NEED_TABLE and not (run.work_dir / TABLE_NAME).is_file():
                 print(f'left out: {kind}: {folder} has no {TABLE_NAME}', file=sys.stderr)
+                continue
+            if kind in NEED_TEST and not has_test_images(run.network[0]):
+                print(f'left out: {kind}: {folder} has no images to test', file=sys.stderr)
                 continue
             path = (out / name if len(args.runs) > 1 else out) / f'{kind}.{args.format}'
             save(draw_kind(run), path)

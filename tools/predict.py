@@ -81,7 +81,9 @@ def find_images(path):
 
 
 def files_below(folder):
-    """List what is in a folder and its subfolders, but for what systems hide or leave there, as in training.
+    """List what is in a folder and its subfolders, but for what systems hide or leave there.
+
+    Links to files are followed, and links to folders are not: unlike in training, nobody says where they may lead.
 
     Args:
         folder (Path): The folder.
@@ -134,7 +136,7 @@ class Reader:
             if self._load:
                 return self._load(dict(img_path=str(path)))['img']
             return mmcv.imread(str(path), channel_order='rgb')
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f'{path} cannot be read: {error}') from error
         except (AssertionError, cv2.error) as error:
             raise ValueError(f'{path} cannot be read: OpenCV does not know its format') from error

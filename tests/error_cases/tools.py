@@ -46,6 +46,12 @@ def train_folder_in_use(desk: Desk) -> str:
     return told
 
 
+@case('train-folder-is-a-file')
+def train_folder_is_a_file(desk: Desk) -> str:
+    desk.write('runs', '')
+    return desk.tool('train', DIGITS, '--work-dir', 'runs')
+
+
 @case('test-out-suffix')
 def test_out_suffix(desk: Desk) -> str:
     return desk.tool('test', 'my.py', 'my.pth', '--out', 'results.txt')

@@ -303,14 +303,20 @@ def test_value_refused_by_this_package_during_a_run(train_tool, toy, capsys, mon
     assert complaint(train_tool, capsys, toy) == 'error: class 3 has no samples'
 
 
-def test_other_processes_let_the_first_one_speak(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ('variable', 'argv'),
+    [('RANK', []), ('SLURM_PROCID', ['--launcher', 'slurm']), ('OMPI_COMM_WORLD_RANK', ['--launcher=mpi'])],
+)
+def test_other_processes_let_the_first_one_speak(variable, argv, capsys, monkeypatch):
+    """Before mmengine has set RANK, too."""
+
     def tool(argv):
         raise errors.UserError('no such thing')
 
     waits = []
     monkeypatch.setattr(errors.time, 'sleep', waits.append)
-    monkeypatch.setenv('RANK', '1')
-    assert errors.run_tool(tool) == 2
+    monkeypatch.setenv(variable, '1')
+    assert errors.run_tool(tool, argv) == 2
     assert waits == [errors.GRACE_SECONDS]
     assert capsys.readouterr().err == 'error: rank 1: no such thing\n'
 

@@ -9,6 +9,7 @@ import pytest
 from mmengine.config import Config
 from toolbox import ROOT, load_file, logged
 
+from tcl_plugin import saved_run
 from tcl_plugin.datasets import NoisyLabelDataset
 from tcl_plugin.detection import SmallLossDetector
 from tcl_plugin.evaluation import read_label_table
@@ -116,6 +117,17 @@ def test_a_run_without_table(plot_tool, trained, workplace, capsys):
     error = capsys.readouterr().err
     assert all(f'left out: {kind}: run has no label_quality.csv' in error for kind in ('histogram', 'gallery'))
     assert 'error: run has no checkpoint' in error
+
+
+def test_a_run_that_has_never_been_evaluated(plot_tool, trained, workplace, monkeypatch, capsys):
+    """By a config without images to test."""
+    nothing = Config(dict(val_dataloader=None, test_dataloader=None))
+    with pytest.raises(ValueError, match='neither test_dataloader nor val_dataloader'):
+        saved_run.test_outputs(nothing, None)
+    monkeypatch.setattr(plot_tool, 'has_test_images', lambda cfg: False)
+    assert plot_tool.main([str(trained), '--kind', 'all', '--out', 'p']) == 0
+    error = capsys.readouterr().err
+    assert all(f'left out: {kind}: {trained} has no images to test' in error for kind in ('tsne', 'confusion'))
 
 
 def test_detector_is_that_of_the_scores(plot_tool, tmp_path):

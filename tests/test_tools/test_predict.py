@@ -78,10 +78,11 @@ def test_broken_images_are_named_and_left_out(predict_tool, trained, images, wor
     (images / 'broken.png').write_bytes(b'nonsense')
     whole = (images / '00.PNG').read_bytes()
     (images / 'cut.png').write_bytes(whole[: len(whole) // 2])
+    (images / 'cut.ppm').write_bytes(b'P6\n20 2')
     assert predict_tool.main([str(trained / 'epoch_2.pth'), str(images), '--out', 'new/p.csv']) == 1
     captured = capsys.readouterr()
-    assert 'broken.png cannot be read' in captured.err and 'cut.png cannot be read' in captured.err
-    assert 'new/p.csv: 20 images, 2 left out' in captured.out
+    assert all(f'{name} cannot be read' in captured.err for name in ('broken.png', 'cut.png', 'cut.ppm'))
+    assert 'new/p.csv: 20 images, 3 left out' in captured.out
     assert len(read_table(workplace / 'new' / 'p.csv')) == NUM_IMAGES
 
 

@@ -4,6 +4,7 @@
 import re
 import runpy
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -141,6 +142,17 @@ def test_an_editable_install_has_links(setup_file, monkeypatch, tmp_path):
     assert (mim / 'configs' / 'new.py').is_file() and (mim / 'tools').is_dir()
     assert sorted(path.name for path in mim.iterdir()) == ['configs', 'model-index.yml', 'tools']
     assert find_index(mim.parent) == mim / 'model-index.yml' and not (tmp_path / 'build').exists()
+
+
+def test_an_install_where_no_links_can_be_made(setup_file, monkeypatch, tmp_path, capsys):
+    """As on Windows, for most people."""
+
+    def refuse(*args):
+        raise OSError(1314, 'a required privilege is not held')
+
+    monkeypatch.setattr(Path, 'symlink_to', refuse)
+    setup_file.link_mim(tmp_path / '.mim')
+    assert capsys.readouterr().out.count('openmim will not find') == len(setup_file.MIM_PARTS)
 
 
 def test_what_goes_into_a_wheel_is_in_a_source_distribution(setup_file, monkeypatch):
