@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of several rooms share."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,16 @@ HERE = Path(__file__).resolve().parent
 
 # Networks this small are slower on several threads, and much slower on a busy machine.
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been imported out of garbage collection.
+
+    mmengine collects for each data set that it serialises, and would look at all modules each time, for a quarter of a
+    second.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that stay up for a whole test run, so that tests of distributed code start them only once."""
 
+import gc
 import multiprocessing
 import os
 import time
@@ -104,7 +105,9 @@ def _serve(rank: int, size: int, meeting_point: str, connection: Connection) -> 
         'gloo', init_method=meeting_point, rank=rank, world_size=size, timeout=timedelta(seconds=TIME_LIMIT)
     )
     while True:
+        # With the first call comes what the function needs; see pytest_collection_finish.
         function, args = connection.recv()
+        gc.freeze()
         try:
             answer = True, function(rank, *args)
         except Exception:

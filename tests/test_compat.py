@@ -2,6 +2,7 @@
 """Checkpoints load without running what is in them, under every release."""
 
 import builtins
+import contextlib
 import os
 import pathlib
 import pickle
@@ -109,12 +110,33 @@ def test_environment_is_left_as_it_was(tmp_path, monkeypatch):
     assert compat.FORCE_SAFE not in os.environ
 
 
-def test_a_person_may_choose_to_trust(tmp_path, monkeypatch):
+@pytest.mark.parametrize(('choice', 'trusts'), [('1', True), ('yes', True), ('0', False), ('', False)])
+def test_a_person_may_choose_to_trust(choice, trusts, tmp_path, monkeypatch):
     trace = tmp_path / 'trace'
     torch.save({'extra': Payload(pathlib.Path.touch, trace)}, tmp_path / 'k.pth')
-    monkeypatch.setenv(compat.FORCE_UNSAFE, '1')
-    with compat.weights_only():
-        assert compat.FORCE_SAFE not in os.environ
+    monkeypatch.delenv(compat.FORCE_SAFE, raising=False)
+    monkeypatch.setenv(compat.FORCE_UNSAFE, choice)
+    with contextlib.nullcontext() if trusts else pytest.raises(pickle.UnpicklingError):
+        load(tmp_path / 'k.pth')
+    assert trace.exists() is trusts
+    assert compat.FORCE_SAFE not in os.environ
+
+
+@pytest.mark.parametrize(
+    ('device', 'capability', 'flags', 'expected'),
+    [
+        ('cuda', (7, 5), '', False),
+        ('cuda', (8, 0), '', True),
+        ('cpu', None, 'flags : avx2 avx512f', False),
+        ('cpu', None, 'flags : avx2 avx512_bf16', True),
+        ('mps', None, 'Features : bf16', False),
+    ],
+)
+def test_who_calculates_in_bfloat16(device, capability, flags, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda device: capability)
+    monkeypatch.setattr(pathlib.Path, 'exists', lambda path: True)
+    monkeypatch.setattr(pathlib.Path, 'read_text', lambda path: flags)
+    assert compat.has_bfloat16(torch.device(device)) is expected
 
 
 def test_guarding_twice_changes_nothing():

@@ -21,9 +21,9 @@ def admit(**values) -> None:
     admit_config(values, 'the config in x.pth', 'name another')
 
 
-@pytest.mark.parametrize('path', OWN[::12], ids=lambda path: path.stem)
-def test_own_configs_are_admitted(path):
-    admit_config(Config.fromfile(path).to_dict(), str(path), '')
+def test_own_configs_are_admitted():
+    for path in OWN:
+        admit_config(Config.fromfile(path).to_dict(), str(path), '')
 
 
 def test_wrapped_and_scoped_parts_are_admitted():

@@ -61,8 +61,9 @@ def test_errors_name_what_was_expected(tmp_path):
     write_lines(table, ['images/3/0/gone.jpg 14'])
     with pytest.raises(ValueError, match=f'list {table}: line 1: label 14 is outside 0..13'):
         build(root)
+    write_lines(table, ['images/3/0/gone.jpg 0'])
     keys.write_text('\n')
-    with pytest.raises(ValueError, match=f'list {table}: line 1|list {keys} is empty'):
+    with pytest.raises(ValueError, match=f'list {keys} is empty'):
         build(root)
     keys.unlink()
     with pytest.raises(FileNotFoundError, match=f'expected {keys} or {root}/label/{keys.name}; found category'):
