@@ -244,7 +244,7 @@ def test_on_a_gpu_memory_decides_and_time_does_not(folder, tmp_path, monkeypatch
 
 @pytest.mark.parametrize('epochs', [1, 2, 30])
 def test_learning_rate(folder, tmp_path, epochs):
-    """It rises in the second epoch, and falls to nearly nothing, in however few epochs."""
+    """It rises to the second epoch, and falls to nearly nothing from there, in however few epochs."""
     cfg = completed_folder_config(folder, tmp_path, **QUICK, **{'train_cfg.max_epochs': epochs})
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     schedulers = [PARAM_SCHEDULERS.build({**part, 'optimizer': optimizer}) for part in cfg.param_scheduler]
@@ -255,6 +255,8 @@ def test_learning_rate(folder, tmp_path, epochs):
         for scheduler in schedulers:
             scheduler.step()
     assert rates[0] == pytest.approx(0.2)
+    if epochs == 2:
+        assert rates[1] == pytest.approx(0.505)  # half-way down, as there is no third one
     if epochs == 30:
         assert max(rates) == rates[1] == pytest.approx(1, abs=0.02) and rates[-1] == pytest.approx(0.01, abs=0.01)
 

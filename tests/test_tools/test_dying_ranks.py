@@ -48,7 +48,11 @@ def be_rank(rank, size, tool, argv, port):
     with open(f'{rank}.err', 'w') as file:
         os.dup2(file.fileno(), 2)
     sys.stderr = os.fdopen(2, 'w', buffering=1)
-    sys.exit(tool.main(argv))
+    try:
+        sys.exit(tool.main(argv))
+    finally:
+        # By a clock that all processes share: whoever waits for them may be late.
+        Path(f'{rank}.end').write_text(str(time.monotonic()))
 
 
 @pytest.fixture
@@ -96,6 +100,9 @@ def outcome(ranks, stays):
             if not moments[rank] and not ranks[rank].is_alive():
                 moments[rank] = time.monotonic() - begun
         time.sleep(0.02)
+    for rank in waited_for:
+        if Path(f'{rank}.end').exists():  # of those that were not killed
+            moments[rank] = float(Path(f'{rank}.end').read_text()) - begun
     printed = [Path(f'{rank}.err').read_text() for rank in range(len(ranks))]
     return Ended([process.exitcode for process in ranks], printed, moments)
 
