@@ -18,7 +18,7 @@ from mmengine.dist import get_rank
 EXIT_CODE = 2
 GRACE_SECONDS = 10
 # Number of a process before it has joined the others, by launcher.
-LAUNCHER_RANKS = {'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
+RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
 MAX_LENGTH = 600
 HINT_VARIABLE = 'TCL_TRACEBACK'
 
@@ -110,7 +110,7 @@ def _rank(argv: list[str]) -> int:
     """Number of this process in a distributed run, even where the run has come to nothing."""
     # mmengine sets RANK for other launchers than torchrun, but only when it forms the group.
     asked = ' '.join(argv).replace('--launcher=', '--launcher ')
-    names = [name for launcher, name in LAUNCHER_RANKS.items() if f'--launcher {launcher}' in asked]
+    names = [name for launcher, name in RANK_VARIABLES.items() if f'--launcher {launcher}' in asked]
     text = next((os.environ[name] for name in ('RANK', *names) if name in os.environ), '')
     return int(text) if text.isdecimal() else get_rank()
 

@@ -139,16 +139,17 @@ class ImageFolderSetup:
         classes = settle_classes(layout, fixed.get('classes'), root)
         found = [describe(layout.parts, classes, root), *notes, *layout.notes]
         own = _own_list(cfg)
+        listed = None if own is None else _read_own(own, root, classes)
         if own is not None:
             found.append(f'trained on are the images that {own["ann_file"]} lists, with its labels')
         validates = cfg.get('val_dataloader') is not None
         found += self._split(layout, validates)
-        if validates:
-            _check_own_list(cfg, root, classes, layout.parts['val'])
+        if validates and own is not None and listed is not None:
+            _check_own_list(listed, own['ann_file'], root, layout.parts['val'])
         values = dict(data_root=str(root), classes=classes, num_classes=len(classes))
         values |= _write_lists(layout, classes, Path(cfg.work_dir) / LISTS)
-        found_here = sum(map(len, layout.parts['train'].values()))
-        choice = self._choose(cfg, fixed, values, found_here if own is None else len(_read_own(own, root, classes)))
+        num_train = sum(map(len, layout.parts['train'].values())) if listed is None else len(listed)
+        choice = self._choose(cfg, fixed, values, num_train)
         return values | choice.values, [*found, summarise(cfg, choice.values), *choice.notes]
 
     def _look(self, root: Path, lists: Path, classes: list[str] | None) -> tuple[Layout, list[str]]:
@@ -245,17 +246,13 @@ def _read_own(own: dict, root: Path, classes: list[str]) -> CSVDataset:
     return CSVDataset(own['ann_file'], data_root=str(folder), classes=classes, check_files=0, allow_outside=True)
 
 
-def _check_own_list(cfg: Config, root: Path, classes: list[str], val: Classes) -> None:
+def _check_own_list(listed: CSVDataset, table: str, root: Path, val: Classes) -> None:
     """Refuse a training list of a person's own with images that are to validate."""
-    own = _own_list(cfg)
-    if own is None:
-        return
-    listed = _read_own(own, root, classes)
     trained = {os.path.abspath(listed.get_data_info(i)['img_path']) for i in range(len(listed))}
     both = [path for images in val.values() for path in images if os.path.abspath(root / path) in trained]
     if both:
         raise ValueError(
-            f'{own["ann_file"]} lists {len(both):,} of the images that are to validate ({some(both)}), which would be '
+            f'{table} lists {len(both):,} of the images that are to validate ({some(both)}), which would be '
             'trained on, too: validate on none by --no-validate, as in the training that it comes from, or take them '
             'out of it'
         )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
+from ..errors import RANK_VARIABLES
+
 SIZE_VARIABLES = {'pytorch': 'WORLD_SIZE', 'slurm': 'SLURM_NTASKS', 'mpi': 'OMPI_COMM_WORLD_SIZE'}
 # What containers are allowed: https://docs.kernel.org/admin-guide/cgroup-v2.html, and version 1 before it.
 CGROUP_LIMITS = ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes')

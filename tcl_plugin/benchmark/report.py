@@ -2,13 +2,13 @@
 """From measurements to figures and text."""
 
 import statistics
-from bisect import bisect
 from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner.utils import calc_dynamic_intervals
 
+from ..hooks.resume_validation_hook import is_validated
 from .generated import Shape
 from .measure import TRAIN_STAGES, Measurement
 
@@ -53,8 +53,7 @@ def num_validations(train_cfg: Mapping[str, Any]) -> int:
     milestones, intervals = calc_dynamic_intervals(
         train_cfg.get('val_interval', 1), train_cfg.get('dynamic_intervals')
     )
-    due = (epoch % intervals[bisect(milestones, epoch + 1) - 1] == 0 or epoch == last for epoch in range(1, last + 1))
-    return sum(due)
+    return sum(is_validated(epoch, last, milestones, intervals) for epoch in range(1, last + 1))
 
 
 def figures(found: Measurement, cfg: Config, shape: Shape, ceiling: float) -> dict:

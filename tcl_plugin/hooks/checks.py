@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hooks refuse before the first step."""
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
+
+from ..datasets.resident import ResidentDataset
 
 
 def need_epochs(hook: Hook, runner: Runner) -> None:
@@ -18,6 +22,25 @@ def need_epochs(hook: Hook, runner: Runner) -> None:
     """
     if isinstance(runner.train_loop, IterBasedTrainLoop):
         raise ValueError(f'{type(hook).__name__} needs epochs: set train_cfg = dict(by_epoch=True, ...)')
+
+
+def need_noisy_labels(hook: Hook, dataset: Any, *attributes: str) -> None:
+    """Refuse a training set that is no :class:`NoisyLabelDataset`, nor takes the place of one.
+
+    Args:
+        hook (Hook): Who needs one.
+        dataset (Dataset): The outermost data set of the training.
+        *attributes (str): What it must have.
+
+    Raises:
+        ValueError: If one is missing.
+    """
+    if not all(hasattr(dataset, name) for name in attributes):
+        inner = dataset.dataset if isinstance(dataset, ResidentDataset) else dataset
+        raise ValueError(
+            f'{type(hook).__name__} needs a NoisyLabelDataset as the outermost dataset of train_dataloader, '
+            f'got {type(inner).__name__}'
+        )
 
 
 def refuse_batch_augments(model: nn.Module) -> None:

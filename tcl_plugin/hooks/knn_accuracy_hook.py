@@ -18,6 +18,7 @@ from ..detection.row_store import RowStore
 from ..detection.voting import check_vote, class_votes, of_all_processes
 from ..progress import counted, progress
 from ..structures import labels_of
+from .checks import need_noisy_labels
 from .ordered_pass import represent
 from .pass_loader import training_pass_loader
 
@@ -75,11 +76,7 @@ class KNNAccuracyHook(Hook):
         """
         self._loader = None  # that of a former training by this runner
         dataset = runner.train_dataloader.dataset
-        if not hasattr(dataset, 'with_pipeline'):
-            raise ValueError(
-                'KNNAccuracyHook needs a NoisyLabelDataset as the outermost dataset of train_dataloader, '
-                f'got {type(dataset).__name__}'
-            )
+        need_noisy_labels(self, dataset, 'with_pipeline')
         if runner.val_loop is None:
             raise ValueError('KNNAccuracyHook looks for the neighbours of validation images, but this run has none')
         model = unwrap_model(runner.model)

@@ -13,12 +13,11 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..compat import unwrap_model
-from ..datasets.resident import ResidentDataset
 from ..datasets.sidecar import digest
 from ..evaluation import TABLE_NAME, LabelTable, write_label_table
 from ..reports.histogram import picture_scores
 from .bad_numbers import evidence_of_pass
-from .checks import need_epochs, refuse_batch_augments
+from .checks import need_epochs, need_noisy_labels, refuse_batch_augments
 from .findings import Findings, build_detector, find
 from .head_epoch import tell_epoch
 from .label_judge import LabelJudge
@@ -172,11 +171,7 @@ class LabelNoiseHook(Hook):
                 'leave its priority as it is'
             )
         dataset, model = runner.train_dataloader.dataset, unwrap_model(runner.model)
-        if not hasattr(dataset, 'with_pipeline') or not hasattr(dataset, 'given_labels'):
-            raise ValueError(
-                'LabelNoiseHook needs a NoisyLabelDataset as the outermost dataset of train_dataloader, '
-                f'got {type(dataset.dataset if isinstance(dataset, ResidentDataset) else dataset).__name__}'
-            )
+        need_noisy_labels(self, dataset, 'with_pipeline', 'given_labels')
         head = getattr(model, 'head', None)
         if head is None:
             raise ValueError(f'LabelNoiseHook needs a classifier with a head, got {type(model).__name__}')

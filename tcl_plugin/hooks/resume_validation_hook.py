@@ -2,6 +2,7 @@
 """The hook that makes up for a validation that a stop has cut off."""
 
 from bisect import bisect
+from collections.abc import Sequence
 from pathlib import Path
 
 import mmengine.dist as dist
@@ -32,14 +33,30 @@ class ResumeValidationHook(Hook):
         if runner.iter == 0 or runner.val_loop is None or isinstance(loop, IterBasedTrainLoop):
             return
         # The loop renews its val_interval after an epoch only.
-        interval = loop.dynamic_intervals[bisect(loop.dynamic_milestones, runner.epoch + 1) - 1]
-        due = runner.epoch >= loop.val_begin and (runner.epoch % interval == 0 or runner.epoch == runner.max_epochs)
+        due = runner.epoch >= loop.val_begin and is_validated(
+            runner.epoch, runner.max_epochs, loop.dynamic_milestones, loop.dynamic_intervals
+        )
         # One process decides for all: in a moment, files will change.
         missed = [due and dist.is_main_process() and not _validated(runner)]
         dist.broadcast_object_list(missed)
         if missed[0]:
             runner.logger.info(f'ResumeValidationHook: epoch {runner.epoch} has not been validated yet')
             runner.val_loop.run()
+
+
+def is_validated(epoch: int, last: int, milestones: Sequence[int], intervals: Sequence[int]) -> bool:
+    """Tell whether mmengine's loop validates after an epoch.
+
+    Args:
+        epoch (int): Number of epochs that have been trained.
+        last (int): Number of all epochs.
+        milestones (Sequence[int]): See ``mmengine.runner.utils.calc_dynamic_intervals``.
+        intervals (Sequence[int]): Likewise.
+
+    Returns:
+        bool: Whether it does.
+    """
+    return epoch % intervals[bisect(milestones, epoch + 1) - 1] == 0 or epoch == last
 
 
 def _validated(runner: Runner) -> bool:

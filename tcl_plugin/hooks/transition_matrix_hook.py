@@ -17,7 +17,7 @@ from ..atomic import array_bytes, replacing
 from ..compat import unwrap_model
 from ..detection import count_transitions, transitions_from_anchors
 from ..detection.transition import check_percentile
-from .checks import need_epochs
+from .checks import need_epochs, need_noisy_labels
 from .ordered_pass import watched_pass
 from .pass_loader import training_pass_loader
 
@@ -97,11 +97,7 @@ class TransitionMatrixHook(Hook):
             _hand_over(runner, count_transitions(dataset.true_labels, dataset.given_labels, dataset.num_classes))
             return
         need_epochs(self, runner)
-        if not hasattr(dataset, 'with_pipeline'):
-            raise ValueError(
-                'TransitionMatrixHook needs a NoisyLabelDataset as the outermost dataset of train_dataloader, '
-                f'got {type(dataset).__name__}'
-            )
+        need_noisy_labels(self, dataset, 'with_pipeline')
         if self.warmup_epochs >= runner.max_epochs:
             raise ValueError(
                 f'warmup_epochs={self.warmup_epochs} of TransitionMatrixHook leaves nothing of the '

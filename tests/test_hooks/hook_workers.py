@@ -257,12 +257,17 @@ def train_with_held_out(rank: int, work_dir: str) -> tuple[float, float]:
     Returns:
         tuple: Accuracy on these by all processes together, and by this one alone, in per cent.
     """
-    alone = AgreementAlone()
+    data = dict(noisy_digits(pipeline=PLAIN_PIPELINE), held_out=0.32)
+    return _train_and_count(work_dir, classifier(), data, AgreementAlone(), dict(type='HeldOutHook'))
+
+
+def _train_and_count(work_dir: str, model: dict, dataset: dict, alone: Hook, *hooks: dict) -> tuple[float, float]:
+    """Train and validate an epoch; what was found, and what a hook has counted in this process alone."""
     runner = build_runner(
         work_dir,
-        classifier(),
-        dict(noisy_digits(pipeline=PLAIN_PIPELINE), held_out=0.32),
-        dict(type='HeldOutHook'),
+        model,
+        dataset,
+        *hooks,
         dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
         launcher='pytorch',
         model_wrapper_cfg=DDP,
@@ -302,21 +307,9 @@ def train_with_neighbors(rank: int, work_dir: str) -> tuple[float, float]:
     Returns:
         tuple: Accuracy by all processes together, and by this one alone, in per cent.
     """
-    alone = NeighborsAlone(k=5, temperature=0.1)
-    runner = build_runner(
-        work_dir,
-        tcl(),
-        noisy_digits(),
-        hook(),
-        dict(type='KNNAccuracyHook', k=5, temperature=0.1),
-        dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
-        launcher='pytorch',
-        model_wrapper_cfg=DDP,
-        train_cfg=dict(by_epoch=True, max_epochs=1, val_interval=1),
-    )
-    runner.register_hook(alone)
-    runner.train()
-    return alone.found[0], alone.counted[0]
+    neighbors = dict(k=5, temperature=0.1)
+    voting = dict(type='KNNAccuracyHook', **neighbors)
+    return _train_and_count(work_dir, tcl(), noisy_digits(), NeighborsAlone(**neighbors), hook(), voting)
 
 
 class NeighborsAlone(Hook):
