@@ -35,8 +35,6 @@ ROWS = rows()
 def shop(tmp_path, monkeypatch, request):
     """Where cases train; see :class:`Shop`."""
     monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
-    # mmengine collects garbage for each data set, which takes longer than all the rest.
-    monkeypatch.setattr('gc.collect', lambda *args: 0)
     monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **kwargs: (text, False), raising=False)
     return Shop(tmp_path, monkeypatch, lambda: request.getfixturevalue('four_processes'))
 

@@ -34,8 +34,6 @@ def desk(tmp_path, monkeypatch, capfd):
         monkeypatch.delenv(name, raising=False)
     # Given beforehand, so that what a tool sets is undone afterwards.
     monkeypatch.setenv('LOCAL_RANK', '0')
-    # mmengine collects garbage for each data set, which takes longer than all the rest.
-    monkeypatch.setattr('gc.collect', lambda *args: 0)
     return Desk(tmp_path, monkeypatch, capfd)
 
 

@@ -61,7 +61,6 @@ def run(train_tool, workplace, monkeypatch):
     for name in ('tcl_plugin.errors.GRACE_SECONDS', 'tcl_plugin.lost_process.ANSWER_SECONDS'):
         monkeypatch.setattr(name, GRACE)
     # What takes longer than all the rest.
-    monkeypatch.setattr('gc.collect', lambda *args: 0)
     monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **kwargs: (text, False), raising=False)
 
     def call(size, **fault):
