@@ -16,7 +16,7 @@ from mmpretrain.registry import TASK_UTILS
 from ..datasets.csv_dataset import CSVDataset
 from ..datasets.image_lists import require_folder
 from ..evaluation import write_columns
-from ..reports.audit.label_lists import LISTS
+from ..moved_lists import LISTS
 from .choices import IMAGE_SIZES, Choice, Facts, choose
 from .images import find_unreadable
 from .layout import Classes, Layout, find_layout, list_files, settle_classes, some, without_unreadable

@@ -17,7 +17,7 @@ from mmpretrain.registry import TASK_UTILS
 
 from ..checkpoints import recorded_checkpoint
 from ..errors import UserError, explained
-from ..reports.audit.label_lists import found_list
+from ..moved_lists import found_list
 from ..saved_model import config_of, read_checkpoint
 from .machine import is_first_process
 from .placeholders import dotted, fill, look_up, open_values

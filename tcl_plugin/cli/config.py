@@ -12,6 +12,7 @@ from ..auto_setup.own_values import HOMES
 from ..checkpoints import archive_damage, find_whole_checkpoint, recorded_checkpoint
 from ..errors import UserError, explained
 from ..explain import explain_config, explain_files
+from ..moved_lists import find_moved_lists
 
 
 def load_config(args: argparse.Namespace, *required: str, completes: bool = False) -> Config:
@@ -39,6 +40,7 @@ def load_config(args: argparse.Namespace, *required: str, completes: bool = Fals
     with explained(explain):
         cfg = Config.fromfile(path)
     merge_options(cfg, args)
+    find_moved_lists([cfg[key] for key in cfg], path.parent)
     _refuse_settled(cfg, args)
     missing = [key for key in required if cfg.get(key) is None]
     if missing:

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..foreign_config import admit_recorded_config
+from ..moved_lists import find_moved_lists
 from .pieces import check_training, config_of, latest_pieces, read_literals, recipes
 from .records import ACCURACY, NEIGHBORS, RunRecord, read_piece_info, read_record
 
@@ -180,6 +181,7 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
     if to_build:
         admit_recorded_config(values, content)
     check_training(values, content)
+    find_moved_lists(values, work_dir)
     return names[-1] if names else files[-1].stem, Config(values)
 
 

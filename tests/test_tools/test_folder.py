@@ -18,7 +18,9 @@ from toolbox import NARROW, ROOT, load_file
 from tree_builders import build_own_folder, write_image
 
 from tcl_plugin.evaluation import read_label_table
+from tcl_plugin.reports import read_config
 from tcl_plugin.saved_model import open_model
+from tcl_plugin.saved_run import training_set
 
 CONFIG = str(ROOT / 'configs' / 'tcl_r50_folder.py')
 SMALL = [f'{key}={value}' for key, value in TINY.items()]
@@ -144,6 +146,21 @@ def test_the_config_of_the_run_tests_it_and_that_of_the_repository_is_refused(
     assert f'such as {Path("work_dirs", "tcl_r50_folder", "tcl_r50_folder.py")}' in capsys.readouterr().err
     flags = ['--work-dir', 't', '--cfg-options', 'experiment_name=folder_test']
     assert test_tool.main([str(work_dir / 'tcl_r50_folder.py'), checkpoint, *flags]) == 0
+
+
+def test_a_work_directory_that_has_moved_is_tested_and_drawn(trained_folder, test_tool, tmp_path, monkeypatch):
+    place, _ = trained_folder
+    monkeypatch.chdir(tmp_path)
+    work_dir = place / 'work_dirs' / 'tcl_r50_folder'
+    moved = work_dir.rename(place / 'moved')
+    try:
+        flags = ['--work-dir', 't', '--cfg-options', 'experiment_name=moved_test']
+        assert test_tool.main([str(moved / 'tcl_r50_folder.py'), str(moved / 'epoch_2.pth'), *flags]) == 0
+        cfg = read_config(moved)[1]
+        assert Path(cfg.train_dataloader.dataset.dataset.ann_file).parent == (moved / 'lists').resolve()
+        assert list(cfg.classes) == list(training_set(cfg).metainfo['classes'])
+    finally:
+        moved.rename(work_dir)
 
 
 def test_mistakes_are_one_line(train_tool, workplace, capsys):

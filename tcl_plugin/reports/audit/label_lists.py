@@ -14,9 +14,6 @@ from ...datasets.csv_dataset import PLACE_MARK
 from ...datasets.label_files import OPEN_KEY
 from ...evaluation import write_columns
 
-#: Folder of the lists in a work directory.
-LISTS = 'lists'
-
 
 def write_label_lists(dataset: Any, labels: np.ndarray, folder: str | Path, prefix: str) -> list[Path]:
     """Write labels for ``label_file=`` and, where all images are files, a table for :class:`CSVDataset`.
@@ -61,21 +58,6 @@ def _write_labels(stem: Path, labels: np.ndarray, replaced: np.ndarray) -> Path:
     path = stem.with_suffix('.json')
     write_text(path, json.dumps({'noise_labels': labels.tolist(), OPEN_KEY: replaced.tolist()}))
     return path
-
-
-def found_list(path: str, work_dir: str | Path) -> str:
-    """Find a list of an earlier run, which may have moved along with the work directory.
-
-    Args:
-        path (str): Where it was.
-        work_dir (str | Path): The work directory.
-
-    Returns:
-        str: Where it is, absolute, if it is in the work directory alone; otherwise the path as it was. A list of that
-        name is the same list, as the name holds a hash of it.
-    """
-    moved = Path(work_dir) / LISTS / Path(path).name
-    return str(moved.resolve()) if not Path(path).is_file() and moved.is_file() else path
 
 
 def images_root(paths: Sequence[str]) -> str:

@@ -15,7 +15,6 @@ from ...datasets.csv_dataset import CSVDataset
 from ...datasets.image_lists import PROBED
 from ...evaluation import TABLE_NAME, LabelTable, read_label_table
 from ..runs import read_config
-from .label_lists import found_list
 
 
 @dataclass
@@ -72,7 +71,7 @@ def read_audit(work_dir: str | Path) -> Audit:
         raise FileNotFoundError(f'{path} does not exist: a LabelNoiseHook with a detector writes it during training')
     table = read_label_table(path)
     _, cfg = read_config(Path(work_dir))
-    dataset = _build_dataset(cfg, work_dir)
+    dataset = _build_dataset(cfg)
     _check_same(table, dataset, path)
     classes: Any = dataset.metainfo.get('classes') or range(dataset.num_classes)
     if table.suggested_label is None:  # an earlier release wrote the table
@@ -81,10 +80,10 @@ def read_audit(work_dir: str | Path) -> Audit:
     return Audit(name, table.with_classes(classes), tuple(map(str, classes)), dataset)
 
 
-def _build_dataset(cfg: Any, work_dir: str | Path) -> Any:
+def _build_dataset(cfg: Any) -> Any:
     # Names without a scope are those of mmpretrain's registry, whatever scope is current.
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        dataset = DATASETS.build(_without_checks(cfg.train_dataloader.dataset, work_dir))
+        dataset = DATASETS.build(_without_checks(cfg.train_dataloader.dataset))
         dataset.full_init()
     paths = (dataset.img_paths or [])[:PROBED]
     if paths and not any(path is None or os.path.isfile(path) for path in paths):
@@ -92,19 +91,17 @@ def _build_dataset(cfg: Any, work_dir: str | Path) -> Any:
     return dataset
 
 
-def _without_checks(dataset: dict, work_dir: str | Path) -> dict:
-    """A data set's config, so that an image may have been deleted since the training, and lists have moved."""
-    found = {key: _forgiving(value, work_dir) for key, value in dataset.items()}
+def _without_checks(dataset: dict) -> dict:
+    """A data set's config, so that an image may have been deleted since the training."""
+    found = {key: _forgiving(value) for key, value in dataset.items()}
     kind = DATASETS.get(found['type']) if isinstance(found.get('type'), str) else found.get('type')
-    if kind is not CSVDataset:
-        return found
-    return found | dict(check_files=0, ann_file=found_list(found['ann_file'], work_dir))
+    return found | dict(check_files=0) if kind is CSVDataset else found
 
 
-def _forgiving(value: Any, work_dir: str | Path) -> Any:
+def _forgiving(value: Any) -> Any:
     if isinstance(value, dict):
-        return _without_checks(value, work_dir)
-    return type(value)(_forgiving(item, work_dir) for item in value) if isinstance(value, (list, tuple)) else value
+        return _without_checks(value)
+    return type(value)(_forgiving(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def _check_same(table: LabelTable, dataset: Any, path: Path) -> None:

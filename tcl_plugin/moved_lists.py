@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists of images that a training has written into its work directory, found again where that has moved."""
+
+from pathlib import Path
+from typing import Any
+
+#: Folder of the lists in a work directory.
+LISTS = 'lists'
+
+
+def found_list(path: str, work_dir: str | Path) -> str:
+    """Find a list of an earlier run, which may have moved along with the work directory.
+
+    Args:
+        path (str): Where it was.
+        work_dir (str | Path): The work directory.
+
+    Returns:
+        str: Where it is, absolute, if it is in the work directory alone; otherwise the path as it was. A list of that
+        name is the same list, as the name holds a hash of it.
+    """
+    moved = Path(work_dir) / LISTS / Path(path).name
+    return str(moved.resolve()) if not Path(path).is_file() and moved.is_file() else path
+
+
+def find_moved_lists(value: Any, work_dir: str | Path) -> None:
+    """Name the lists of a config where they are now.
+
+    Args:
+        value (Any): The config, or a part of it, changed in place.
+        work_dir (str | Path): The work directory that it lies in.
+    """
+    if isinstance(value, dict):
+        if isinstance(value.get('ann_file'), str):
+            value['ann_file'] = found_list(value['ann_file'], work_dir)
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for inner in value:
+            find_moved_lists(inner, work_dir)
