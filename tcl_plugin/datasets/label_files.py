@@ -304,7 +304,7 @@ def _read_csv(path: Path, num_samples: int, key: str | None) -> np.ndarray | dic
 def _csv_columns(rows: list[tuple], path: Path) -> tuple[list[tuple[str, int]], list[tuple]]:
     """Find the columns of index, label and perhaps true label, and the rows below the header."""
     if not rows:
-        raise ValueError(f'label file {path}: is empty')
+        raise ValueError(f'label file {path} is empty')
     first = [name.strip() for name in rows[0][1]]
     if first[0].lstrip('-').isdecimal():
         if len(first) != 2:

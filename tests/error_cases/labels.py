@@ -155,6 +155,16 @@ def semicolons(desk: Desk) -> str:
     return read(desk, 'labels.csv', table(GOOD).replace(',', ';'))
 
 
+@case('labels-columns-too-few')
+def columns_too_few(desk: Desk) -> str:
+    return read(desk, 'labels.csv', table(GOOD).replace('\n7,7\n', '\n7\n'))
+
+
+@case('labels-empty')
+def empty(desk: Desk) -> str:
+    return read(desk, 'labels.csv', '\n')
+
+
 @case('labels-json-broken')
 def json_broken(desk: Desk) -> str:
     return read(desk, 'labels.json', '[1, 2')

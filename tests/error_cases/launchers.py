@@ -77,6 +77,19 @@ def slurm_outside_a_job(desk: Desk) -> str:
     return launched(desk, 'slurm', SLURM_PROCID='0', SLURM_NTASKS='2', SLURM_NODELIST=None)
 
 
+@case('launch-slurm-without-gpu')
+def slurm_without_gpu(desk: Desk) -> str:
+    desk.patch.setattr(cli.environment, 'on_cpu', lambda: True)
+    for name, value in dict(SLURM_PROCID='0', SLURM_NTASKS='2', SLURM_NODELIST='node1').items():
+        desk.patch.setenv(name, value)
+
+    def begin() -> None:
+        with cli.process_group(Config(dict(launcher='slurm'))):
+            pass
+
+    return desk.told(begin)
+
+
 @case('launch-mpi-by-hand')
 def mpi_by_hand(desk: Desk) -> str:
     return launched(desk, 'mpi', OMPI_COMM_WORLD_LOCAL_RANK=None)

@@ -84,6 +84,16 @@ def mapping_outside(desk: Desk) -> str:
     return asymmetric(desk, {3: 12})
 
 
+@case('noise-mapping-empty')
+def mapping_empty(desk: Desk) -> str:
+    return asymmetric(desk, {})
+
+
+@case('noise-mapping-source-twice')
+def mapping_source_twice(desk: Desk) -> str:
+    return asymmetric(desk, [[3, 5], [3, 7]])
+
+
 @case('noise-matrix-rows')
 def matrix_rows(desk: Desk) -> str:
     return matrix(desk, (0.9 * IDENTITY).tolist())

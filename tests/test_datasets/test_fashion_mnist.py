@@ -83,6 +83,9 @@ def test_download_is_the_parent_s(tmp_path, monkeypatch):
 
     monkeypatch.setattr(FashionMNIST, '_download', download)
     assert len(FashionMNISTRGB(data_root=str(tmp_path / 'new'))) == 30
+    monkeypatch.setattr(FashionMNIST, '_download', lambda self: None)
+    with pytest.raises(RuntimeError, match=r'other.*The download did not bring them'):
+        FashionMNISTRGB(data_root=str(tmp_path / 'other'))
 
 
 def damage(root, name, change):

@@ -107,6 +107,9 @@ def test_what_is_missing_is_named(tmp_path):
     (root / 'info' / 'train_filelist_google.txt').unlink()
     with pytest.raises(FileNotFoundError, match=f'list {root}/info/train_filelist_google.txt does not exist'):
         build(root, num_classes=3)
+    write_lines(root / 'info' / 'synsets.txt', ['n00000001 a', 'n00000001 b'])
+    with pytest.raises(ValueError, match=r'synsets.txt: an identifier comes twice'):
+        build(root)
     write_lines(root / 'info' / 'synsets.txt', ['n00000001 a', 'tench'])
     with pytest.raises(ValueError, match="line 2 does not begin with an identifier such as n01440764: 'tench'"):
         build(root, num_classes=2)
