@@ -59,7 +59,7 @@ def write_run(
         for prefix, values in (('held_out', held_out), ('knn', knn)):
             if values:
                 lines[-1][f'{prefix}/accuracy/top1'] = values[epoch - start]
-        found = noise or {'noise_rate': 0.72, 'wrong_labels_fitted': 0.1} | ({'auc': auc} if auc else {})
+        found = noise or {'noise_rate': 0.72, 'wrong_labels_fitted': 0.1} | ({'score_auc': auc} if auc else {})
         lines.append({f'label_noise/{key}': value for key, value in found.items()} | dict(step=epoch))
     (piece / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
     labels = labels.replace('seed=0', f'seed={seed if noise_seed is None else noise_seed}')

@@ -114,7 +114,7 @@ def table(results, seed):
             f'{method:14}  {record.last_accuracy:5.1f} %   {record.best_accuracy:5.1f} %   '
             f'{fitted:5.1f} %     {result.seconds:5.0f} s'
         )
-    lines += ['', f"AUC of TCL's noise detection: {tcl.last('label_noise/auc'):.3f}", '']
+    lines += ['', f"AUC of TCL's noise detection: {tcl.last('label_noise/score_auc'):.3f}", '']
     for method, result in results.items():
         folder = result.record.work_dir
         lines.append(f'{method:14}  checkpoint {folder / (folder / "last_checkpoint").read_text().split("/")[-1]}')

@@ -21,8 +21,9 @@ def detection_metrics(
             labels are wrong like others.
 
     Returns:
-        dict[str, float]: ``auc`` (of the clean probability), ``score_auc`` (of the score, which
-        has fewer ties), ``precision`` and ``recall`` of the labels not trusted.
+        dict[str, float]: ``score_auc`` (of the score), ``auc`` (of the clean probability: the same but for ties, as a
+        mixture puts many labels so far on one side that their probability is 1 to the last bit, and for mixtures of
+        single classes), ``precision`` and ``recall`` of the labels not trusted.
     """
     wrong, found = given != true, clean_prob <= 0.5
     metrics = {}

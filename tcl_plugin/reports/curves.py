@@ -18,7 +18,7 @@ PANELS = (
     ('{part} accuracy (%)', ACCURACY, None, 1),
     ('wrong labels fitted (%)', FITTED, None, 100),
     ('labels wrong (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100),
-    ('AUC of noise detection (%)', 'label_noise/auc', None, 100),
+    ('AUC of noise detection (%)', 'label_noise/score_auc', None, 100),
     ('agreement with labels held out (%)', HELD_OUT, None, 1),
     ('accuracy by nearest neighbours (%)', NEIGHBORS, None, 1),
 )

@@ -45,7 +45,7 @@ class Run:
         knn (float, optional): Accuracy by nearest neighbours in the training set after the last epoch, in per cent.
         noise_rate (float, optional): Measured share of wrong labels, where the truth is known.
         estimated (float, optional): The same as estimated by the run.
-        auc (float, optional): AUC of telling right from wrong labels by the clean probability.
+        auc (float, optional): AUC of telling right from wrong labels by the detector's score.
         fitted (float, optional): Share of wrong labels that the network predicts in the end.
         recipe (str): Digest of the config without seeds and paths, and of the number of processes: runs of one recipe
             are seeds of one another.
@@ -231,7 +231,9 @@ def _closed_noise(dataset: ConfigDict) -> str:
 
 def _detection(record: RunRecord) -> dict[str, Any]:
     """What :class:`LabelNoiseHook` has measured in the end."""
-    names = dict(noise_rate='noise_rate', estimated='estimated_noise_rate', auc='auc', fitted='wrong_labels_fitted')
+    names = dict(
+        noise_rate='noise_rate', estimated='estimated_noise_rate', auc='score_auc', fitted='wrong_labels_fitted'
+    )
     return {
         key: record.last(f'label_noise/{name}')
         for key, name in names.items()

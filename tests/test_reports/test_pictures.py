@@ -63,7 +63,7 @@ def test_curves_are_those_of_the_panel():
         'test accuracy (%)': ('accuracy/top1', None),
         'wrong labels fitted (%)': ('label_noise/wrong_labels_fitted', None),
         'labels wrong (%)': ('label_noise/estimated_noise_rate', 'label_noise/noise_rate'),
-        'AUC of noise detection (%)': ('label_noise/auc', None),
+        'AUC of noise detection (%)': ('label_noise/score_auc', None),
         'agreement with labels held out (%)': ('held_out/accuracy/top1', None),
         'accuracy by nearest neighbours (%)': ('knn/accuracy/top1', None),
     }

@@ -182,8 +182,8 @@ def test_one_row_for_all_seeds(runs):
 
 def test_each_figure_stands_in_its_own_column(tmp_path):
     accuracy = [95.0, *range(60, 70)]  # best before the last ten
-    noise = {'noise_rate': 0.72, 'estimated_noise_rate': 0.61, 'wrong_labels_fitted': 0.33, 'auc': 0.84}
-    others = {'precision': 0.5, 'recall': 0.4, 'score_auc': 0.3}
+    noise = {'noise_rate': 0.72, 'estimated_noise_rate': 0.61, 'wrong_labels_fitted': 0.33, 'score_auc': 0.84}
+    others = {'precision': 0.5, 'recall': 0.4, 'auc': 0.3}
     held_out = [20.0] * 4 + [25.0] * 2 + [0.0] * 5
     told = dict(held_out=held_out, knn=[90.0, *range(70, 80)])
     written = write_run(tmp_path, 'tcl_digits_sym80', accuracy, noise=noise | others, **told)

@@ -59,7 +59,7 @@ def test_every_figure_of_the_table_is_that_of_its_run(demo_tool, tmp_path):
             'accuracy/top1': {1: 90.0 + number, 2: 40.0 + number},
             'label_noise/noise_rate': {1: 0.5, 2: 0.7},
             'label_noise/wrong_labels_fitted': {1: 0.2, 2: number / 100},
-            'label_noise/auc': {1: 0.5, 2: 0.9 + number / 100},
+            'label_noise/score_auc': {1: 0.5, 2: 0.9 + number / 100},
         }
         results[method] = demo_tool.Result(RunRecord(folder, scalars), 10.0 * number)
     text = demo_tool.table(results, 7)
