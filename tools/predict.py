@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Classify images: ``python tools/predict.py CHECKPOINT IMAGE_OR_FOLDER``."""
 
+import contextlib
 import csv
 import os
 import sys
@@ -130,9 +131,7 @@ class Reader:
             ValueError: If it cannot be read, or not to its end.
         """
         try:
-            # OpenCV fills up what is missing of an image that is cut short; Pillow refuses it.
-            with Image.open(path) as image:
-                image.load()
+            refuse_cut_short(path)
             if self._load:
                 return self._load(dict(img_path=str(path)))['img']
             return mmcv.imread(str(path), channel_order='rgb')
@@ -140,6 +139,22 @@ class Reader:
             raise ValueError(f'{path} cannot be read: {error}') from error
         except (AssertionError, cv2.error) as error:
             raise ValueError(f'{path} cannot be read: OpenCV does not know its format') from error
+
+
+def refuse_cut_short(path):
+    """Refuse an image of which OpenCV would fill up what is missing.
+
+    Args:
+        path (Path): Its path.
+
+    Raises:
+        OSError: If it ends too early, or is no image.
+        SyntaxError: Likewise, of some PNG files.
+        DecompressionBombError: If it is far too large.
+    """
+    # Of what else is in a file, such as a text of more than 1 MiB: training does not look at it.
+    with contextlib.suppress(ValueError), Image.open(path) as image:
+        image.load()
 
 
 def batches(items, size):

@@ -15,6 +15,7 @@ import pytest
 from audit_builders import audit_of, folder_dataset, page_of
 from mmengine.registry import DefaultScope
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tcl_plugin.evaluation import read_label_table, write_label_table
 from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lists
@@ -153,6 +154,30 @@ def test_a_camera_that_writes_odd_tags_costs_nothing(tmp_path, tag):
     (thumbnail,) = make_thumbnails(Files(path), [0])
     seen = cv2.imread(str(path))
     assert seen.shape == (30, 20, 3) and np.abs(shown(thumbnail).astype(int) - seen).max() < 20
+
+
+@pytest.mark.parametrize('turn', [3, 6])
+def test_a_tiff_is_turned_once(tmp_path, turn):
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
+    exif[0x112] = turn
+    image.save(tmp_path / 'turned.tif', exif=exif)
+    seen = cv2.imdecode(np.fromfile(tmp_path / 'turned.tif', np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert np.array_equal(seen, np.rot90(pixels, 2 if turn == 3 else -1))
+    assert np.array_equal(shown(*make_thumbnails(Files(tmp_path / 'turned.tif'), [0])), seen)
+
+
+def test_an_image_with_a_long_text_is_shown(tmp_path):
+    """As programs write their settings; Pillow refuses to unpack so much."""
+    pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    texts = PngInfo()
+    texts.add_itxt('XML:com.adobe.xmp', 'x' * 2_000_000, zip=True)
+    Image.fromarray(pixels).save(tmp_path / 'long.png', pnginfo=texts)
+    (tmp_path / 'broken.pgm').write_bytes(b'P5 x')
+    right, broken = make_thumbnails(Files(tmp_path / 'long.png', tmp_path / 'broken.pgm'), [0, 1])
+    assert np.array_equal(shown(right), pixels)
+    assert broken.uri is None and broken.error == f'cannot read {tmp_path / "broken.pgm"}'
 
 
 class Files:

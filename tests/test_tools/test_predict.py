@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from toolbox import DIGITS, ROOT, load_file
 
 from tcl_plugin.datasets import SklearnDigits
@@ -84,6 +85,13 @@ def test_broken_images_are_named_and_left_out(predict_tool, trained, images, wor
     assert all(f'{name} cannot be read' in captured.err for name in ('broken.png', 'cut.png', 'cut.ppm'))
     assert 'new/p.csv: 20 images, 3 left out' in captured.out
     assert len(read_table(workplace / 'new' / 'p.csv')) == NUM_IMAGES
+
+
+def test_a_long_text_beside_an_image_is_no_reason_to_leave_it_out(predict_tool, tmp_path):
+    texts = PngInfo()
+    texts.add_itxt('XML:com.adobe.xmp', 'x' * 2_000_000, zip=True)
+    Image.new('RGB', (2, 3), (255, 0, 0)).save(tmp_path / 'long.png', pnginfo=texts)
+    assert predict_tool.Reader([])(tmp_path / 'long.png').shape == (3, 2, 3)
 
 
 def test_a_terminal_shows_progress_and_what_is_left_out(predict_tool, trained, images, terminal, capsys):

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.fileio import get
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ...progress import track
 
@@ -93,8 +94,21 @@ def _from_array(image: np.ndarray) -> Image.Image:
 
 
 def _from_file(path: str) -> Image.Image:
-    image = Image.open(io.BytesIO(get(path)))
+    content = get(path)
+    try:
+        return _by_pillow(content)
+    except ValueError:
+        # Of what training does not look at, such as a text of more than 1 MiB beside the image.
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise UnidentifiedImageError(f'cannot read {path}') from None
+        return Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
+
+
+def _by_pillow(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
     image.draft('RGB', (2 * LARGE, 2 * LARGE))  # lets a JPEG be decoded at a fraction of its size
+    image.load()  # which turns a TIFF upright, and takes its tag away
     # By the tag alone: ImageOps.exif_transpose writes all tags anew, and fails where a camera has written an odd one.
     turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)
