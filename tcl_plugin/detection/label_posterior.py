@@ -10,6 +10,8 @@ from .row_store import RowStore
 
 # Half-way between the two estimates of how labels go wrong; see LabelPosterior.
 SHRINKAGE = 0.5
+# The smallest number of half precision above 0; torch names the smallest of full accuracy, a thousand times as large.
+SMALLEST_HALF = 2.0**-24
 
 
 def estimate_transition(joint: Tensor, shrinkage: float = SHRINKAGE) -> Tensor:
@@ -95,7 +97,8 @@ class LabelPosterior:
 
     @staticmethod
     def _posterior(probs: Tensor, likelihood: Tensor) -> Tensor:
-        # Half precision has no probabilities below 6e-8: no label is out of the question for that. The sum is above 0,
-        # as the likeliest class of a sample has had a part in the likelihood of its label.
-        joint = probs.clamp_min(torch.finfo(torch.float16).smallest_normal) * likelihood
+        # Half precision has no probabilities below 6e-8: no label is out of the question for that. A larger floor would
+        # outweigh T where few labels are wrong, which is about as small. The sum is above 0, as the likeliest class of a
+        # sample has had a part in the likelihood of its label.
+        joint = probs.clamp_min(SMALLEST_HALF) * likelihood
         return joint / joint.sum(dim=1, keepdim=True)

@@ -61,6 +61,18 @@ def test_sure_predictions_leave_numbers():
     assert (found.scores[:2] > 0.5).all() and (found.scores > 0).all()
 
 
+def test_wrong_labels_are_found_where_few_are_wrong():
+    """One in ten thousand, which a network that is certain predicts against."""
+    true = torch.arange(20_000) % 10
+    given = true.clone()
+    given[:2] = torch.tensor([5, 7])
+    probs = torch.full((20_000, 10), 1e-7)
+    probs[torch.arange(20_000), true] = 1 - 9e-7
+    found = judge(probs, given, size=5_000)
+    assert (found.scores[:2] < 0.01).all() and (found.scores[2:] > 0.99).all()
+    assert found.suggested_label[:2].tolist() == [0, 1]
+
+
 def test_no_samples():
     with pytest.raises(ValueError, match='needs samples'):
         LabelPosterior().compute()
