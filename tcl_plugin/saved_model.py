@@ -11,6 +11,7 @@ from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader
 from mmpretrain import get_model
+from torch import nn
 
 from . import cli, compat
 from .errors import explained
@@ -227,6 +228,22 @@ def find_pipeline(cfg: Config) -> list[dict]:
         if pipeline:
             return pipeline
     raise ValueError('the config has no pipeline in test_dataloader or val_dataloader')
+
+
+def size_of_views(model: nn.Module) -> tuple[int, int] | None:
+    """Find the size at which a network has seen its training images.
+
+    Args:
+        model (nn.Module): The network.
+
+    Returns:
+        tuple[int, int], optional: Height and width of its first views; None where nothing settles them.
+    """
+    views = getattr(model.data_preprocessor, 'views', None)
+    side = (0, 0)
+    for transform in views[0][1] if views else []:
+        side = transform.output_size(side)
+    return None if 0 in side else side
 
 
 def loads_bgr(pipelines: dict | list) -> bool:

@@ -20,7 +20,7 @@ from mmpretrain.registry import TRANSFORMS
 
 from tcl_plugin import cli
 from tcl_plugin.errors import UserError, explained, run_tool
-from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model, sees_bgr
+from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model, sees_bgr, size_of_views
 
 # torch.onnx.export writes by onnxscript, which needs onnx.
 PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
@@ -127,13 +127,8 @@ def find_shape(cfg, model, size=None):
         return channels, *size
     if len(shapes) == 1:
         return shapes.pop()
-    views = getattr(model.data_preprocessor, 'views', None)
-    if not views:
-        raise UserError('the pipeline of tests resizes to no size of its own: name one by --size HEIGHT WIDTH')
-    side = (0, 0)
-    for transform in views[0][1]:
-        side = transform.output_size(side)
-    if 0 in side:
+    side = size_of_views(model)
+    if side is None:
         raise UserError('neither the pipeline of tests nor the views have a size: name one by --size HEIGHT WIDTH')
     return channels, *side
 

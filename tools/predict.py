@@ -25,7 +25,7 @@ from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.evaluation import escape_cell
 from tcl_plugin.explain import explain_files
 from tcl_plugin.progress import track
-from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model
+from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model, size_of_views
 
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.gif', '.ppm', '.pgm', '.tif', '.tiff', '.webp'}
 TOP = 5
@@ -191,7 +191,7 @@ def read_batch(reader, paths):
     return images
 
 
-def classify(inferencer, reader, paths, batch_size):
+def classify(inferencer, reader, paths, batch_size, size=None):
     """Classify images.
 
     Args:
@@ -199,6 +199,8 @@ def classify(inferencer, reader, paths, batch_size):
         reader (Reader): What reads images.
         paths (list[Path]): Their paths.
         batch_size (int): Batch size.
+        size (tuple[int, int], optional): Height and width of the images that the network was trained on; a line on
+            stderr tells of others that the pipeline does not resize. Defaults to None, unknown.
 
     Yields:
         tuple[Path, Tensor]: Path and probabilities, shape (K,), of each image that could be read.
@@ -207,9 +209,30 @@ def classify(inferencer, reader, paths, batch_size):
     # Not the inferencer's own call, which shows a bar in log files too and stops at a broken image.
     for part in track(todo, 'batches of images'):
         images = read_batch(reader, part)
+        others = {image.shape[:2] for image in images.values()} - {size}
         for data in inferencer.preprocess(list(images.values()), batch_size):
+            shape = tuple(data['inputs'][0].shape[1:])
+            if size and shape in others:
+                print(told_size(shape, size), file=sys.stderr)
+                size = None  # told once
             samples = inferencer.forward(data)
             yield from zip(images, (sample.pred_score.cpu() for sample in samples), strict=True)
+
+
+def told_size(shape, size):
+    """Tell that images of another size go through the network.
+
+    Args:
+        shape (tuple[int, int]): Its height and width.
+        size (tuple[int, int]): What it was trained on.
+
+    Returns:
+        str: The line.
+    """
+    return (
+        f'images of {shape[1]} x {shape[0]} pixels go through as they are, for the pipeline of tests resizes none; the '
+        f'network was trained on {size[1]} x {size[0]}: resize them before'
+    )
 
 
 def header(top):
@@ -286,7 +309,7 @@ def predict(argv=None):
         with replacing(args.out, newline='', errors='surrogateescape') as file:
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(header(top))
-            for path, probs in classify(inferencer, reader, paths, args.batch_size):
+            for path, probs in classify(inferencer, reader, paths, args.batch_size, size_of_views(model)):
                 writer.writerow(to_row(path, probs, inferencer.classes, top))
                 count += 1
     print(f'{args.out}: {count} images' + (f', {len(paths) - count} left out' if count < len(paths) else ''))

@@ -88,7 +88,7 @@ def fit_beta_mixture(losses: np.ndarray, iterations: int = 10) -> BetaMixture:
     and shares :math:`\frac1n\sum_i\gamma_{ik}`, beginning with :math:`\alpha = (1, 2)`,
     :math:`\beta = (2, 1)` and equal shares (Arazo et al., ICML 2019, section 3.1,
     https://arxiv.org/abs/1904.11238). Moments do not maximise the likelihood: of components far
-    apart, hundreds of steps may end with two that are equal. The published ten keep them apart.
+    apart, hundreds of steps may end with two that are equal. The published ten mostly keep them apart.
 
     Args:
         losses (np.ndarray): In [0, 1], shape (n,).
@@ -170,8 +170,9 @@ class BetaMixtureDetector(BaseDetector):
     def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """One minus the posterior of the component of higher loss.
 
-        Where losses between the percentiles are all equal, or the components have the same mean, all
-        labels get 1, and a :class:`DetectionWarning` says so.
+        Where losses between the percentiles are all equal, or the components have the same mean, or are so
+        much alike that no label at all would be trusted, all labels get 1, and a :class:`DetectionWarning`
+        says so.
 
         Raises:
             ValueError: If a score is NaN or infinite.
@@ -190,7 +191,10 @@ class BetaMixtureDetector(BaseDetector):
         means = mixture.alpha / (mixture.alpha + mixture.beta)
         if abs(means[0] - means[1]) <= MARGIN:
             return _trust_all(losses, 'give two components with the same mean')
-        return 1 - mixture.noisy_probability(np.clip(scaled, 0, 1))
+        noisy = mixture.noisy_probability(np.clip(scaled, 0, 1))
+        if noisy.min() >= 0.5:
+            return _trust_all(losses, 'give two components that are much the same')
+        return 1 - noisy
 
 
 def _trust_all(losses: np.ndarray, reason: str) -> np.ndarray:

@@ -97,8 +97,8 @@ class LabelPosterior:
 
     @staticmethod
     def _posterior(probs: Tensor, likelihood: Tensor) -> Tensor:
-        # Half precision has no probabilities below 6e-8: no label is out of the question for that. A larger floor would
-        # outweigh T where few labels are wrong, which is about as small. The sum is above 0, as the likeliest class of a
-        # sample has had a part in the likelihood of its label.
+        # Half precision has no probabilities below 6e-8: no label is out of the question for that. A larger floor
+        # would outweigh T where few labels are wrong, which is about as small. The sum is above 0, as the likeliest
+        # class of a sample has had a part in the likelihood of its label.
         joint = probs.clamp_min(SMALLEST_HALF) * likelihood
         return joint / joint.sum(dim=1, keepdim=True)

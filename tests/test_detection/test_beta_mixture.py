@@ -152,6 +152,14 @@ def test_losses_that_tell_nothing():
         assert (detect(np.linspace(0.1, 0.9, 30)) == 1).all()
 
 
+def test_components_that_are_much_the_same():
+    """Losses far apart, one in ten high, are where ten steps end so; by the formula no label would be trusted."""
+    rng = np.random.default_rng(0)
+    probs = np.r_[1 - rng.beta(1, 30, 4500), rng.beta(1, 50, 500)]
+    with pytest.warns(DetectionWarning, match='two components that are much the same'):
+        assert (detect(probs) == 1).all()
+
+
 def test_refusals():
     with pytest.raises(ValueError, match=r'1 of 3 scores are NaN or infinite, the first at sample 1'):
         detect([0.1, math.nan, 0.3])

@@ -62,7 +62,7 @@ def test_size_of_images(export_tool):
     assert shape('tcl_r50_food101n.py') == (3, 224, 224)
     assert shape('tcl_r50_food101n.py', 96, 64) == (3, 96, 64)
     cfg = Config(dict(model=classifier(), val_dataloader=dict(dataset=dict(pipeline=[PACK]))))
-    with pytest.raises(export_tool.UserError, match=r'no size of its own: name one by --size HEIGHT WIDTH'):
+    with pytest.raises(export_tool.UserError, match=r'nor the views have a size: name one by --size HEIGHT WIDTH'):
         export_tool.find_shape(cfg, get_model(cfg, pretrained=False))
 
 

@@ -119,6 +119,11 @@ def test_images_of_different_sizes(predict_tool, trained, images, workplace, cap
     assert predict_tool.main(argv) == 2
     assert 'error: images of different sizes are no batch' in capsys.readouterr().err
     assert predict_tool.main([*argv, '--batch-size', '1']) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if 'go through as they are' in line]
+    assert told == [
+        'images of 8 x 8 pixels go through as they are, for the pipeline of tests resizes none; the network was '
+        'trained on 12 x 12: resize them before'
+    ]
     assert len(read_table(workplace / 'predictions.csv')) == NUM_IMAGES + 1
 
 

@@ -43,7 +43,8 @@ class PENCILHead(CountsEpochs, RemembersSamples, LinearClsHead):
     :math:`\alpha`. So where a distribution comes to rest depends on :math:`\alpha K`, and how fast on
     :math:`\lambda / K`. By a network that is certain of another class a distribution keeps
     :math:`d_{iy} \approx 1 - 1/(\alpha K)` for :math:`\alpha K > 2`: with the published :math:`\alpha` and ten classes
-    0.73, so that the given label stays the likeliest. For :math:`\alpha K = 1` it gives way, and keeps about 0.1.
+    0.73, so that the given label stays the likeliest. For :math:`\alpha K = 1` it gives way, and keeps about
+    0.1 of ten classes, and less of more.
 
     :class:`SampleStateHook` looks after the table of :math:`\tilde y_i`, N x K, without its start; the config needs
     ``custom_hooks = [dict(type='SampleStateHook')]``.
