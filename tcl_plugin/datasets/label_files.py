@@ -13,7 +13,7 @@ import torch
 from ..explain import explain_checkpoint
 from ..safe_files import check_torch_archive, read_json, read_npy, read_npz
 from .labels import NO_CLASS, check_labels
-from .sidecar import check_given, check_made_for, read_sidecar
+from .sidecar import check_given, check_made_for, check_replaced, read_sidecar
 
 #: Names that the column of labels may have in a table with a header.
 LABEL_COLUMNS = ('given_label', 'label')
@@ -70,7 +70,7 @@ def read_label_file(
             file has true labels too (:data:`TRUE_KEY`), they must be the same, or else the file is
             for another order of the images; so it is with the digest in a sidecar
             (``labels.npy.json``, see ``tools/make_noise.py``). Defaults to None. Whether the given
-            labels are those that the sidecar tells of is checked in any case.
+            labels, and the images that are replaced, are those that the sidecar tells of is checked in any case.
         open_set (bool): Whether :func:`read_open_noise` will see to the images that the file
             replaces; otherwise a file that replaces images is refused. Defaults to False.
 
@@ -82,8 +82,8 @@ def read_label_file(
         TypeError: The labels are not integers.
         ValueError: The suffix is unknown, the file is damaged or has no labels by that name, the
             number of labels is not N, a label lies outside 0..K-1, the file is for another order of
-            the images, its sidecar tells of other labels, or it replaces images and ``open_set`` is
-            False. Every error names the file and what was found.
+            the images, its sidecar tells of other labels or of other replaced images, or it replaces
+            images and ``open_set`` is False. Every error names the file and what was found.
     """
     path, content = _read(path, num_samples, key)
     made = read_sidecar(path)
@@ -107,6 +107,7 @@ def read_label_file(
         )
     labels = check_labels(labels, num_classes, f'label file {path}')
     check_given(path, made, labels)
+    check_replaced(path, made, _to_pairs(content, num_samples, path))
     return labels
 
 
@@ -129,9 +130,26 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
             image is replaced twice. Every error names the file and what was found.
     """
     path, content = _read(path, num_samples)
-    if not isinstance(content, dict) or not len(_open_pairs(content)):
+    pairs = _to_pairs(content, num_samples, path)
+    if not len(pairs):
         return None
-    pairs = _open_pairs(content)
+    for column, size, whose in ((0, num_samples, 'this dataset'), (1, num_others, 'open_set.dataset')):
+        wrong = np.flatnonzero((pairs[:, column] < 0) | (pairs[:, column] >= size))
+        if len(wrong):
+            raise ValueError(
+                f'label file {path}: {OPEN_KEY} names image {pairs[wrong[0], column]} of {whose}, which has {size}'
+            )
+    index, count = np.unique(pairs[:, 0], return_counts=True)
+    if count.max() > 1:
+        raise ValueError(f'label file {path}: {OPEN_KEY} replaces image {index[count.argmax()]} more than once')
+    return pairs.astype(np.int64)
+
+
+def _to_pairs(content: np.ndarray | dict, num_samples: int, path: Path) -> np.ndarray:
+    """The pairs in a file as an array of integers; without rows where it has none."""
+    pairs = _open_pairs(content) if isinstance(content, dict) else []
+    if not len(pairs):
+        return np.empty((0, 2), dtype=np.int64)
     try:
         if isinstance(pairs, torch.Tensor):
             # A view may pretend to have more rows than there are samples; a copy would make them.
@@ -143,16 +161,7 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
         raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices, got shape {pairs.shape}')
     if pairs.dtype.kind not in 'iu':
         raise TypeError(f'label file {path}: {OPEN_KEY} must be pairs of integers, got {pairs.dtype}')
-    for column, size, whose in ((0, num_samples, 'this dataset'), (1, num_others, 'open_set.dataset')):
-        wrong = np.flatnonzero((pairs[:, column] < 0) | (pairs[:, column] >= size))
-        if len(wrong):
-            raise ValueError(
-                f'label file {path}: {OPEN_KEY} names image {pairs[wrong[0], column]} of {whose}, which has {size}'
-            )
-    index, count = np.unique(pairs[:, 0], return_counts=True)
-    if count.max() > 1:
-        raise ValueError(f'label file {path}: {OPEN_KEY} replaces image {index[count.argmax()]} more than once')
-    return pairs.astype(np.int64)
+    return pairs
 
 
 def _open_pairs(content: dict) -> Any:
