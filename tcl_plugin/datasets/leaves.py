@@ -2,6 +2,7 @@
 """Looks through dataset wrappers, down to the datasets that hold the images."""
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -93,3 +94,34 @@ def _join(tables: list[LeafTable]) -> LeafTable:
         leaf.append(np.array(positions, dtype=np.int64)[table.leaf])
     index = np.concatenate([table.index for table in tables])
     return LeafTable(leaves, np.concatenate(leaf), index)
+
+
+def check_classes(dataset: Any) -> None:
+    """Refuse parts of a ``ConcatDataset`` that mean other classes by the same labels.
+
+    mmengine compares them when it builds the wrapper, where parts with ``lazy_init`` may not know them yet.
+
+    Args:
+        dataset: A fully initialised dataset, or a nesting as :func:`leaf_table` takes it. Parts that name no
+            classes are passed over, and so are those of a ``ConcatDataset`` whose ``ignore_keys`` has ``'classes'``.
+
+    Raises:
+        ValueError: Two parts name other classes. The error names the first that differs.
+    """
+    parts = getattr(dataset, 'datasets', [])
+    for part in parts or filter(None, [getattr(dataset, 'dataset', None)]):
+        check_classes(part)
+    if 'classes' in getattr(dataset, 'ignore_keys', []):
+        return
+    leaves = [leaf_table(part).leaves[0] for part in parts]
+    named = [(leaf, leaf.metainfo['classes']) for leaf in leaves if leaf.metainfo.get('classes') is not None]
+    for other, classes in named[1:]:
+        first, expected = named[0]
+        for label, names in enumerate(zip_longest(expected, classes)):
+            if names[0] != names[1]:
+                here, there = ('missing' if name is None else repr(name) for name in names)
+                raise ValueError(
+                    f'{type(dataset).__name__} has parts of different classes: class {label} is {here} in '
+                    f'{type(first).__name__} and {there} in {type(other).__name__}: set classes of all parts to the '
+                    "same names, or ignore_keys='classes' where labels mean the same in all"
+                )

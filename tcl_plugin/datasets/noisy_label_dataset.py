@@ -17,7 +17,7 @@ from mmpretrain.registry import DATASETS, TRANSFORMS
 
 from .held_out import check_share, draw_held_out
 from .label_source import LabelSource, own_labels
-from .leaves import leaf_table
+from .leaves import check_classes, leaf_table
 from .noise import check_seed
 from .open_set import OpenSetNoise, sources, true_labels
 
@@ -70,7 +70,8 @@ class NoisyLabelDataset:
             ``noise`` is no generator; ``open_set`` is no :class:`OpenSetNoise`; ``num_classes`` or a
             label is not one integer.
         ValueError: Both ``noise`` and ``label_file`` are given; K is unknown, or differs from the
-            dataset's; a label lies outside 0..K-1; images of ``open_set`` do not fit; ``held_out`` is
+            dataset's; parts of a ``ConcatDataset`` name other classes, which its ``ignore_keys`` does not allow; a
+            label lies outside 0..K-1; images of ``open_set`` do not fit; ``held_out`` is
             not below 1, or leaves one of the two parts without images.
 
     Examples:
@@ -138,6 +139,7 @@ class NoisyLabelDataset:
 
     def _update_classes(self) -> None:
         """Take over classes that only a full initialisation finds, and settle K."""
+        check_classes(self.dataset)
         self._metainfo = self.dataset.metainfo
         if self._metainfo.get('classes') is None:
             self._metainfo.update(self._table.leaves[0].metainfo)

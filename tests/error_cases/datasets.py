@@ -215,6 +215,18 @@ def table_same_image_twice(desk: Desk) -> str:
     return f'accepted: {len(dataset)} images, labels {dataset.get_gt_labels().tolist()}'
 
 
+@case('table-classes-of-two')
+def table_classes_of_two(desk: Desk) -> str:
+    """Only reading finds them, which mmengine does not wait for."""
+    image(desk, 'data/1.jpg')
+    tables = dict(a=('cat', 'dog'), b=('ant', 'cat'))
+    for name, labels in tables.items():
+        desk.write(f'data/{name}.csv', 'img_path,gt_label\n' + ''.join(f'1.jpg,{label}\n' for label in labels))
+    parts = [dict(type='CSVDataset', data_root='data', ann_file=f'{name}.csv', lazy_init=True) for name in tables]
+    config = dict(type='NoisyLabelDataset', dataset=dict(type='ConcatDataset', datasets=parts))
+    return desk.building(lambda: DATASETS.build(config))
+
+
 def digits(desk: Desk, **changes) -> str:
     return desk.building(lambda: DATASETS.build(dict(type='SklearnDigits', split='train') | changes))
 

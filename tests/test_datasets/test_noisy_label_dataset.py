@@ -135,6 +135,39 @@ def test_concat_runs_the_pipeline_of_each_part():
     assert dataset.true_labels.tolist() == [0, 1, 2, 3, 3]
 
 
+class LateClasses(ToyDataset):
+    """Finds its classes when it is read, as those of folders and tables do."""
+
+    def __init__(self, late, **kwargs):
+        self.late = late
+        super().__init__(classes=None, lazy_init=True, serialize_data=False, **kwargs)
+
+    def load_data_list(self):
+        self._metainfo['classes'] = self.late
+        return super().load_data_list()
+
+
+def test_parts_that_find_other_classes_are_refused():
+    def concat(*late, **kwargs):
+        parts = [LateClasses(names, labels=(0, 1)) for names in late]
+        return dict(type='ConcatDataset', datasets=parts, **kwargs)
+
+    same = noisy(concat(('cat', 'dog'), ['cat', 'dog'], None))
+    assert same.CLASSES == ('cat', 'dog') and len(same) == 6
+    message = (
+        "ConcatDataset has parts of different classes: class 0 is 'cat' in LateClasses and 'ant' in LateClasses: "
+        "set classes of all parts to the same names, or ignore_keys='classes'"
+    )
+    for times in (0, 2):
+        others = concat(('cat', 'dog'), ('ant', 'cat'))
+        with pytest.raises(ValueError, match=message):
+            noisy(dict(type='RepeatDataset', times=times, dataset=others) if times else others)
+    with pytest.raises(ValueError, match="class 2 is missing in LateClasses and 'eel' in LateClasses"):
+        noisy(concat(('cat', 'dog'), ('cat', 'dog', 'eel')))
+    for keys in ('classes', ['x', 'classes']):
+        assert noisy(concat(('cat', 'dog'), ('ant', 'cat'), ignore_keys=keys)).CLASSES == ('cat', 'dog')
+
+
 def assert_copies_agree(dataset):
     """All copies of an image have one given label, and one that the distinct images got."""
     values = np.array([value(dataset[i]) for i in range(len(dataset))])
