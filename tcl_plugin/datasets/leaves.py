@@ -55,7 +55,9 @@ def leaf_table(dataset: Any) -> LeafTable:
             have ``dataset`` and ``_get_ori_dataset_idx(idx) -> int``.
 
     Returns:
-        LeafTable: The table, with as many rows as ``dataset`` has samples.
+        LeafTable: The table, with as many rows as ``dataset`` has samples. A ``KFoldDataset`` that keeps what
+        it divides (see :func:`keep_whole`) counts as a part of that; one that was built otherwise has its
+        fold alone.
 
     Raises:
         TypeError: A dataset at the bottom has no ``get_data_info`` or no ``pipeline``.
@@ -64,7 +66,10 @@ def leaf_table(dataset: Any) -> LeafTable:
         return _join([leaf_table(part) for part in dataset.datasets])
     if isinstance(dataset, KFoldDataset):
         # Its dataset is the subset already; _get_ori_dataset_idx points into the one before.
-        return leaf_table(dataset.dataset)
+        whole = getattr(dataset, 'whole', None)
+        if whole is None:
+            return leaf_table(dataset.dataset)
+        return leaf_table(whole).rows(np.array(dataset._ori_indices, dtype=np.int64))
     if isinstance(dataset, RepeatDataset):
         inner = leaf_table(dataset.dataset)
         return inner.rows(np.tile(np.arange(len(inner.leaf)), dataset.times))

@@ -15,6 +15,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS, TRANSFORMS
 
+from .folds import keep_whole
 from .held_out import check_share, draw_held_out
 from .label_source import LabelSource, own_labels
 from .leaves import check_classes, leaf_table
@@ -29,7 +30,10 @@ class NoisyLabelDataset:
     It is the outermost wrapper: of a dataset, or of any nesting of ``ConcatDataset``,
     ``RepeatDataset``, ``ClassBalancedDataset`` and ``KFoldDataset``. Where such a wrapper repeats
     an image, all copies get the same given label (noise is generated, and a label file is read,
-    over the distinct images). What a pipeline meets is the data info of the inner dataset with
+    over the distinct images). With ``KFoldDataset`` these are the images of all folds: one has the same
+    label in each fold, on either side, and a label file has labels for them all. A ``KFoldDataset``
+    that is no config, but built already, knows the images of its part alone. What a pipeline meets is
+    the data info of the inner dataset with
 
     - ``gt_label`` (int): the given label;
     - ``clean_label`` (int): the true label, where it is known, that is with ``noise``,
@@ -97,7 +101,7 @@ class NoisyLabelDataset:
         self.source = LabelSource(noise, label_file, label_key, open_set)
         self.held_out = check_share(held_out)
         self.held_out_seed = check_seed(held_out_seed, 'held_out_seed')
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.dataset = DATASETS.build(keep_whole(dataset)) if isinstance(dataset, dict) else dataset
         if not hasattr(self.dataset, 'full_init') or isinstance(self.dataset, NoisyLabelDataset):
             raise TypeError(
                 'dataset must be a config or a dataset of mmengine that is not a '
@@ -200,7 +204,8 @@ class NoisyLabelDataset:
     @force_full_init
     def image_labels(self) -> tuple[np.ndarray, np.ndarray]:
         """tuple: The dataset's own labels and the given ones of the distinct images, in the order of
-        a label file; int64, shape (M,), M <= N, read-only."""
+        a label file, with those that a wrapper leaves out, such as the other part of a ``KFoldDataset``;
+        int64, shape (M,), read-only."""
         own, given = self._image_labels
         return _read_only(own), _read_only(given)
 
