@@ -21,6 +21,7 @@ from .label_source import LabelSource, own_labels
 from .leaves import check_classes, leaf_table
 from .noise import check_seed
 from .open_set import OpenSetNoise, sources, true_labels
+from .sidecar import digest
 
 
 @DATASETS.register_module()
@@ -113,6 +114,7 @@ class NoisyLabelDataset:
         self._metainfo = self.dataset.metainfo
         self._own_pipeline: Compose | None = None
         self._image_paths: list | None = None
+        self._replaced_digest: str | None = None
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -222,6 +224,20 @@ class NoisyLabelDataset:
         """np.ndarray: Indices of the distinct images that are replaced, in the order of a label file,
         and of those of the other dataset; int64, shape (R, 2), read-only."""
         return _read_only(self._open_noise)
+
+    @property
+    @force_full_init
+    def replaced_digest(self) -> str:
+        """str: Fingerprint of the samples whose image is one of ``open_set``, and of these images by their
+        index and, where they have one, their label; the same for all datasets without such. Read at the first use
+        and kept."""
+        if self._replaced_digest is None:
+            source = self._other_image[self._images]
+            samples = np.flatnonzero(source >= 0)
+            labels = self.source.open_set.labels(source[samples]) if len(samples) else None
+            columns = [samples, source[samples]] + ([] if labels is None else [labels])
+            self._replaced_digest = digest(np.stack(columns, axis=1))
+        return self._replaced_digest
 
     @property
     @force_full_init

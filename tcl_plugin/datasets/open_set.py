@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open-set noise: images that belong to none of the classes, under the labels of those that they replace."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,17 @@ class OpenSetNoise:
         labels = self.labels() if sidecar is not None and 'open_set_labels_sha256' in sidecar else None
         check_other_images(path, sidecar, len(self), labels)
 
-    def labels(self) -> np.ndarray | None:
+    def labels(self, indices: Iterable[int] | None = None) -> np.ndarray | None:
         """Get the labels that the other dataset has, by which it can be told from others; after :meth:`full_init`.
+
+        Args:
+            indices (Iterable[int], optional): Of which images. Defaults to None, of all.
 
         Returns:
             np.ndarray, optional: The labels, int64, shape (M,); None if not every image has one integer.
         """
-        found: list[Any] = [self._read(index)[1].get('gt_label') for index in range(len(self))]
+        indices = range(len(self)) if indices is None else indices
+        found: list[Any] = [self._read(index)[1].get('gt_label') for index in indices]
         if any(np.ndim(label) != 0 or np.asarray(label).dtype.kind not in 'iu' for label in found):
             return None
         return np.array(found, dtype=np.int64)

@@ -12,10 +12,10 @@ from .labels import NO_CLASS
 
 
 def digest(labels: np.ndarray) -> str:
-    """Fingerprint of labels in their order, or of pairs of indices.
+    """Fingerprint of labels in their order, or of rows of numbers.
 
     Args:
-        labels (np.ndarray): Labels, shape (N,), or pairs, shape (R, 2).
+        labels (np.ndarray): Labels, shape (N,), or rows such as pairs of indices, shape (R, C).
 
     Returns:
         str: SHA-256 of the numbers as little-endian 64-bit integers, row by row, in hexadecimal.
