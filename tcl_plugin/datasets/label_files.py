@@ -12,6 +12,7 @@ import torch
 
 from ..explain import explain_checkpoint
 from ..safe_files import check_torch_archive, read_json, read_npy, read_npz
+from .image_lists import some
 from .labels import NO_CLASS, check_labels
 from .sidecar import check_given, check_made_for, check_replaced, read_sidecar
 
@@ -194,8 +195,14 @@ def _choose(content: dict, key: str | None, path: Path) -> np.ndarray:
     """Take the given labels out of a file that has several vectors."""
     found = [key] if key is not None else [name for name in LABEL_KEYS if name in content]
     if len(found) != 1 or found[0] not in content:
+        names = some([_shorten(str(name)) for name in content])
+        if content and all(isinstance(value, (int, float, str)) for value in content.values()):
+            raise ValueError(
+                f'label file {path}: has one value for each of {len(content)} keys ({names}); labels must be a list, '
+                'in the order of the images of the dataset'
+            )
         raise ValueError(
-            f'label file {path}: has {", ".join(map(str, content)) or "nothing"}; name the given labels by label_key'
+            f'label file {path}: has {names}; name the given labels by label_key'
             + (f', not {key!r}' if key is not None else '')
         )
     return _to_vector(content[found[0]], f'{found[0]!r} ', path)
@@ -338,9 +345,13 @@ def _is_blank(rows: list[tuple], column: int) -> bool:
 def _csv_integer(text: str, number: int, path: Path, of: str = '') -> int:
     # Not what int() takes besides: 1_0, or digits of other scripts.
     if not _INTEGER.fullmatch(text.strip()) or len(text) > LONGEST_NUMBER:
-        shown = text if len(text) <= LONGEST_NUMBER else f'{text[:LONGEST_NUMBER]}...'
-        raise TypeError(f'label file {path}: {shown!r}{of} in line {number} is no integer')
+        raise TypeError(f'label file {path}: {_shorten(text, LONGEST_NUMBER)!r}{of} in line {number} is no integer')
     return int(text)
+
+
+def _shorten(text: str, most: int = 100) -> str:
+    """The beginning of a text, for errors."""
+    return text if len(text) <= most else f'{text[:most]}...'
 
 
 def _to_array(labels: list[int], path: Path) -> np.ndarray:

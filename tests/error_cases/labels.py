@@ -95,6 +95,11 @@ def key_missing(desk: Desk) -> str:
     return read(desk, 'labels.json', dict(worse_label=GOOD, aggre_label=GOOD))
 
 
+@case('labels-by-index')
+def by_index(desk: Desk) -> str:
+    return read(desk, 'labels.json', dict(enumerate(GOOD)))
+
+
 @case('labels-key-needless')
 def key_needless(desk: Desk) -> str:
     return read(desk, 'labels.json', GOOD, label_key='worse_label')

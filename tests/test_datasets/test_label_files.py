@@ -172,6 +172,26 @@ def test_damaged_file(tmp_path, name, content, parts):
     check_refused(write(tmp_path / name, content), ValueError, *parts)
 
 
+@pytest.mark.parametrize(
+    ('content', 'told'),
+    [
+        (
+            {str(i): 1 for i in range(5000)},
+            'one value for each of 5000 keys (0, 1, 2, 3, 4, 5, 6, 7 and 4992 more); labels must be a list',
+        ),
+        ({'cats/1.jpg': 'cat'}, 'one value for each of 1 keys (cats/1.jpg); labels must be a list'),
+        ({'a' * 500: [1]}, f'has {"a" * 100}...; name the given labels by label_key'),
+        ({str(i): GOOD for i in range(9)}, 'has 0, 1, 2, 3, 4, 5, 6, 7 and 1 more; name the given labels by label'),
+        ({}, 'has nothing; name the given labels by label_key'),
+    ],
+)
+def test_object_of_many_keys(tmp_path, content, told):
+    path = write(tmp_path / 'a.json', content)
+    check_refused(path, ValueError, told)
+    with pytest.raises(ValueError, match=r'^.{1,400}$'):
+        read_label_file(path, 5, 4)
+
+
 def test_archive_under_the_name_of_an_array(tmp_path):
     with (tmp_path / 'a.npy').open('wb') as file:
         np.savez(file, labels=np.array(GOOD))
