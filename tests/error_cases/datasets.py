@@ -116,17 +116,22 @@ def list_label_missing(desk: Desk) -> str:
     return from_folder(desk, 'a/1.png', ann_file=str(desk.write('list.txt', 'a/1.png\n')))
 
 
-def listed(desk: Desk, line: str) -> str:
+def listed(desk: Desk, line: str, **changes) -> str:
     """Write Food-101N with one line in its list."""
     image(desk, 'data/images/apple_pie/1.jpg')
     image(desk, 'secret.jpg')
     desk.write('data/meta/imagelist.tsv', f'class_name/key\n{line}\n')
-    return desk.building(lambda: DATASETS.build(dict(type='Food101N', data_root='data')))
+    return desk.building(lambda: DATASETS.build(dict(type='Food101N', data_root='data') | changes))
 
 
 @case('list-class-unknown')
 def list_class_unknown(desk: Desk) -> str:
     return listed(desk, 'applepie/1.jpg')
+
+
+@case('list-classes-of-others')
+def list_classes_of_others(desk: Desk) -> str:
+    return listed(desk, 'apple_pie/1.jpg', classes=['socks'] * 101)
 
 
 @case('list-leaves-the-folder')
