@@ -16,7 +16,8 @@ from .image_lists import some
 from .labels import NO_CLASS, check_labels
 from .sidecar import check_given, check_made_for, check_replaced, read_sidecar
 
-#: Names that the column of labels may have in a table with a header.
+#: Names that the columns of indices and of labels may have in a table with a header.
+INDEX_COLUMNS = ('sample_idx', 'index')
 LABEL_COLUMNS = ('given_label', 'label')
 
 #: Names that given labels may have in a file of several vectors, and the name of the true ones.
@@ -54,8 +55,8 @@ def read_label_file(
     ``.npy``  vector of any integer type
     ``.json``  list of integers, or an object of several lists
     ``.csv``  rows ``index,label`` in any order; with a header, the columns
-              ``sample_idx`` and ``given_label`` (or ``label``) among others; ``true_label``
-              (or ``clean_label``), where it is there, are the true ones
+              ``sample_idx`` (or ``index``) and ``given_label`` (or ``label``) among others;
+              ``true_label`` (or ``clean_label``), where it is there, are the true ones
     ``.npz``  several named vectors
     ``.pt``   dict of several vectors or lists, such as those of CIFAR-10N and CIFAR-100N;
               only numbers are loaded, never code
@@ -327,12 +328,13 @@ def _csv_columns(rows: list[tuple], path: Path) -> tuple[list[tuple[str, int]], 
             raise ValueError(
                 f'label file {path}: without a header there must be two columns, index and label; got {len(first)}'
             )
-        return [('sample_idx', 0), (LABEL_COLUMNS[0], 1)], rows
-    kinds = [('sample_idx',), LABEL_COLUMNS, TRUE_COLUMNS]
+        return [(INDEX_COLUMNS[0], 0), (LABEL_COLUMNS[0], 1)], rows
+    kinds = [INDEX_COLUMNS, LABEL_COLUMNS, TRUE_COLUMNS]
     index, label, true = (next((name for name in names if name in first), None) for names in kinds)
     if index is None or label is None:
         raise ValueError(
-            f'label file {path}: the header must name sample_idx and one of {list(LABEL_COLUMNS)}, got {first}'
+            f'label file {path}: the header must name one of {list(INDEX_COLUMNS)} and one of {list(LABEL_COLUMNS)}, '
+            f'got {first}'
         )
     return [(name, first.index(name)) for name in (index, label, true) if name is not None], rows[1:]
 

@@ -152,7 +152,7 @@ def not_an_integer(desk: Desk) -> str:
 
 @case('labels-column-unknown')
 def column_unknown(desk: Desk) -> str:
-    return read(desk, 'labels.csv', table(GOOD, 'index,label\n'))
+    return read(desk, 'labels.csv', table(GOOD, 'image,class\n'))
 
 
 @case('labels-semicolons')
