@@ -79,7 +79,8 @@ def build_ilsvrc12(root: str | Path, layout: str = 'wnid', num_classes: int = 52
 
     Args:
         root (str | Path): Folder that becomes ``data_root``.
-        layout (str): ``'wnid'`` or ``'label'``, by which there are folders, or ``'list'``.
+        layout (str): ``'wnid'`` or ``'label'``, by which there are folders, ``'list'``, or ``'meta'``, a list
+            where mmpretrain's ImageNet has it.
         num_classes (int): Number of classes.
         images_per_class (int): Images of each class.
 
@@ -89,11 +90,11 @@ def build_ilsvrc12(root: str | Path, layout: str = 'wnid', num_classes: int = 52
     root, lines = Path(root), []
     for i, label in enumerate(np.repeat(np.arange(num_classes), images_per_class)):
         name = f'ILSVRC2012_val_{i + 1:08d}.JPEG'
-        folder = {'wnid': wnid(label), 'label': str(label), 'list': ''}[layout]
+        folder = {'wnid': wnid(label), 'label': str(label), 'list': '', 'meta': ''}[layout]
         write_image(root / 'val' / folder / name, label, num_classes, i)
         lines.append(f'{name} {label}')
-    if layout == 'list':
-        write_lines(root / 'imagenet_val.txt', lines)
+    if layout in ('list', 'meta'):
+        write_lines(root / ('imagenet_val.txt' if layout == 'list' else 'meta/val.txt'), lines)
     return root
 
 

@@ -127,7 +127,9 @@ def describe_noise(dataset):
             open_set_nominal_rate=open_set.rate,
             open_set_seed=open_set.seed,
             open_set_num_samples=len(open_set),
+            open_set_labels_sha256=None if (labels := open_set.labels()) is None else digest(labels),
             num_replaced=len(dataset.open_noise),
+            open_noise_sha256=digest(dataset.open_noise),
         )
     return description
 

@@ -116,10 +116,20 @@ def contents(folder: Path, most: int = 8) -> str:
     Returns:
         str: Such as ``'images, meta'``.
     """
-    names = sorted(os.listdir(folder))
-    if not names:
-        return 'nothing'
-    return ', '.join(names[:most]) + (f' and {len(names) - most} more' if len(names) > most else '')
+    return some(sorted(os.listdir(folder)), most)
+
+
+def some(names: Sequence[str], most: int = 8) -> str:
+    """Name the first of many, for errors.
+
+    Args:
+        names (Sequence[str]): The names.
+        most (int): The largest number of them. Defaults to 8.
+
+    Returns:
+        str: Such as ``'a, b and 7 more'``, or ``'nothing'``.
+    """
+    return (', '.join(names[:most]) + (f' and {len(names) - most} more' if len(names) > most else '')) or 'nothing'
 
 
 def find_file(root: Path, candidates: Sequence[str], what: str) -> Path:

@@ -12,10 +12,12 @@ import torch
 
 from ..explain import explain_checkpoint
 from ..safe_files import check_torch_archive, read_json, read_npy, read_npz
+from .image_lists import some
 from .labels import NO_CLASS, check_labels
-from .sidecar import check_given, check_made_for, read_sidecar
+from .sidecar import check_given, check_made_for, check_replaced, read_sidecar
 
-#: Names that the column of labels may have in a table with a header.
+#: Names that the columns of indices and of labels may have in a table with a header.
+INDEX_COLUMNS = ('sample_idx', 'index')
 LABEL_COLUMNS = ('given_label', 'label')
 
 #: Names that given labels may have in a file of several vectors, and the name of the true ones.
@@ -53,8 +55,8 @@ def read_label_file(
     ``.npy``  vector of any integer type
     ``.json``  list of integers, or an object of several lists
     ``.csv``  rows ``index,label`` in any order; with a header, the columns
-              ``sample_idx`` and ``given_label`` (or ``label``) among others; ``true_label``
-              (or ``clean_label``), where it is there, are the true ones
+              ``sample_idx`` (or ``index``) and ``given_label`` (or ``label``) among others;
+              ``true_label`` (or ``clean_label``), where it is there, are the true ones
     ``.npz``  several named vectors
     ``.pt``   dict of several vectors or lists, such as those of CIFAR-10N and CIFAR-100N;
               only numbers are loaded, never code
@@ -70,7 +72,7 @@ def read_label_file(
             file has true labels too (:data:`TRUE_KEY`), they must be the same, or else the file is
             for another order of the images; so it is with the digest in a sidecar
             (``labels.npy.json``, see ``tools/make_noise.py``). Defaults to None. Whether the given
-            labels are those that the sidecar tells of is checked in any case.
+            labels, and the images that are replaced, are those that the sidecar tells of is checked in any case.
         open_set (bool): Whether :func:`read_open_noise` will see to the images that the file
             replaces; otherwise a file that replaces images is refused. Defaults to False.
 
@@ -82,8 +84,8 @@ def read_label_file(
         TypeError: The labels are not integers.
         ValueError: The suffix is unknown, the file is damaged or has no labels by that name, the
             number of labels is not N, a label lies outside 0..K-1, the file is for another order of
-            the images, its sidecar tells of other labels, or it replaces images and ``open_set`` is
-            False. Every error names the file and what was found.
+            the images, its sidecar tells of other labels or of other replaced images, or it replaces
+            images and ``open_set`` is False. Every error names the file and what was found.
     """
     path, content = _read(path, num_samples, key)
     made = read_sidecar(path)
@@ -107,6 +109,7 @@ def read_label_file(
         )
     labels = check_labels(labels, num_classes, f'label file {path}')
     check_given(path, made, labels)
+    check_replaced(path, made, _to_pairs(content, num_samples, path))
     return labels
 
 
@@ -129,9 +132,26 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
             image is replaced twice. Every error names the file and what was found.
     """
     path, content = _read(path, num_samples)
-    if not isinstance(content, dict) or not len(_open_pairs(content)):
+    pairs = _to_pairs(content, num_samples, path)
+    if not len(pairs):
         return None
-    pairs = _open_pairs(content)
+    for column, size, whose in ((0, num_samples, 'this dataset'), (1, num_others, 'open_set.dataset')):
+        wrong = np.flatnonzero((pairs[:, column] < 0) | (pairs[:, column] >= size))
+        if len(wrong):
+            raise ValueError(
+                f'label file {path}: {OPEN_KEY} names image {pairs[wrong[0], column]} of {whose}, which has {size}'
+            )
+    index, count = np.unique(pairs[:, 0], return_counts=True)
+    if count.max() > 1:
+        raise ValueError(f'label file {path}: {OPEN_KEY} replaces image {index[count.argmax()]} more than once')
+    return pairs.astype(np.int64)
+
+
+def _to_pairs(content: np.ndarray | dict, num_samples: int, path: Path) -> np.ndarray:
+    """The pairs in a file as an array of integers; without rows where it has none."""
+    pairs = _open_pairs(content) if isinstance(content, dict) else []
+    if not len(pairs):
+        return np.empty((0, 2), dtype=np.int64)
     try:
         if isinstance(pairs, torch.Tensor):
             # A view may pretend to have more rows than there are samples; a copy would make them.
@@ -143,16 +163,7 @@ def read_open_noise(path: str | Path, num_samples: int, num_others: int) -> np.n
         raise ValueError(f'label file {path}: {OPEN_KEY} must be pairs of indices, got shape {pairs.shape}')
     if pairs.dtype.kind not in 'iu':
         raise TypeError(f'label file {path}: {OPEN_KEY} must be pairs of integers, got {pairs.dtype}')
-    for column, size, whose in ((0, num_samples, 'this dataset'), (1, num_others, 'open_set.dataset')):
-        wrong = np.flatnonzero((pairs[:, column] < 0) | (pairs[:, column] >= size))
-        if len(wrong):
-            raise ValueError(
-                f'label file {path}: {OPEN_KEY} names image {pairs[wrong[0], column]} of {whose}, which has {size}'
-            )
-    index, count = np.unique(pairs[:, 0], return_counts=True)
-    if count.max() > 1:
-        raise ValueError(f'label file {path}: {OPEN_KEY} replaces image {index[count.argmax()]} more than once')
-    return pairs.astype(np.int64)
+    return pairs
 
 
 def _open_pairs(content: dict) -> Any:
@@ -185,8 +196,14 @@ def _choose(content: dict, key: str | None, path: Path) -> np.ndarray:
     """Take the given labels out of a file that has several vectors."""
     found = [key] if key is not None else [name for name in LABEL_KEYS if name in content]
     if len(found) != 1 or found[0] not in content:
+        names = some([_shorten(str(name)) for name in content])
+        if content and all(isinstance(value, (int, float, str)) for value in content.values()):
+            raise ValueError(
+                f'label file {path}: has one value for each of {len(content)} keys ({names}); labels must be a list, '
+                'in the order of the images of the dataset'
+            )
         raise ValueError(
-            f'label file {path}: has {", ".join(map(str, content)) or "nothing"}; name the given labels by label_key'
+            f'label file {path}: has {names}; name the given labels by label_key'
             + (f', not {key!r}' if key is not None else '')
         )
     return _to_vector(content[found[0]], f'{found[0]!r} ', path)
@@ -311,12 +328,13 @@ def _csv_columns(rows: list[tuple], path: Path) -> tuple[list[tuple[str, int]], 
             raise ValueError(
                 f'label file {path}: without a header there must be two columns, index and label; got {len(first)}'
             )
-        return [('sample_idx', 0), (LABEL_COLUMNS[0], 1)], rows
-    kinds = [('sample_idx',), LABEL_COLUMNS, TRUE_COLUMNS]
+        return [(INDEX_COLUMNS[0], 0), (LABEL_COLUMNS[0], 1)], rows
+    kinds = [INDEX_COLUMNS, LABEL_COLUMNS, TRUE_COLUMNS]
     index, label, true = (next((name for name in names if name in first), None) for names in kinds)
     if index is None or label is None:
         raise ValueError(
-            f'label file {path}: the header must name sample_idx and one of {list(LABEL_COLUMNS)}, got {first}'
+            f'label file {path}: the header must name one of {list(INDEX_COLUMNS)} and one of {list(LABEL_COLUMNS)}, '
+            f'got {first}'
         )
     return [(name, first.index(name)) for name in (index, label, true) if name is not None], rows[1:]
 
@@ -329,9 +347,13 @@ def _is_blank(rows: list[tuple], column: int) -> bool:
 def _csv_integer(text: str, number: int, path: Path, of: str = '') -> int:
     # Not what int() takes besides: 1_0, or digits of other scripts.
     if not _INTEGER.fullmatch(text.strip()) or len(text) > LONGEST_NUMBER:
-        shown = text if len(text) <= LONGEST_NUMBER else f'{text[:LONGEST_NUMBER]}...'
-        raise TypeError(f'label file {path}: {shown!r}{of} in line {number} is no integer')
+        raise TypeError(f'label file {path}: {_shorten(text, LONGEST_NUMBER)!r}{of} in line {number} is no integer')
     return int(text)
+
+
+def _shorten(text: str, most: int = 100) -> str:
+    """The beginning of a text, for errors."""
+    return text if len(text) <= most else f'{text[:most]}...'
 
 
 def _to_array(labels: list[int], path: Path) -> np.ndarray:

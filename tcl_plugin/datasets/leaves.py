@@ -2,6 +2,7 @@
 """Looks through dataset wrappers, down to the datasets that hold the images."""
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ def leaf_table(dataset: Any) -> LeafTable:
             have ``dataset`` and ``_get_ori_dataset_idx(idx) -> int``.
 
     Returns:
-        LeafTable: The table, with as many rows as ``dataset`` has samples.
+        LeafTable: The table, with as many rows as ``dataset`` has samples. A ``KFoldDataset`` that keeps what
+        it divides (see :func:`keep_whole`) counts as a part of that; one that was built otherwise has its
+        fold alone.
 
     Raises:
         TypeError: A dataset at the bottom has no ``get_data_info`` or no ``pipeline``.
@@ -63,7 +66,10 @@ def leaf_table(dataset: Any) -> LeafTable:
         return _join([leaf_table(part) for part in dataset.datasets])
     if isinstance(dataset, KFoldDataset):
         # Its dataset is the subset already; _get_ori_dataset_idx points into the one before.
-        return leaf_table(dataset.dataset)
+        whole = getattr(dataset, 'whole', None)
+        if whole is None:
+            return leaf_table(dataset.dataset)
+        return leaf_table(whole).rows(np.array(dataset._ori_indices, dtype=np.int64))
     if isinstance(dataset, RepeatDataset):
         inner = leaf_table(dataset.dataset)
         return inner.rows(np.tile(np.arange(len(inner.leaf)), dataset.times))
@@ -93,3 +99,34 @@ def _join(tables: list[LeafTable]) -> LeafTable:
         leaf.append(np.array(positions, dtype=np.int64)[table.leaf])
     index = np.concatenate([table.index for table in tables])
     return LeafTable(leaves, np.concatenate(leaf), index)
+
+
+def check_classes(dataset: Any) -> None:
+    """Refuse parts of a ``ConcatDataset`` that mean other classes by the same labels.
+
+    mmengine compares them when it builds the wrapper, where parts with ``lazy_init`` may not know them yet.
+
+    Args:
+        dataset: A fully initialised dataset, or a nesting as :func:`leaf_table` takes it. Parts that name no
+            classes are passed over, and so are those of a ``ConcatDataset`` whose ``ignore_keys`` has ``'classes'``.
+
+    Raises:
+        ValueError: Two parts name other classes. The error names the first that differs.
+    """
+    parts = getattr(dataset, 'datasets', [])
+    for part in parts or filter(None, [getattr(dataset, 'dataset', None)]):
+        check_classes(part)
+    if 'classes' in getattr(dataset, 'ignore_keys', []):
+        return
+    leaves = [leaf_table(part).leaves[0] for part in parts]
+    named = [(leaf, leaf.metainfo['classes']) for leaf in leaves if leaf.metainfo.get('classes') is not None]
+    for other, classes in named[1:]:
+        first, expected = named[0]
+        for label, names in enumerate(zip_longest(expected, classes)):
+            if names[0] != names[1]:
+                here, there = ('missing' if name is None else repr(name) for name in names)
+                raise ValueError(
+                    f'{type(dataset).__name__} has parts of different classes: class {label} is {here} in '
+                    f'{type(first).__name__} and {there} in {type(other).__name__}: set classes of all parts to the '
+                    "same names, or ignore_keys='classes' where labels mean the same in all"
+                )

@@ -15,11 +15,13 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmpretrain.registry import DATASETS, TRANSFORMS
 
+from .folds import keep_whole
 from .held_out import check_share, draw_held_out
 from .label_source import LabelSource, own_labels
-from .leaves import leaf_table
+from .leaves import check_classes, leaf_table
 from .noise import check_seed
 from .open_set import OpenSetNoise, sources, true_labels
+from .sidecar import digest
 
 
 @DATASETS.register_module()
@@ -29,7 +31,10 @@ class NoisyLabelDataset:
     It is the outermost wrapper: of a dataset, or of any nesting of ``ConcatDataset``,
     ``RepeatDataset``, ``ClassBalancedDataset`` and ``KFoldDataset``. Where such a wrapper repeats
     an image, all copies get the same given label (noise is generated, and a label file is read,
-    over the distinct images). What a pipeline meets is the data info of the inner dataset with
+    over the distinct images). With ``KFoldDataset`` these are the images of all folds: one has the same
+    label in each fold, on either side, and a label file has labels for them all. A ``KFoldDataset``
+    that is no config, but built already, knows the images of its part alone. What a pipeline meets is
+    the data info of the inner dataset with
 
     - ``gt_label`` (int): the given label;
     - ``clean_label`` (int): the true label, where it is known, that is with ``noise``,
@@ -70,7 +75,8 @@ class NoisyLabelDataset:
             ``noise`` is no generator; ``open_set`` is no :class:`OpenSetNoise`; ``num_classes`` or a
             label is not one integer.
         ValueError: Both ``noise`` and ``label_file`` are given; K is unknown, or differs from the
-            dataset's; a label lies outside 0..K-1; images of ``open_set`` do not fit; ``held_out`` is
+            dataset's; parts of a ``ConcatDataset`` name other classes, which its ``ignore_keys`` does not allow; a
+            label lies outside 0..K-1; images of ``open_set`` do not fit; ``held_out`` is
             not below 1, or leaves one of the two parts without images.
 
     Examples:
@@ -96,7 +102,7 @@ class NoisyLabelDataset:
         self.source = LabelSource(noise, label_file, label_key, open_set)
         self.held_out = check_share(held_out)
         self.held_out_seed = check_seed(held_out_seed, 'held_out_seed')
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.dataset = DATASETS.build(keep_whole(dataset)) if isinstance(dataset, dict) else dataset
         if not hasattr(self.dataset, 'full_init') or isinstance(self.dataset, NoisyLabelDataset):
             raise TypeError(
                 'dataset must be a config or a dataset of mmengine that is not a '
@@ -108,6 +114,7 @@ class NoisyLabelDataset:
         self._metainfo = self.dataset.metainfo
         self._own_pipeline: Compose | None = None
         self._image_paths: list | None = None
+        self._replaced_digest: str | None = None
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -138,6 +145,7 @@ class NoisyLabelDataset:
 
     def _update_classes(self) -> None:
         """Take over classes that only a full initialisation finds, and settle K."""
+        check_classes(self.dataset)
         self._metainfo = self.dataset.metainfo
         if self._metainfo.get('classes') is None:
             self._metainfo.update(self._table.leaves[0].metainfo)
@@ -198,7 +206,8 @@ class NoisyLabelDataset:
     @force_full_init
     def image_labels(self) -> tuple[np.ndarray, np.ndarray]:
         """tuple: The dataset's own labels and the given ones of the distinct images, in the order of
-        a label file; int64, shape (M,), M <= N, read-only."""
+        a label file, with those that a wrapper leaves out, such as the other part of a ``KFoldDataset``;
+        int64, shape (M,), read-only."""
         own, given = self._image_labels
         return _read_only(own), _read_only(given)
 
@@ -215,6 +224,20 @@ class NoisyLabelDataset:
         """np.ndarray: Indices of the distinct images that are replaced, in the order of a label file,
         and of those of the other dataset; int64, shape (R, 2), read-only."""
         return _read_only(self._open_noise)
+
+    @property
+    @force_full_init
+    def replaced_digest(self) -> str:
+        """str: Fingerprint of the samples whose image is one of ``open_set``, and of these images by their
+        index and, where they have one, their label; the same for all datasets without such. Read at the first use
+        and kept."""
+        if self._replaced_digest is None:
+            source = self._other_image[self._images]
+            samples = np.flatnonzero(source >= 0)
+            labels = self.source.open_set.labels(source[samples]) if len(samples) else None
+            columns = [samples, source[samples]] + ([] if labels is None else [labels])
+            self._replaced_digest = digest(np.stack(columns, axis=1))
+        return self._replaced_digest
 
     @property
     @force_full_init

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open-set noise: images that belong to none of the classes, under the labels of those that they replace."""
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from .label_files import read_open_noise
 from .labels import NO_CLASS
 from .leaves import leaf_table
 from .noise import check_rate, check_seed, share_of
+from .sidecar import check_other_images, read_sidecar
 
 
 @TASK_UTILS.register_module()
@@ -82,13 +85,14 @@ class OpenSetNoise:
         Raises:
             TypeError: Indices in the label file are not integers.
             ValueError: Rate and label file both say which images, or neither does; the label file
-                names an image that is not there, or replaces one twice; or there are too few images
-                to choose from.
+                names an image that is not there, or replaces one twice, or its sidecar says that the images
+                are of another dataset; or there are too few images to choose from.
         """
         named = None if label_file is None else read_open_noise(label_file, len(own), len(self))
         if named is not None and self.rate is not None:
             raise ValueError(f'label file {label_file} names the images to replace: leave out rate of {self!r}')
         if named is not None:
+            self._check_names_these(label_file)
             return named
         if self.rate is None:
             raise ValueError(
@@ -96,6 +100,28 @@ class OpenSetNoise:
                 + ('' if label_file is None else f', since label file {label_file} has no open_noise')
             )
         return self._draw(own, given)
+
+    def _check_names_these(self, label_file: Any) -> None:
+        path = Path(label_file).expanduser()
+        sidecar = read_sidecar(path)
+        # Labels are read for that alone, and a dataset of many images takes its time.
+        labels = self.labels() if sidecar is not None and 'open_set_labels_sha256' in sidecar else None
+        check_other_images(path, sidecar, len(self), labels)
+
+    def labels(self, indices: Iterable[int] | None = None) -> np.ndarray | None:
+        """Get the labels that the other dataset has, by which it can be told from others; after :meth:`full_init`.
+
+        Args:
+            indices (Iterable[int], optional): Of which images. Defaults to None, of all.
+
+        Returns:
+            np.ndarray, optional: The labels, int64, shape (M,); None if not every image has one integer.
+        """
+        indices = range(len(self)) if indices is None else indices
+        found: list[Any] = [self._read(index)[1].get('gt_label') for index in indices]
+        if any(np.ndim(label) != 0 or np.asarray(label).dtype.kind not in 'iu' for label in found):
+            return None
+        return np.array(found, dtype=np.int64)
 
     def _draw(self, own: np.ndarray, given: np.ndarray) -> np.ndarray:
         assert self.rate is not None  # replacements has seen to that

@@ -12,13 +12,13 @@ from .labels import NO_CLASS
 
 
 def digest(labels: np.ndarray) -> str:
-    """Fingerprint of labels in their order.
+    """Fingerprint of labels in their order, or of rows of numbers.
 
     Args:
-        labels (np.ndarray): Labels, shape (N,).
+        labels (np.ndarray): Labels, shape (N,), or rows such as pairs of indices, shape (R, C).
 
     Returns:
-        str: SHA-256 of the labels as little-endian 64-bit integers, in hexadecimal.
+        str: SHA-256 of the numbers as little-endian 64-bit integers, row by row, in hexadecimal.
     """
     return hashlib.sha256(np.ascontiguousarray(labels, dtype='<i8').tobytes()).hexdigest()
 
@@ -106,3 +106,56 @@ def check_given(path: Path, sidecar: dict[str, Any] | None, given_labels: np.nda
             f'label file {path}: holds other labels than {sidecar_path(path).name} tells of: has it been changed? '
             'tools/make_noise.py writes both anew; without that file the labels are read as they are'
         )
+
+
+def check_replaced(path: Path, sidecar: dict[str, Any] | None, pairs: np.ndarray) -> None:
+    """Refuse a label file whose sidecar tells of other replaced images.
+
+    Args:
+        path (Path): The label file.
+        sidecar (dict[str, Any], optional): See :func:`read_sidecar`. Without it nothing is checked, nor is
+            what it does not tell: those of earlier releases have the number of pairs alone.
+        pairs (np.ndarray): Which images the file replaces by which, shape (R, 2).
+
+    Raises:
+        ValueError: The sidecar names another number, or another digest.
+    """
+    if sidecar is None:
+        return
+    number, made = sidecar.get('num_replaced'), sidecar.get('open_noise_sha256')
+    if number in (None, len(pairs)) and made in (None, digest(pairs)):
+        return
+    told = 'others' if number in (None, len(pairs)) else str(number)
+    raise ValueError(
+        f'label file {path}: its open_noise replaces {len(pairs)} images, and {sidecar_path(path).name} tells of '
+        f'{told}: has it been changed? tools/make_noise.py writes both anew; without that file they are taken as they '
+        'are'
+    )
+
+
+def check_other_images(path: Path, sidecar: dict[str, Any] | None, num_others: int, labels: np.ndarray | None) -> None:
+    """Refuse a label file whose images were taken from another dataset, or from the same in another order.
+
+    Args:
+        path (Path): The label file.
+        sidecar (dict[str, Any], optional): See :func:`read_sidecar`. Without it nothing is checked, nor is
+            what it does not tell.
+        num_others (int): Number of images of the other dataset.
+        labels (np.ndarray, optional): Labels of the other dataset, shape (M,); None where it has none.
+
+    Raises:
+        ValueError: The sidecar names another number, or another digest.
+    """
+    if sidecar is None:
+        return
+    number, made = sidecar.get('open_set_num_samples'), sidecar.get('open_set_labels_sha256')
+    if number not in (None, num_others):
+        told = f'{number} images, and open_set.dataset has {num_others}'
+    elif made is not None and labels is not None and made != digest(labels):
+        told = f'{num_others} images, too, but other labels than open_set.dataset, or these in another order'
+    else:
+        return
+    raise ValueError(
+        f'label file {path}: its open_noise names images of another data set, which had {told}, as '
+        f'{sidecar_path(path).name} says: set open_set.dataset to the one that the file was made with'
+    )

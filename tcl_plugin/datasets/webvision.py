@@ -19,6 +19,9 @@ from .image_lists import (
     wnids_among,
 )
 
+#: Where ILSVRC12 may have its list, below the folder; mmpretrain's ImageNet has the second.
+LISTS = ('imagenet_val.txt', os.path.join('meta', 'val.txt'))
+
 
 @DATASETS.register_module()
 class WebVision(ListedDataset):
@@ -78,6 +81,7 @@ class ILSVRC12(ListedDataset):
         data_root/val/n01440764/*.JPEG        folders by WordNet identifier, of these classes or all
         data_root/val/0/*.JPEG                folders by label
         data_root/imagenet_val.txt            lines `ILSVRC2012_val_00000001.JPEG 65`; images in val/
+        data_root/meta/val.txt                the same, where mmpretrain's ImageNet looks for it
 
     ``val/`` itself may be ``data_root``. Identifiers say which class they mean. Labels could mean
     places in ``synsets.txt`` or among all identifiers sorted, and are taken only where that is the same.
@@ -121,11 +125,12 @@ class ILSVRC12(ListedDataset):
         if by_label:
             self._check_order(wnids, f'the folders 0, 1, ... in {val}')
             return self._from_folders(val, [str(label) for label in range(self.num_classes)])
-        if (root / 'imagenet_val.txt').is_file():
-            return self._from_list(root, wnids)
+        for path in (root / name for name in LISTS):
+            if path.is_file():
+                return self._from_list(root, path, wnids)
         raise FileNotFoundError(
-            f'ILSVRC12: expected folders such as {wnids[0]} or 0 in {val}, or {root / "imagenet_val.txt"}; '
-            f'found {contents(val)} in {val}'
+            f'ILSVRC12: expected folders such as {wnids[0]} or 0 in {val}, or a list '
+            f'{" or ".join(str(root / name) for name in LISTS)}; found {contents(val)} in {val}'
         )
 
     def _from_folders(self, val: Path, names: list[str]) -> list[dict]:
@@ -142,9 +147,8 @@ class ILSVRC12(ListedDataset):
             for image in image_names(val / name)
         ]
 
-    def _from_list(self, root: Path, wnids: list[str]) -> list[dict]:
+    def _from_list(self, root: Path, path: Path, wnids: list[str]) -> list[dict]:
         """Take the images that the list says are of these classes."""
-        path = root / 'imagenet_val.txt'
         self._check_order(wnids, f'the labels in {path}')
         entries = [entry for entry in labelled_lines(path, 1000) if entry[1] < self.num_classes]
         if not entries:

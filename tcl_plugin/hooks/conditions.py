@@ -18,6 +18,7 @@ NAMES = dict(
     batch_size='batch size',
     workers='data loader workers',
     labels='given labels with SHA-256',
+    images='images of open_set with SHA-256',
     device='device',
     torch='torch',
 )
@@ -54,6 +55,8 @@ def conditions_of(runner: Runner) -> dict[str, str | int | bool | None]:
         # Their number makes no difference.
         workers='some' if loader.num_workers else 'none',
         labels=None if labels is None else digest(labels),
+        # Open-set noise leaves given labels as they are.
+        images=getattr(loader.dataset, 'replaced_digest', None),
         device=device_name(next(unwrap_model(runner.model).parameters()).device),
         torch=str(torch.__version__),
     )

@@ -53,7 +53,7 @@ class LabelNoiseHook(Hook):
     Clean probabilities that the head has been told travel in checkpoints, beside the model's
     ``state_dict``, under ``label_quality``: with an ``interval`` above 1 they belong to earlier
     weights than the checkpoint's. A resumed run goes on with them; where there are none, or they
-    belong to other labels, it makes a pass first.
+    belong to other labels or images of ``open_set``, it makes a pass first.
 
     The training set must be a :class:`NoisyLabelDataset`. Without a detector, and with any
     classifier, the hook only measures; that is how plain training is watched for memorisation.
@@ -126,9 +126,10 @@ class LabelNoiseHook(Hook):
         saved, self._saved = self._saved, None
         if runner.iter == 0 or saved is None:
             return False
-        if saved['given_labels'] != digest(runner.train_dataloader.dataset.given_labels):
+        changed = _what_differs(saved, runner.train_dataloader.dataset)
+        if changed is not None:
             runner.logger.warning(
-                'LabelNoiseHook: the given labels are not those of the checkpoint, so that clean probabilities are '
+                f'LabelNoiseHook: {changed} are not those of the checkpoint, so that clean probabilities are '
                 'found out anew'
             )
             return False
@@ -143,8 +144,7 @@ class LabelNoiseHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put what the head has been told beside the weights."""
         if self._told is not None:
-            given = runner.train_dataloader.dataset.given_labels
-            checkpoint[KEY] = dict(clean_prob=self._told, given_labels=digest(given))
+            checkpoint[KEY] = dict(clean_prob=self._told) | _identity(runner.train_dataloader.dataset)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the head which epoch begins."""
@@ -244,6 +244,18 @@ class LabelNoiseHook(Hook):
                 f'LabelNoiseHook: epoch {epoch}: {remarks[kind]} (said once; see docs/degenerate.md)'
             )
         self._remarked |= remarks.keys()
+
+
+def _identity(dataset: Any) -> dict[str, str | None]:
+    """What clean probabilities belong to: open-set noise leaves given labels as they are, and puts in other images."""
+    return dict(given_labels=digest(dataset.given_labels), replaced_images=getattr(dataset, 'replaced_digest', None))
+
+
+def _what_differs(saved: dict, dataset: Any) -> str | None:
+    """What is no longer as it was; checkpoints of earlier releases say nothing of images."""
+    names = dict(given_labels='the given labels', replaced_images='the images of open_set')
+    now = _identity(dataset)
+    return next((name for key, name in names.items() if saved.get(key) not in (None, now[key])), None)
 
 
 def _collapse(predicted: np.ndarray | None, runner: Runner) -> dict[str, str]:

@@ -83,9 +83,17 @@ def class_balanced(shop: Shop) -> None:
 
 @case('k-fold')
 def k_fold(shop: Shop) -> None:
-    around = dict(type='KFoldDataset', num_splits=3, fold=1, seed=0)
-    which = wrapped(shop, 16, 16, lambda inner: dict(around, dataset=inner))
-    assert not np.array_equal(which, np.arange(16))
+    """An image has one label in all folds, on either side of each."""
+    given = DATASETS.build(noisy(digits([]))).given_labels
+    for fold, size in ((0, 20), (4, 19)):
+        around = dict(type='KFoldDataset', num_splits=5, fold=fold, seed=0)
+        which = wrapped(shop, size, size, lambda inner, around=around: dict(around, dataset=inner))
+        test = DATASETS.build(noisy(dict(around, dataset=digits([]), test_mode=True)))
+        train = DATASETS.build(noisy(dict(around, dataset=digits([]))))
+        assert np.array_equal(train.image_index, which) and not np.array_equal(which, np.arange(size))
+        assert sorted([*which, *test.image_index]) == list(range(24))
+        for part in (train, test):
+            assert np.array_equal(part.given_labels, given[part.image_index])
 
 
 @case('held-out')

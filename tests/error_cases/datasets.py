@@ -116,17 +116,22 @@ def list_label_missing(desk: Desk) -> str:
     return from_folder(desk, 'a/1.png', ann_file=str(desk.write('list.txt', 'a/1.png\n')))
 
 
-def listed(desk: Desk, line: str) -> str:
+def listed(desk: Desk, line: str, **changes) -> str:
     """Write Food-101N with one line in its list."""
     image(desk, 'data/images/apple_pie/1.jpg')
     image(desk, 'secret.jpg')
     desk.write('data/meta/imagelist.tsv', f'class_name/key\n{line}\n')
-    return desk.building(lambda: DATASETS.build(dict(type='Food101N', data_root='data')))
+    return desk.building(lambda: DATASETS.build(dict(type='Food101N', data_root='data') | changes))
 
 
 @case('list-class-unknown')
 def list_class_unknown(desk: Desk) -> str:
     return listed(desk, 'applepie/1.jpg')
+
+
+@case('list-classes-of-others')
+def list_classes_of_others(desk: Desk) -> str:
+    return listed(desk, 'apple_pie/1.jpg', classes=['socks'] * 101)
 
 
 @case('list-leaves-the-folder')
@@ -213,6 +218,18 @@ def table_same_image_twice(desk: Desk) -> str:
     desk.write('data/table.csv', 'img_path,gt_label\ncats/1.jpg,cat\ncats/1.jpg,dog\n')
     dataset = CSVDataset('table.csv', data_root='data')
     return f'accepted: {len(dataset)} images, labels {dataset.get_gt_labels().tolist()}'
+
+
+@case('table-classes-of-two')
+def table_classes_of_two(desk: Desk) -> str:
+    """Only reading finds them, which mmengine does not wait for."""
+    image(desk, 'data/1.jpg')
+    tables = dict(a=('cat', 'dog'), b=('ant', 'cat'))
+    for name, labels in tables.items():
+        desk.write(f'data/{name}.csv', 'img_path,gt_label\n' + ''.join(f'1.jpg,{label}\n' for label in labels))
+    parts = [dict(type='CSVDataset', data_root='data', ann_file=f'{name}.csv', lazy_init=True) for name in tables]
+    config = dict(type='NoisyLabelDataset', dataset=dict(type='ConcatDataset', datasets=parts))
+    return desk.building(lambda: DATASETS.build(config))
 
 
 def digits(desk: Desk, **changes) -> str:

@@ -95,6 +95,11 @@ def key_missing(desk: Desk) -> str:
     return read(desk, 'labels.json', dict(worse_label=GOOD, aggre_label=GOOD))
 
 
+@case('labels-by-index')
+def by_index(desk: Desk) -> str:
+    return read(desk, 'labels.json', dict(enumerate(GOOD)))
+
+
 @case('labels-key-needless')
 def key_needless(desk: Desk) -> str:
     return read(desk, 'labels.json', GOOD, label_key='worse_label')
@@ -147,7 +152,7 @@ def not_an_integer(desk: Desk) -> str:
 
 @case('labels-column-unknown')
 def column_unknown(desk: Desk) -> str:
-    return read(desk, 'labels.csv', table(GOOD, 'index,label\n'))
+    return read(desk, 'labels.csv', table(GOOD, 'image,class\n'))
 
 
 @case('labels-semicolons')
@@ -225,8 +230,36 @@ def replace_images(desk: Desk) -> str:
     return read(desk, 'labels.json', dict(noise_labels=GOOD, open_noise=[[0, 4]]))
 
 
+OTHERS = dict(type='OpenSetNoise', dataset=dict(type='SklearnDigits', split='test', indices=9, pipeline=[]))
+
+
 @case('labels-replace-image-twice')
 def replace_image_twice(desk: Desk) -> str:
-    others = dict(type='SklearnDigits', split='test', indices=9, pipeline=[])
-    open_set = dict(type='OpenSetNoise', dataset=others)
-    return read(desk, 'labels.json', dict(noise_labels=GOOD, open_noise=[[0, 4], [0, 5]]), open_set=open_set)
+    return read(desk, 'labels.json', dict(noise_labels=GOOD, open_noise=[[0, 4], [0, 5]]), open_set=OTHERS)
+
+
+def replaced_as_told(desk: Desk, pairs: list, **told) -> str:
+    """Read pairs of which the sidecar tells this."""
+    true = np.array(DATASETS.build(DIGITS).get_gt_labels())
+    desk.write('labels.json.json', json.dumps(dict(true_labels_sha256=digest(true), **told)))
+    return read(desk, 'labels.json', dict(noise_labels=GOOD, open_noise=pairs), open_set=OTHERS)
+
+
+@case('labels-replaced-too-few')
+def replaced_too_few(desk: Desk) -> str:
+    return replaced_as_told(desk, [[0, 4]], num_replaced=2)
+
+
+@case('labels-replaced-others')
+def replaced_others(desk: Desk) -> str:
+    return replaced_as_told(desk, [[0, 4]], num_replaced=1, open_noise_sha256=digest(np.array([[0, 5]])))
+
+
+@case('labels-replaced-by-a-set-of-another-size')
+def replaced_by_a_set_of_another_size(desk: Desk) -> str:
+    return replaced_as_told(desk, [[0, 4]], open_set_num_samples=360)
+
+
+@case('labels-replaced-by-another-set')
+def replaced_by_another_set(desk: Desk) -> str:
+    return replaced_as_told(desk, [[0, 4]], open_set_num_samples=9, open_set_labels_sha256=digest(np.arange(9)[::-1]))

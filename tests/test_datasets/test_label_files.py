@@ -43,6 +43,8 @@ def check_refused(path, error, *parts, num_samples=5, num_classes=4):
         ('a.csv', '0,3\n1,0\n2,2\n3,1\n4,1\n'),
         ('a.csv', '4,1\n3,1\n\n2,2\n1,0\n0,3\n'),
         ('a.csv', 'sample_idx,label\n0,3\n1,0\n2,2\n3,1\n4,1\n'),
+        ('a.csv', 'index,label\n0,3\n1,0\n2,2\n3,1\n4,1\n'),
+        ('a.csv', 'index,sample_idx,label\n9,0,3\n9,1,0\n9,2,2\n9,3,1\n9,4,1\n'),
         ('a.csv', b'\xef\xbb\xbfsample_idx,label\r\n0,3\r\n1,0\r\n2,2\r\n3,1\r\n4,1\r\n'),
         ('a.csv', 'note,sample_idx,given_label\nx,1,0\nx,0,3\nx,2,2\nx,3,1\nx,4,1'),
     ],
@@ -159,7 +161,7 @@ def test_labels_are_not_integers(tmp_path, name, content, parts):
         ('a.csv', '', ['empty']),
         ('a.csv', b'\xff\xfe\x00', ['table']),
         ('a.csv', '0,1,2\n', ['two columns', 'got 3']),
-        ('a.csv', 'index,label\n0,1\n', ['sample_idx', "['index', 'label']"]),
+        ('a.csv', 'image,label\n0,1\n', ['sample_idx', 'index', "['image', 'label']"]),
         ('a.csv', 'sample_idx,true_label\n0,1\n', ['given_label', "'true_label'"]),
         ('a.csv', '0,3\n1\n', ['line 2', "['1']"]),
         ('a.csv', '0,3\n1,0\n1,2\n', ['line 3', 'index 1 a second time']),
@@ -170,6 +172,26 @@ def test_labels_are_not_integers(tmp_path, name, content, parts):
 )
 def test_damaged_file(tmp_path, name, content, parts):
     check_refused(write(tmp_path / name, content), ValueError, *parts)
+
+
+@pytest.mark.parametrize(
+    ('content', 'told'),
+    [
+        (
+            {str(i): 1 for i in range(5000)},
+            'one value for each of 5000 keys (0, 1, 2, 3, 4, 5, 6, 7 and 4992 more); labels must be a list',
+        ),
+        ({'cats/1.jpg': 'cat'}, 'one value for each of 1 keys (cats/1.jpg); labels must be a list'),
+        ({'a' * 500: [1]}, f'has {"a" * 100}...; name the given labels by label_key'),
+        ({str(i): GOOD for i in range(9)}, 'has 0, 1, 2, 3, 4, 5, 6, 7 and 1 more; name the given labels by label'),
+        ({}, 'has nothing; name the given labels by label_key'),
+    ],
+)
+def test_object_of_many_keys(tmp_path, content, told):
+    path = write(tmp_path / 'a.json', content)
+    check_refused(path, ValueError, told)
+    with pytest.raises(ValueError, match=r'^.{1,400}$'):
+        read_label_file(path, 5, 4)
 
 
 def test_archive_under_the_name_of_an_array(tmp_path):

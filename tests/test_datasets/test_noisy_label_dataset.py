@@ -11,6 +11,7 @@ from data_builders import COARSE, build_cifar10, build_cifar100, build_image_fol
 from mmengine.dataset import BaseDataset, RepeatDataset
 from mmengine.runner import Runner
 from mmengine.utils import is_list_of
+from mmpretrain.datasets import KFoldDataset
 from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader
 from toy import Stamp, ToyDataset
@@ -135,6 +136,39 @@ def test_concat_runs_the_pipeline_of_each_part():
     assert dataset.true_labels.tolist() == [0, 1, 2, 3, 3]
 
 
+class LateClasses(ToyDataset):
+    """Finds its classes when it is read, as those of folders and tables do."""
+
+    def __init__(self, late, **kwargs):
+        self.late = late
+        super().__init__(classes=None, lazy_init=True, serialize_data=False, **kwargs)
+
+    def load_data_list(self):
+        self._metainfo['classes'] = self.late
+        return super().load_data_list()
+
+
+def test_parts_that_find_other_classes_are_refused():
+    def concat(*late, **kwargs):
+        parts = [LateClasses(names, labels=(0, 1)) for names in late]
+        return dict(type='ConcatDataset', datasets=parts, **kwargs)
+
+    same = noisy(concat(('cat', 'dog'), ['cat', 'dog'], None))
+    assert same.CLASSES == ('cat', 'dog') and len(same) == 6
+    message = (
+        "ConcatDataset has parts of different classes: class 0 is 'cat' in LateClasses and 'ant' in LateClasses: "
+        "set classes of all parts to the same names, or ignore_keys='classes'"
+    )
+    for times in (0, 2):
+        others = concat(('cat', 'dog'), ('ant', 'cat'))
+        with pytest.raises(ValueError, match=message):
+            noisy(dict(type='RepeatDataset', times=times, dataset=others) if times else others)
+    with pytest.raises(ValueError, match="class 2 is missing in LateClasses and 'eel' in LateClasses"):
+        noisy(concat(('cat', 'dog'), ('cat', 'dog', 'eel')))
+    for keys in ('classes', ['x', 'classes']):
+        assert noisy(concat(('cat', 'dog'), ('ant', 'cat'), ignore_keys=keys)).CLASSES == ('cat', 'dog')
+
+
 def assert_copies_agree(dataset):
     """All copies of an image have one given label, and one that the distinct images got."""
     values = np.array([value(dataset[i]) for i in range(len(dataset))])
@@ -181,16 +215,52 @@ def test_class_balanced():
     assert np.array_equal(dataset.given_labels, expected[values])
 
 
+FOLD = dict(type='KFoldDataset', num_splits=5, seed=3)
+
+
+@pytest.mark.parametrize('kind', ['KFoldDataset', 'mmpretrain.KFoldDataset', KFoldDataset])
 @pytest.mark.parametrize('test_mode', [False, True])
-def test_k_fold(test_mode):
-    config = dict(type='KFoldDataset', num_splits=5, fold=1, seed=3, test_mode=test_mode)
-    dataset = noisy(dict(config, dataset=dict(type='ToyDataset')))
+@pytest.mark.parametrize('fold', [0, 1, 4])
+def test_k_fold(fold, test_mode, kind):
+    """An image has the same label in all folds, on either side: that which it has without them."""
+    config = dict(FOLD, type=kind, fold=fold, test_mode=test_mode)
+    dataset = noisy(dict(config, dataset=dict(type='ToyDataset', serialize_data=False)))
     values = [value(dataset[i]) for i in range(len(dataset))]
     assert len(set(values)) == len(values) == len(dataset) == (20 if test_mode else 80)
-    assert values == dataset.dataset._ori_indices
-    assert np.array_equal(dataset.true_labels, TRUE[values])
-    expected = SymmetricNoise(0.8, seed=0)(TRUE[values], 4)
-    assert [dataset[i]['gt_label'] for i in range(len(dataset))] == expected.tolist()
+    assert values == dataset.dataset._ori_indices == dataset.image_index.tolist()
+    assert_copies_agree(dataset)
+    assert config['type'] is kind
+
+
+def test_k_fold_between_other_wrappers():
+    """Its images are those of the whole data set, whatever is round it, read before or not."""
+    fold = dict(FOLD, fold=2, dataset=dict(type='ToyDataset', serialize_data=False, lazy_init=True))
+    balanced = dict(type='ClassBalancedDataset', oversample_thr=0.2, dataset=fold)
+    dataset = noisy(dict(type='RepeatDataset', times=2, dataset=balanced))
+    assert len(dataset) == 160
+    assert_copies_agree(pickle.loads(pickle.dumps(dataset)))
+    whole = dict(type='ToyDataset', serialize_data=False)
+    both = noisy(dict(type='ConcatDataset', datasets=[fold, whole], ignore_keys=['classes']))
+    assert len(both) == 180 and len(both.image_labels[0]) == 200
+
+
+def test_k_fold_reads_labels_of_all_images(tmp_path):
+    np.save(tmp_path / 'labels.npy', (TRUE + 1) % 4)
+    config = dict(FOLD, dataset=dict(type='ToyDataset', serialize_data=False))
+    dataset = noisy(config, noise=None, label_file=tmp_path / 'labels.npy')
+    assert np.array_equal(dataset.given_labels, (dataset.true_labels + 1) % 4)
+    others = dict(type='ToyDataset', labels=(0,) * 60, first=120, classes='x', serialize_data=False)
+    open_set = dict(type='OpenSetNoise', rate=0.2, dataset=others)
+    parts = [noisy(dict(config, test_mode=mode), open_set=open_set, held_out=0.1) for mode in (False, True)]
+    alone = noisy(ToyDataset(serialize_data=False), open_set=open_set, held_out=0.1)
+    images = {int(image): value(part[i]) for part in parts for i, image in enumerate(part.image_index)}
+    assert images == {int(image): value(alone[i]) for i, image in enumerate(alone.image_index)}
+
+
+def test_a_built_k_fold_knows_its_fold_alone():
+    built = KFoldDataset(dict(type='ToyDataset', serialize_data=False), fold=1)
+    dataset = noisy(built)
+    assert np.array_equal(dataset.given_labels, SymmetricNoise(0.8, seed=0)(dataset.true_labels, 4))
 
 
 def test_wrapper_of_a_third_party():

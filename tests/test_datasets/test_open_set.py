@@ -162,6 +162,20 @@ def test_pickle():
         copy.open_noise[0] = 1
 
 
+def test_digest_of_what_is_replaced():
+    """Which images, by which, and of which data set; with none the digest that all have without open-set noise."""
+    nothing = noisy(open_set=None).replaced_digest
+    assert nothing == noisy(ToyDataset(labels=(0, 1)), open_set=None).replaced_digest
+    assert nothing == noisy(open_set=dict(OPEN, rate=0)).replaced_digest
+    other_labels, no_labels = dict(OTHER, labels=(1,) * 60), dict(OTHER, labels=('a',) * 60)
+    changes = [{}, dict(seed=1), dict(rate=0.1), dict(dataset=other_labels), dict(dataset=no_labels)]
+    digests = [noisy(open_set=OPEN | change).replaced_digest for change in changes]
+    assert len({*digests, nothing}) == 6
+    dataset = noisy(held_out=0.5)
+    assert dataset.replaced_digest != dataset.held_out_part().replaced_digest != nothing
+    assert digests[0] == noisy().with_pipeline(PACK).replaced_digest
+
+
 def test_resident():
     dataset = noisy(dict(type='ToyDataset', pipeline=PACK))
     resident = read_all(dataset, torch.device('cpu'))

@@ -2,6 +2,7 @@
 """ANIMAL-10N, Food-101N and mini-ImageNet with noise from the web."""
 
 import pytest
+from mmpretrain.datasets.categories import FOOD101_CATEGORIES
 from mmpretrain.registry import DATASETS
 from tree_builders import build_animal10n, build_cnwl, build_food101, build_food101n, write_image, write_lines
 
@@ -55,6 +56,23 @@ def test_food101n_has_the_classes_of_food101(tmp_path, folder):
     test_set = build('Food101', build_food101(tmp_path / 'food-101', [100, 0]), split='test')
     assert test_set.get_gt_labels().tolist() == [100, 0] and test_set.CLASSES == dataset.CLASSES
     assert test_set[0]['img'].shape == dataset[0]['img'].shape == (12, 12, 3)
+
+
+def test_food101n_labels_follow_the_order_of_the_classes(tmp_path):
+    """The list has names: the label of one is its place among the classes, whatever these are."""
+    build_food101n(tmp_path, [0, 100, 1])
+    names = list(FOOD101_CATEGORIES)
+    dataset = build('Food101N', tmp_path, classes=names[::-1])
+    assert dataset.get_gt_labels().tolist() == [100, 0, 99] and list(dataset.CLASSES) == names[::-1]
+    assert build('Food101N', tmp_path, classes=names).get_gt_labels().tolist() == [0, 100, 1]
+    for classes, told in (
+        (['socks', *names[1:]], "'socks' is none of them"),
+        (names[3:], 'apple_pie, baby_back_ribs, baklava missing'),
+        ([*names[:100], names[0]], 'waffles missing'),
+        ([*names, names[0]], 'one of them comes twice'),
+    ):
+        with pytest.raises(ValueError, match=f'Food101N: classes must be the 101 of Food-101, .*: {told}$'):
+            build('Food101N', tmp_path, classes=classes)
 
 
 def test_food101n_errors(tmp_path):

@@ -125,7 +125,7 @@ def test_one_missing_image_is_named_when_it_is_loaded(tmp_path):
         dataset[0]
 
 
-@pytest.mark.parametrize('layout', ['wnid', 'label', 'list'])
+@pytest.mark.parametrize('layout', ['wnid', 'label', 'list', 'meta'])
 def test_imagenet_in_each_layout(tmp_path, webvision, layout):
     root = build_ilsvrc12(tmp_path, layout, images_per_class=1)
     dataset = build_imagenet(root, webvision)
@@ -134,7 +134,7 @@ def test_imagenet_in_each_layout(tmp_path, webvision, layout):
     # The colour of the picture says its class, whatever folders are named.
     assert np.ptp(dataset[49]['img'].mean((0, 1)) - build(webvision, 'val')[49]['img'].mean((0, 1))) < 30
     assert '00000050' in dataset[49]['img_path']
-    if layout != 'list':
+    if layout in ('wnid', 'label'):
         assert len(build_imagenet(root / 'val', webvision)) == 50
 
 
@@ -147,7 +147,7 @@ def test_imagenet_goes_by_identifiers_in_any_order(tmp_path):
     assert dataset.get_gt_labels().tolist() == [0, 1] and dataset.CLASSES == ('name 2', 'name 0')
 
 
-@pytest.mark.parametrize('layout', ['label', 'list'])
+@pytest.mark.parametrize('layout', ['label', 'list', 'meta'])
 def test_imagenet_refuses_labels_that_may_mean_two_things(tmp_path, layout):
     write_lines(tmp_path / 'info' / 'synsets.txt', [f'{wnid(i)} name {i}' for i in (2, 0, 1)])
     root = build_ilsvrc12(tmp_path / 'imagenet', layout, num_classes=3, images_per_class=1)
@@ -164,7 +164,8 @@ def test_imagenet_refuses_other_layouts(tmp_path, webvision):
         build_imagenet(root, webvision)
     shutil.rmtree(root / 'val')
     write_image(root / 'val' / 'ILSVRC2012_val_00000001.JPEG', 0, 50)
-    message = f'{root}/val, or {root}/imagenet_val.txt; found ILSVRC2012_val_00000001.JPEG in {root}/val'
+    lists = f'a list {root}/imagenet_val.txt or {root}/meta/val.txt'
+    message = f'{root}/val, or {lists}; found ILSVRC2012_val_00000001.JPEG in {root}/val'
     with pytest.raises(FileNotFoundError, match=f'expected folders such as {wnid(0)} or 0 in {message}'):
         build_imagenet(root, webvision)
     (root / 'val' / wnid(0)).mkdir()

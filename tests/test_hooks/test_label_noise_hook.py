@@ -183,6 +183,26 @@ def test_clean_probabilities_of_other_labels_are_found_out_anew(finished, tmp_pa
     assert 'the given labels are not those of the checkpoint' in capsys.readouterr().out
 
 
+def test_clean_probabilities_of_other_images_are_found_out_anew(tmp_path, capsys):
+    """Open-set noise leaves all given labels as they are, whichever images it puts in."""
+
+    def train(name, seed, epochs, **changes):
+        others = dict(type='SklearnDigits', split='test', serialize_data=False)
+        data = noisy_digits() | dict(open_set=dict(type='OpenSetNoise', rate=0.3, dataset=others, seed=seed))
+        build_runner(tmp_path / name, tcl(), data, hook(), max_epochs=epochs, **changes).train()
+        return 'the images of open_set are not those of the checkpoint' in capsys.readouterr().out
+
+    last = tmp_path / 'first' / 'epoch_1.pth'
+    assert not train('first', 0, 1)
+    for seed in (0, 1):
+        assert train(f'seed {seed}', seed, 2, resume=True, load_from=str(last)) == bool(seed)
+    # An earlier release has not written down which they were.
+    checkpoint = torch.load(last, weights_only=True)
+    del checkpoint['label_quality']['replaced_images']
+    torch.save(checkpoint, last)
+    assert not train('old', 1, 2, resume=True, load_from=str(last))
+
+
 @pytest.mark.parametrize('size', [30, NUM_TRAIN])
 def test_weights_alone_load_for_any_number_of_samples(finished, tmp_path, size):
     """A run that begins with them finds out for itself what it knows of the labels, be they the same."""

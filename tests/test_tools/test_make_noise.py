@@ -160,6 +160,43 @@ def test_open_set_noise_comes_back(closed, make_noise, workplace, capsys):
     assert set(made['closed_noise']) == wrong and not wrong & {here for here, _ in made['open_noise']}
 
 
+def test_replaced_images_are_those_that_were_recorded(make_noise, workplace):
+    """Pairs are numbers alone: of another data set, or cut short, they would be as good as any."""
+    config = config_of(workplace, noise=None, open_set=dict(type='OpenSetNoise', rate=0.02, dataset=OTHER))
+    assert make_noise.main([config, '--out', 'labels.json']) == 0
+    made = json.loads(Path('labels.json').read_text())
+    beside = json.loads(Path('labels.json.json').read_text())
+
+    def read(other=OTHER, **changes):
+        Path('labels.json').write_text(json.dumps(made | changes))
+        open_set = None if other is None else dict(type='OpenSetNoise', dataset=other)
+        return training_set(noise=None, label_file='labels.json', open_set=open_set).open_noise.tolist()
+
+    pairs = made['open_noise']
+    assert len(pairs) == 28 and read() == pairs
+    new = ('open_noise_sha256', 'open_set_labels_sha256')
+    assert sorted(new) == sorted(beside.keys() & set(new))
+    larger, same_size = dict(OTHER, split='train'), dict(OTHER, split='train', indices=360)
+    for known in (beside, {key: value for key, value in beside.items() if key not in new}):
+        Path('labels.json.json').write_text(json.dumps(known))
+        with pytest.raises(
+            ValueError, match=r'had 360 images, and open_set.dataset has 1437, as labels.json.json says'
+        ):
+            read(larger)
+        for other in (OTHER, None):
+            with pytest.raises(ValueError, match=r'replaces 0 images, and labels.json.json tells of 28: has it been'):
+                read(other, open_noise=[])
+        with pytest.raises(ValueError, match=r'replaces 27 images, and labels.json.json tells of 28'):
+            read(open_noise=pairs[:-1])
+        if known is beside:
+            with pytest.raises(ValueError, match=r'had 360 images, too, but other labels than open_set.dataset, or'):
+                read(same_size)
+            with pytest.raises(ValueError, match=r'replaces 28 images, and labels.json.json tells of others'):
+                read(open_noise=[[here, (there + 1) % 360] for here, there in pairs])
+        else:
+            assert read(same_size) == pairs
+
+
 def test_refusals(make_noise, workplace, capsys):
     def refused(*argv):
         assert make_noise.main([str(word) for word in argv]) == 2
