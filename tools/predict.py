@@ -230,8 +230,8 @@ def told_size(shape, size):
         str: The line.
     """
     return (
-        f'images of {shape[1]} x {shape[0]} pixels go through as they are, for the pipeline of tests resizes none; the '
-        f'network was trained on {size[1]} x {size[0]}: resize them before'
+        f'images of {shape[1]} x {shape[0]} pixels go through as they are, for the pipeline of tests resizes none; '
+        f'the network was trained on {size[1]} x {size[0]}: resize them before'
     )
 
 
