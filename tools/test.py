@@ -95,9 +95,10 @@ def set_visualization(cfg, args):
             f"config {args.config} has no default_hooks.visualization=dict(type='VisualizationHook'), "
             'which --show and --show-dir need'
         )
-    cfg.default_hooks.visualization.update(
-        enable=True, show=args.show, wait_time=args.wait_time, out_dir=args.show_dir, interval=args.interval
-    )
+    hook = cfg.default_hooks.visualization
+    if hook.type == 'VisualizationHook':
+        hook.type = 'DistinctPicturesHook'
+    hook.update(enable=True, show=args.show, wait_time=args.wait_time, out_dir=args.show_dir, interval=args.interval)
 
 
 def set_tta(cfg, args):

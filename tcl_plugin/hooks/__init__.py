@@ -4,6 +4,7 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .bad_numbers_hook import BadNumbersHook
 from .deferred_runtime_info_hook import DeferredRuntimeInfoHook
+from .distinct_pictures_hook import DistinctPicturesHook
 from .epoch_seed_hook import EpochSeedHook
 from .held_out_hook import HeldOutHook
 from .knn_accuracy_hook import KNNAccuracyHook
@@ -19,6 +20,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'BadNumbersHook',
     'DeferredRuntimeInfoHook',
+    'DistinctPicturesHook',
     'EpochSeedHook',
     'HeldOutHook',
     'KNNAccuracyHook',

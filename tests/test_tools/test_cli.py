@@ -142,6 +142,7 @@ def test_show_dir(test_tool, toy):
     cfg, _ = merged(test_tool, toy, '--show-dir', 's', '--interval', '5', checkpoint='k.pth')
     hook = cfg.default_hooks.visualization
     assert (hook.enable, hook.show, hook.out_dir, hook.interval) == (True, False, 's', 5)
+    assert hook.type == 'DistinctPicturesHook'
 
 
 # Errors

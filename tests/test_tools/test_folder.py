@@ -145,7 +145,10 @@ def test_the_config_of_the_run_tests_it_and_that_of_the_repository_is_refused(
     assert test_tool.main([CONFIG, checkpoint]) == 2
     assert f'such as {Path("work_dirs", "tcl_r50_folder", "tcl_r50_folder.py")}' in capsys.readouterr().err
     flags = ['--work-dir', 't', '--cfg-options', 'experiment_name=folder_test']
+    flags = ['--show-dir', 's', '--interval', '1', *flags]
     assert test_tool.main([str(work_dir / 'tcl_r50_folder.py'), checkpoint, *flags]) == 0
+    (listed,) = (work_dir / 'lists').glob('val_*.csv')
+    assert len(list(Path('s').glob('[0-2]_*.png'))) == len(listed.read_text(encoding='utf-8').splitlines()) - 1 == 3
 
 
 def test_a_work_directory_that_has_moved_is_tested_and_drawn(trained_folder, test_tool, tmp_path, monkeypatch):
