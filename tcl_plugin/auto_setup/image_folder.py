@@ -2,7 +2,6 @@
 """Set up a training on a folder of images."""
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmpretrain.registry import TASK_UTILS
 
-from ..datasets.csv_dataset import CSVDataset
 from ..datasets.image_lists import require_folder
 from ..evaluation import write_columns
 from ..moved_lists import LISTS
@@ -22,8 +20,9 @@ from .images import find_unreadable
 from .layout import Classes, Layout, find_layout, list_files, settle_classes, some, without_unreadable
 from .machine import free_memory, num_processes, usable_cores
 from .notes import WRONG_TOO, describe, describe_others, summarise
+from .own_lists import OwnList, hold_out, read_own_lists, without_listed
 from .own_values import HOMES, own_values
-from .placeholders import fill, is_open, look_up
+from .placeholders import fill
 from .split import FEWEST_TO_SPLIT, split_off, write_list
 from .trial import TRIED, Trial, try_step
 
@@ -138,17 +137,17 @@ class ImageFolderSetup:
         layout, notes = self._look(root, Path(cfg.work_dir) / LISTS, fixed.get('classes'))
         classes = settle_classes(layout, fixed.get('classes'), root)
         found = [describe(layout.parts, classes, root), *notes, *layout.notes]
-        own = _own_list(cfg)
-        listed = None if own is None else _read_own(own, root, classes)
-        if own is not None:
-            found.append(f'trained on are the images that {own["ann_file"]} lists, with its labels')
+        own = read_own_lists(cfg, fixed, root, classes)
+        if 'train' in own:
+            found.append(f'trained on are the images that {own["train"].table} lists, with its labels')
+        found += hold_out(layout, own, classes, root)
         validates = cfg.get('val_dataloader') is not None
         found += self._split(layout, validates)
-        if validates and own is not None and listed is not None:
-            _check_own_list(listed, own['ann_file'], root, layout.parts['val'])
+        if validates and 'train' in own:
+            _refuse_overlap(own['train'], root, layout.parts['val'])
         values = dict(data_root=str(root), classes=classes, num_classes=len(classes))
         values |= _write_lists(layout, classes, Path(cfg.work_dir) / LISTS)
-        num_train = sum(map(len, layout.parts['train'].values())) if listed is None else len(listed)
+        num_train = len(own['train'].images) if 'train' in own else sum(map(len, layout.parts['train'].values()))
         choice = self._choose(cfg, fixed, values, num_train)
         return values | choice.values, [*found, summarise(cfg, choice.values), *choice.notes]
 
@@ -232,27 +231,12 @@ def choose_for_trial(size: int) -> dict[str, Any]:
     return choose(Facts(TRIED, 'cpu'), dict(image_size=size), lr=0.0, max_hours=0.0).values
 
 
-def _own_list(cfg: Config) -> dict | None:
-    """The training set's config, if it has a list of a person's own, such as corrected labels."""
-    own = look_up(cfg, ('train_dataloader', 'dataset', 'dataset')) or {}
-    listed = own.get('type') == 'CSVDataset' and own.get('ann_file') and not is_open(own['ann_file'])
-    return own if listed else None
-
-
-def _read_own(own: dict, root: Path, classes: list[str]) -> CSVDataset:
-    """Read a person's own list; classes are those of the folder, unless the list has some of its own."""
-    folder = root if is_open(own.get('data_root') or root) else own['data_root']
-    # Missing images and paths that lead out of the folder are told of when the training set is built.
-    return CSVDataset(own['ann_file'], data_root=str(folder), classes=classes, check_files=0, allow_outside=True)
-
-
-def _check_own_list(listed: CSVDataset, table: str, root: Path, val: Classes) -> None:
+def _refuse_overlap(own: OwnList, root: Path, val: Classes) -> None:
     """Refuse a training list of a person's own with images that are to validate."""
-    trained = {os.path.abspath(listed.get_data_info(i)['img_path']) for i in range(len(listed))}
-    both = [path for images in val.values() for path in images if os.path.abspath(root / path) in trained]
+    _, both = without_listed(val, own, root)
     if both:
         raise ValueError(
-            f'{table} lists {len(both):,} of the images that are to validate ({some(both)}), which would be '
+            f'{own.table} lists {len(both):,} of the images that are to validate ({some(both)}), which would be '
             'trained on, too: validate on none by --no-validate, as in the training that it comes from, or take them '
             'out of it'
         )

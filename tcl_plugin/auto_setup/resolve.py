@@ -20,8 +20,8 @@ from ..errors import UserError, explained
 from ..moved_lists import found_list
 from ..saved_model import config_of, read_checkpoint
 from .machine import is_first_process
+from .own_values import LIST_HOMES
 from .placeholders import dotted, fill, look_up, open_values
-from .split import LIST_NAMES
 
 
 @dataclass
@@ -159,7 +159,7 @@ def remembered(cfg: Config, before: Config, checkpoint: str) -> dict[str, Any]:
                 f'checkpoint {checkpoint} was trained by a config without {dotted(paths[0])}: go on with the config '
                 'in its work directory, or begin anew in another one'
             )
-        values[name] = found_list(found[0], cfg.work_dir) if name in LIST_NAMES else found[0]
+        values[name] = found_list(found[0], cfg.work_dir) if name in LIST_HOMES else found[0]
     return values
 
 

@@ -9,9 +9,6 @@ from ..evaluation import write_columns
 from ..reports.audit.label_lists import label_numbers
 from .layout import Classes
 
-#: Names of the lists' places in a config.
-LIST_NAMES = ('train_list', 'val_list', 'test_list')
-
 #: A class of fewer images is trained on as a whole.
 FEWEST_TO_SPLIT = 5
 

@@ -210,6 +210,57 @@ def test_settings_suit_a_list_of_ones_own(folder, tmp_path):
     assert run_setup(cfg)[0]['batch_size'] <= 3
 
 
+def write_own_list(table, folder, paths):
+    rows = [f'./{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in paths]
+    table.write_text('\n'.join(['img_path,gt_label', *rows]) + '\n', encoding='utf-8')
+    return [row.rsplit(',', 1)[0] for row in rows]
+
+
+def test_a_list_of_ones_own_validates(folder, tmp_path):
+    """Its images are not trained on, and no others are kept back."""
+    named = write_own_list(folder.parent / 'myval.csv', folder, images_of(folder)[:4])
+    ours = {'val_dataloader.dataset.ann_file': str(folder.parent / 'myval.csv')}
+    cfg = completed_folder_config(folder, tmp_path, **QUICK, **ours)
+    assert cfg.val_dataloader.dataset.ann_file == str(folder.parent / 'myval.csv')
+    trained = {path for path, _ in listed(cfg.train_dataloader.dataset.dataset.ann_file)}
+    assert len(trained) == 26 and not trained & set(named)
+    assert {path for path, _ in listed(cfg.test_dataloader.dataset.ann_file)} == set(named)
+    _, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+    assert any(note.startswith('validation is on the 4 images that ') for note in notes)
+    assert any(note.startswith('not trained on, as they stand in ') and ': 4 images (grüner' in note for note in notes)
+    assert not any('kept back' in note for note in notes)
+    # All of a class cannot be.
+    write_own_list(folder.parent / 'myval.csv', folder, (folder / 'red car').glob('**/*.*'))
+    with pytest.raises(ValueError, match=r'myval\.csv lists all images of red car, so that there is none to train on'):
+        run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+
+
+def test_lists_of_ones_own_for_all_parts(folder, tmp_path):
+    """Which images the set-up would have kept back does not matter."""
+    images, keys = images_of(folder), []
+    for part, some in [('train', images[:20]), ('val', images[20:28]), ('test', images[26:])]:
+        write_own_list(tmp_path / f'{part}.csv', folder, some)
+        keys.append(f'{part}_dataloader.dataset{".dataset" if part == "train" else ""}.ann_file')
+    ours = {key: str(tmp_path / f'{key.split("_")[0]}.csv') for key in keys}
+    values, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+    assert (len(listed(values['val_list'])), len(listed(values['test_list']))) == (8, 4)
+    assert not any('kept back' in note or note.startswith('both ') for note in notes)
+    write_own_list(tmp_path / 'test.csv', folder, images[19:21])
+    _, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+    assert any(note.startswith('both ') and f'list 1 images ({images[19]})' in note for note in notes)
+    write_own_list(tmp_path / 'val.csv', folder, images[19:21])
+    with pytest.raises(ValueError, match=r'train\.csv lists 1 of the images that are to validate'):
+        run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+
+
+def test_an_own_list_to_test_is_neither_trained_on_nor_kept_back(folder, tmp_path):
+    named = write_own_list(tmp_path / 'mine.csv', folder, images_of(folder)[::3])
+    own = {'test_dataloader.dataset.ann_file': str(tmp_path / 'mine.csv')}
+    values, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **own))
+    parts = [{path for path, _ in listed(values[f'{part}_list'])} for part in ('train', 'val', 'test')]
+    assert sorted(map(len, parts)) == [3, 10, 17] and len(set.union(*parts)) == 30 and parts[2] == set(named)
+
+
 def images_of(folder):
     found = (path for name in CLASSES for path in (folder / name).glob('**/*.*'))
     return sorted(path for path in found if path.suffix in ('.png', '.JPG'))
