@@ -2,6 +2,7 @@
 """Set up a training on a folder of images."""
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from .images import find_unreadable
 from .layout import Classes, Layout, find_layout, list_files, settle_classes, some, without_unreadable
 from .machine import free_memory, num_processes, usable_cores
 from .notes import WRONG_TOO, describe, describe_others, summarise
-from .own_lists import OwnList, hold_out, read_own_lists, without_listed
-from .own_values import HOMES, own_values
+from .own_lists import OwnList, hold_out, read_own_lists, without_listed, without_lost
+from .own_values import HOMES, LIST_HOMES, own_values
 from .placeholders import fill
 from .split import FEWEST_TO_SPLIT, split_off, write_list
 from .trial import TRIED, Trial, try_step
@@ -134,10 +135,12 @@ class ImageFolderSetup:
         """
         fixed = self.chosen(cfg)
         root = self.check(cfg)
-        layout, notes = self._look(root, Path(cfg.work_dir) / LISTS, fixed.get('classes'))
+        lists = Path(cfg.work_dir) / LISTS
+        layout, notes = self._look(root, lists, fixed.get('classes'))
         classes = settle_classes(layout, fixed.get('classes'), root)
         found = [describe(layout.parts, classes, root), *notes, *layout.notes]
-        own = read_own_lists(cfg, fixed, root, classes)
+        own, told = self._own_lists(cfg, fixed, layout, classes, root)
+        found += told
         if 'train' in own:
             found.append(f'trained on are the images that {own["train"].table} lists, with its labels')
         found += hold_out(layout, own, classes, root)
@@ -146,7 +149,8 @@ class ImageFolderSetup:
         if validates and 'train' in own:
             _refuse_overlap(own['train'], root, layout.parts['val'])
         values = dict(data_root=str(root), classes=classes, num_classes=len(classes))
-        values |= _write_lists(layout, classes, Path(cfg.work_dir) / LISTS)
+        values |= _write_lists(layout, classes, lists)
+        values |= {f'{part}_list': listed.written(lists, part, classes) for part, listed in own.items()}
         num_train = len(own['train'].images) if 'train' in own else sum(map(len, layout.parts['train'].values()))
         choice = self._choose(cfg, fixed, values, num_train)
         return values | choice.values, [*found, summarise(cfg, choice.values), *choice.notes]
@@ -180,6 +184,22 @@ class ImageFolderSetup:
         names = [path.encode(errors='replace').decode() for path in unreadable]
         write_columns(report, dict(img_path=[f'./{name}' for name in names], reason=list(unreadable.values())))
         return unreadable, [f'left out, as they cannot be read: {some(names)} ({report} says why)']
+
+    def _own_lists(
+        self, cfg: Config, fixed: Mapping[str, Any], layout: Layout, classes: list[str], root: Path
+    ) -> tuple[dict[str, OwnList], list[str]]:
+        """Lists of a person's own by part, without images that are gone or cannot be read, and lines for the log."""
+        own, notes = read_own_lists(cfg, fixed, root, classes), []
+        readable = {
+            os.path.abspath(os.path.join(root, path))
+            for part in (layout.parts.values() if own else ())
+            for images in part.values()
+            for path in images
+        }
+        for part, listed in own.items():
+            own[part], told = without_lost(part, listed, readable, self.check_images, classes)
+            notes += told
+        return own, notes
 
     def _split(self, layout: Layout, validates: bool) -> list[str]:
         """Keep images back for validation, where there are none yet; say what that means."""
@@ -220,6 +240,7 @@ class ImageFolderSetup:
         print_log(f'{type(self).__name__}: trying a training step on {TRIED} images')
         tried = Config(copy.deepcopy(cfg.to_dict()))
         fill(tried, values)
+        tried.merge_from_dict({LIST_HOMES[name]: values[name] for name in LIST_HOMES if name in self.chosen(cfg)})
         trial = try_step(tried, device)
         if device.type == 'cuda':
             torch.cuda.empty_cache()

@@ -2,15 +2,23 @@
 """Lists of a person's own, such as corrected labels, in the place of those that the set-up makes."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from ..datasets.csv_dataset import CSVDataset
+from ..moved_lists import LISTS
+from .images import find_unreadable
 from .layout import Classes, Layout, some
 from .own_values import LIST_HOMES
 from .placeholders import is_open, look_up
+from .split import write_rows
+
+#: Names of the lists begin so that are written in the place of a person's own.
+REMADE = 'own_'
 
 
 @dataclass
@@ -21,11 +29,22 @@ class OwnList:
         table (str): What the config calls it.
         images (list[str]): Image of each row, absolute.
         labels (list[int]): Label of each row, a place among the classes.
+        folder (str): What paths in it start from, absolute.
+        left_out (dict[str, str]): What is wrong with images that it names and that are left out, by path.
     """
 
     table: str
     images: list[str]
     labels: list[int]
+    folder: str
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def written(self, lists: Path, part: str, classes: list[str]) -> str:
+        """Its path for the config: where images are left out, that of a list of the others, in the same order."""
+        if not self.left_out:
+            return self.table
+        paths = (Path(os.path.relpath(path, self.folder)).as_posix() for path in self.images)
+        return str(write_rows(lists, f'{REMADE}{part}', zip(paths, self.labels, strict=True), classes))
 
     def by_class(self, classes: list[str], root: Path) -> Classes:
         """Images of each class that has any, in the order of the list, as paths from the root."""
@@ -35,12 +54,12 @@ class OwnList:
         return {name: found[name] for name in classes if name in found}
 
 
-def read_own_lists(cfg: Config, named: dict, root: Path, classes: list[str]) -> dict[str, OwnList]:
+def read_own_lists(cfg: Config, named: Mapping[str, Any], root: Path, classes: list[str]) -> dict[str, OwnList]:
     """Read the lists of a person's own.
 
     Args:
         cfg (Config): The config.
-        named (dict): What a person has chosen, see :func:`own_values`.
+        named (Mapping[str, Any]): What a person has chosen, see :func:`own_values`.
         root (Path): The folder that paths start from, unless the data set names another.
         classes (list[str]): The classes.
 
@@ -59,12 +78,57 @@ def read_own_lists(cfg: Config, named: dict, root: Path, classes: list[str]) -> 
 
 
 def _read(config: dict, root: Path, classes: list[str]) -> OwnList:
-    folder = root if is_open(config.get('data_root') or root) else config['data_root']
+    start = root if is_open(config.get('data_root') or root) else config['data_root']
     # Paths that lead out of the folder are told of when the data set is built.
-    table = CSVDataset(config['ann_file'], data_root=str(folder), classes=classes, check_files=0, allow_outside=True)
+    table = CSVDataset(config['ann_file'], data_root=str(start), classes=classes, check_files=0, allow_outside=True)
     infos = [table.get_data_info(i) for i in range(len(table))]
     images = [os.path.abspath(info['img_path']) for info in infos]
-    return OwnList(config['ann_file'], images, [info['gt_label'] for info in infos])
+    folder = os.path.abspath(table.img_prefix or '.')
+    return OwnList(config['ann_file'], images, [info['gt_label'] for info in infos], folder)
+
+
+def without_lost(
+    part: str, listed: OwnList, readable: Iterable[str], decode: bool, classes: list[str]
+) -> tuple[OwnList, list[str]]:
+    """Leave out images that have been deleted since the list was written, or cannot be read.
+
+    Args:
+        part (str): ``'train'``, ``'val'`` or ``'test'``.
+        listed (OwnList): The list.
+        readable (Iterable[str]): Images that have been looked at, absolute.
+        decode (bool): Whether to read the others, and not only to look whether they are there.
+        classes (list[str]): The classes.
+
+    Returns:
+        tuple[OwnList, list[str]]: The list without them, and lines for the log.
+
+    Raises:
+        ValueError: If none of them can be read: the paths start from another folder, and the like.
+    """
+    unknown = sorted(set(listed.images) - set(readable))
+    wrong = {path: 'there is no such file' for path in unknown if not os.path.isfile(path)}
+    there = [path for path in unknown if path not in wrong]
+    wrong |= find_unreadable(Path(listed.folder), there, decode) if there else {}
+    if not wrong:
+        return listed, []
+    kept = [(path, label) for path, label in zip(listed.images, listed.labels, strict=True) if path not in wrong]
+    if not kept:
+        first, key = listed.images[0], LIST_HOMES[f'{part}_list'].replace('ann_file', 'data_root')
+        raise ValueError(
+            f'{listed.table}: none of its images can be read; the first is {first}: {wrong[first]}. If paths in it '
+            f"start from another folder, name that one: {key}=FOLDER, for an audit's list data_root of its "
+            'summary.json'
+        )
+    names = [os.path.relpath(path, listed.folder) for path in wrong]
+    notes = [
+        f'left out of {listed.table}, as they are gone or cannot be read: {len(wrong):,} images ({some(names)}); '
+        f'{LISTS} in the work directory has a list of the other {len(kept):,}'
+    ]
+    gone = sorted(set(listed.labels) - {label for _, label in kept})
+    if gone:
+        notes.append(f'no image of {some([classes[label] for label in gone])} in {listed.table} can be read')
+    images, labels = map(list, zip(*kept, strict=True))
+    return replace(listed, images=images, labels=labels, left_out=wrong), notes
 
 
 def hold_out(layout: Layout, own: dict[str, OwnList], classes: list[str], root: Path) -> list[str]:

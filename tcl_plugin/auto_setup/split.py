@@ -2,7 +2,7 @@
 """Which images are kept back for validation, and the lists that say so."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..evaluation import write_columns
@@ -64,15 +64,32 @@ def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str])
     Returns:
         Path: The list, absolute.
     """
-    rows = [(f'./{path}', label, of) for label, of in enumerate(classes) for path in images.get(of, [])]
+    return write_rows(
+        folder, name, [(path, label) for label, of in enumerate(classes) for path in images.get(of, [])], classes
+    )
+
+
+def write_rows(folder: Path, name: str, rows: Iterable[tuple[str, int]], classes: Sequence[str]) -> Path:
+    """Write a list as :func:`write_list` does, in the order of the rows.
+
+    Args:
+        folder (Path): Folder for the list; made where it is missing.
+        name (str): First part of its name.
+        rows (Iterable[tuple[str, int]]): Path, and label as a place among the classes.
+        classes (Sequence[str]): All classes, in the order of their labels.
+
+    Returns:
+        Path: The list, absolute.
+    """
+    written = [(f'./{path}', label, classes[label]) for path, label in rows]
     numbers = label_numbers(classes)
-    digest = hashlib.sha256(repr(rows).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(repr(written).encode()).hexdigest()[:8]
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / f'{name}_{digest}.csv').resolve()
     columns = dict(
-        img_path=[path for path, _, _ in rows],
-        gt_label=[numbers[label] for _, label, _ in rows],
-        gt_class=[of for _, _, of in rows],
+        img_path=[path for path, _, _ in written],
+        gt_label=[numbers[label] for _, label, _ in written],
+        gt_class=[of for _, _, of in written],
     )
     write_columns(path, columns)
     return path

@@ -35,3 +35,9 @@ def list_takes_a_class(desk: Desk) -> str:
     return set_up(
         desk, CATS + DOGS, **{'val_dataloader.dataset.ann_file': own_list(desk, 'mine.csv', [*CATS, DOGS[0]])}
     )
+
+
+@case('setup-list-of-no-image')
+def list_of_no_image(desk: Desk) -> str:
+    mine = desk.write('mine.csv', 'img_path,gt_label\n1.png,cat\n2.png,dog\n')
+    return set_up(desk, CATS + DOGS, **{LIST: str(mine)})

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from folder_config import QUICK, completed_folder_config, read_folder_config, run_setup
+from folder_config import QUICK, TINY, completed_folder_config, read_folder_config, run_setup
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmpretrain.registry import DATASETS
 from tree_builders import build_own_folder, write_image
 
-from tcl_plugin.auto_setup import image_folder
+from tcl_plugin.auto_setup import complete, decide, image_folder
 from tcl_plugin.auto_setup.placeholders import open_values
 from tcl_plugin.auto_setup.trial import Trial
+from tcl_plugin.cli import BUILDING
 
+LIST = 'train_dataloader.dataset.dataset.ann_file'
 CLASSES = ['grüner Apfel', 'red car', 'Ünü']
 
 
@@ -25,7 +27,7 @@ def folder(tmp_path_factory):
 
 def listed(path):
     with open(path, newline='', encoding='utf-8') as file:
-        return [(row['img_path'], row['gt_class']) for row in csv.DictReader(file)]
+        return [(row['img_path'], row.get('gt_class', row['gt_label'])) for row in csv.DictReader(file)]
 
 
 def test_completes_the_config(folder, tmp_path):
@@ -259,6 +261,55 @@ def test_an_own_list_to_test_is_neither_trained_on_nor_kept_back(folder, tmp_pat
     values, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **own))
     parts = [{path for path, _ in listed(values[f'{part}_list'])} for part in ('train', 'val', 'test')]
     assert sorted(map(len, parts)) == [3, 10, 17] and len(set.union(*parts)) == 30 and parts[2] == set(named)
+
+
+def test_images_of_a_list_of_ones_own_that_are_gone(folder, tmp_path, monkeypatch):
+    """Deleting a file is a way to drop an image; the others keep their order."""
+    own = build_own_folder(tmp_path / 'own')
+    images = images_of(own)[::-1]
+    named = write_own_list(tmp_path / 'corrected.csv', own, images)
+    images[3].unlink()
+    images[5].write_text('no image')
+    ours = {LIST: str(tmp_path / 'corrected.csv'), **TINY}
+    cfg = read_folder_config(own, tmp_path / 'w', **ours)
+    cfg.val_dataloader = None
+    complete(cfg, decide(cfg, *BUILDING), *BUILDING)  # with a step on some of them
+    table = Path(cfg.train_dataloader.dataset.dataset.ann_file)
+    assert table.parent == tmp_path / 'w' / 'lists' and table.name.startswith('own_train_')
+    left = [path for i, path in enumerate(named) if i not in (3, 5)]
+    assert [path for path, _ in listed(table)] == left
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 28
+    again = read_folder_config(own, tmp_path / 'w', **ours, **QUICK)
+    again.val_dataloader = None
+    _, notes = run_setup(again)
+    (told,) = [
+        note for note in notes if note.startswith(f'left out of {tmp_path / "corrected.csv"}, as they are gone')
+    ]
+    assert '2 images (' in told and images[3].name in told and 'list of the other 28' in told
+    # One that goes on reads the same list.
+    checkpoint = tmp_path / 'w' / 'epoch_1.pth'
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict={}), checkpoint)
+    (tmp_path / 'w' / 'last_checkpoint').write_text(str(checkpoint))
+    resumed = read_folder_config(own, tmp_path / 'w', **ours, resume=True)
+    resumed.val_dataloader = None
+    complete(resumed, decide(resumed, *BUILDING), *BUILDING)
+    assert resumed.train_dataloader == cfg.train_dataloader
+
+
+def test_a_list_of_which_a_class_or_everything_is_gone(folder, tmp_path):
+    own = build_own_folder(tmp_path / 'own')
+    write_own_list(tmp_path / 'mine.csv', own, images_of(own))
+    for path in list((own / 'red car').glob('**/*.*')):
+        path.rename(path.with_stem(f'{path.stem} renamed'))
+    cfg = read_folder_config(own, tmp_path, **QUICK, **{LIST: str(tmp_path / 'mine.csv')})
+    cfg.val_dataloader = None
+    _, notes = run_setup(cfg)
+    assert f'no image of red car in {tmp_path / "mine.csv"} can be read' in notes
+    table = tmp_path / 'mine.csv'
+    table.write_text(table.read_text(encoding='utf-8').replace('./', './elsewhere/'), encoding='utf-8')
+    with pytest.raises(ValueError, match=r'mine\.csv: none of its images can be read; .*\.dataset\.data_root=FOLDER'):
+        run_setup(cfg)
 
 
 def images_of(folder):
