@@ -18,10 +18,19 @@ from ..evaluation import write_columns
 from ..moved_lists import LISTS
 from .choices import IMAGE_SIZES, Choice, Facts, choose
 from .images import find_unreadable
-from .layout import Classes, Layout, find_layout, list_files, settle_classes, some, without_unreadable
+from .layout import Layout, find_layout, list_files, settle_classes, some, without_unreadable
 from .machine import free_memory, num_processes, usable_cores
 from .notes import WRONG_TOO, describe, describe_others, summarise
-from .own_lists import OwnList, hold_out, read_own_lists, without_listed, without_lost
+from .own_lists import (
+    OwnList,
+    describe_outside,
+    hold_out,
+    read_own_lists,
+    refuse_list_of_all,
+    refuse_overlap,
+    without_listed,
+    without_lost,
+)
 from .own_values import HOMES, LIST_HOMES, own_values
 from .placeholders import fill
 from .split import FEWEST_TO_SPLIT, split_off, write_list
@@ -145,13 +154,14 @@ class ImageFolderSetup:
             found.append(f'trained on are the images that {own["train"].table} lists, with its labels')
         found += hold_out(layout, own, classes, root)
         validates = cfg.get('val_dataloader') is not None
-        found += self._split(layout, validates)
-        if validates and 'train' in own:
-            _refuse_overlap(own['train'], root, layout.parts['val'])
+        found += self._split(layout, validates, own.get('train'), root)
+        if 'train' in own:
+            layout.parts['train'] = own['train'].by_class(classes, root)
+        found += describe_outside(layout, own, root)
         values = dict(data_root=str(root), classes=classes, num_classes=len(classes))
         values |= _write_lists(layout, classes, lists)
         values |= {f'{part}_list': listed.written(lists, part, classes) for part, listed in own.items()}
-        num_train = len(own['train'].images) if 'train' in own else sum(map(len, layout.parts['train'].values()))
+        num_train = sum(map(len, layout.parts['train'].values()))
         choice = self._choose(cfg, fixed, values, num_train)
         return values | choice.values, [*found, summarise(cfg, choice.values), *choice.notes]
 
@@ -201,28 +211,45 @@ class ImageFolderSetup:
             notes += told
         return own, notes
 
-    def _split(self, layout: Layout, validates: bool) -> list[str]:
+    def _split(self, layout: Layout, validates: bool, own: OwnList | None, root: Path) -> list[str]:
         """Keep images back for validation, where there are none yet; say what that means."""
         if not validates:
-            note = 'no validation: all labels of the training part are trained on, and audited'
+            trained = 'the training part' if own is None else own.table
+            note = f'no validation: all labels of {trained} are trained on, and audited'
             tested = {'val', 'test'} & layout.parts.keys()
             return [note if tested else f'{note}; a test later on will be of these images, too']
         if 'val' in layout.parts:
+            if own is not None:
+                refuse_overlap(own, layout.parts['val'], root)
             return [WRONG_TOO]
-        layout.parts['train'], layout.parts['val'] = split_off(layout.parts['train'], self.val_share, self.seed)
+        told = self._keep_back(layout) if own is None else self._keep_back_others(layout, own, root)
         if not layout.parts['val']:
             raise ValueError(
                 f'no class has the {FEWEST_TO_SPLIT} images of which one could be kept back for validation: '
                 'give more images, or train by --no-validate'
             )
-        whole = [name for name in layout.parts['train'] if name not in layout.parts['val']]
-        few = f', but none of a class of fewer than {FEWEST_TO_SPLIT}: {some(whole)}' if whole else ''
         count = sum(map(len, layout.parts['val'].values()))
         return [
-            f'validation: {count:,} images are kept back, {self.val_share:.0%} of each class{few}. They are neither '
-            'trained on nor audited; --no-validate keeps none back',
+            f'validation: {count:,} images are kept back, {told}. They are neither trained on nor audited; '
+            '--no-validate keeps none back',
             WRONG_TOO,
         ]
+
+    def _keep_back(self, layout: Layout) -> str:
+        """Keep back a share of each class, and say which."""
+        layout.parts['train'], layout.parts['val'] = split_off(layout.parts['train'], self.val_share, self.seed)
+        whole = [name for name in layout.parts['train'] if name not in layout.parts['val']]
+        few = f', but none of a class of fewer than {FEWEST_TO_SPLIT}: {some(whole)}' if whole else ''
+        return f'{self.val_share:.0%} of each class{few}'
+
+    def _keep_back_others(self, layout: Layout, own: OwnList, root: Path) -> str:
+        """Keep back what was kept back in the training that a list comes from, whatever has been deleted since."""
+        train = layout.parts['train']
+        # One image less, and a split moves another to the other side: the list says on which side it was.
+        refuse_list_of_all(own, split_off(train, self.val_share, self.seed)[1], root)
+        val, _ = without_listed(split_off(train, self.val_share, self.seed, len(own.left_out))[1], own, root)
+        layout.parts['val'] = {name: images for name, images in val.items() if images}
+        return f'which {own.table} does not list'
 
     def _choose(self, cfg: Config, fixed: Mapping[str, Any], values: dict[str, Any], num_train: int) -> Choice:
         """Make a trial, and choose by it."""
@@ -250,17 +277,6 @@ class ImageFolderSetup:
 def choose_for_trial(size: int) -> dict[str, Any]:
     """Values for a trial: a step needs all names, and depends on the size alone."""
     return choose(Facts(TRIED, 'cpu'), dict(image_size=size), lr=0.0, max_hours=0.0).values
-
-
-def _refuse_overlap(own: OwnList, root: Path, val: Classes) -> None:
-    """Refuse a training list of a person's own with images that are to validate."""
-    _, both = without_listed(val, own, root)
-    if both:
-        raise ValueError(
-            f'{own.table} lists {len(both):,} of the images that are to validate ({some(both)}), which would be '
-            'trained on, too: validate on none by --no-validate, as in the training that it comes from, or take them '
-            'out of it'
-        )
 
 
 def _write_lists(layout: Layout, classes: list[str], folder: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..datasets.csv_dataset import CSVDataset
+from ..datasets.image_lists import leaves
 from ..moved_lists import LISTS
 from .images import find_unreadable
 from .layout import Classes, Layout, some
@@ -196,3 +197,65 @@ def without_listed(by_class: Classes, listed: OwnList, root: Path) -> tuple[Clas
     }
     left = {name: [path for path in images if path not in both] for name, images in by_class.items()}
     return left, [path for path in dict.fromkeys(p for images in by_class.values() for p in images) if path in both]
+
+
+def refuse_overlap(own: OwnList, val: Classes, root: Path) -> None:
+    """Refuse a list to train on with images that are to validate.
+
+    Args:
+        own (OwnList): The list.
+        val (Classes): Images that are to validate, by class.
+        root (Path): The folder that their paths start from.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    _, both = without_listed(val, own, root)
+    if both:
+        raise ValueError(
+            f'{own.table} lists {len(both):,} of the images that are to validate ({some(both)}), which would be '
+            'trained on, too: take them out of it, or train by --no-validate'
+        )
+
+
+def refuse_list_of_all(own: OwnList, val: Classes, root: Path) -> None:
+    """Refuse a list to train on that nothing was kept back from, where images are to be kept back.
+
+    A few of them need not be in it all the same: rows are deleted, and images added.
+
+    Args:
+        own (OwnList): The list.
+        val (Classes): Images that would be kept back, by class.
+        root (Path): The folder that their paths start from.
+
+    Raises:
+        ValueError: If it has most of them.
+    """
+    left, both = without_listed(val, own, root)
+    if len(both) > sum(map(len, left.values())):
+        size = len({path for images in val.values() for path in images})
+        raise ValueError(
+            f'{own.table} lists {len(both):,} of the {size:,} images that would be kept back to validate '
+            f'({some(both)}), as after a training without validation: train by --no-validate, too, or name others by '
+            f'{LIST_HOMES["val_list"]}=FILE'
+        )
+
+
+def describe_outside(layout: Layout, own: dict[str, OwnList], root: Path) -> list[str]:
+    """Say what is in the way of a test on images outside the folder.
+
+    Args:
+        layout (Layout): The data set.
+        own (dict[str, OwnList]): Lists of a person's own, by part.
+        root (Path): The folder.
+
+    Returns:
+        list[str]: A line for the log, if a list to test is made of a person's own that has such images.
+    """
+    tested = next(part for part in ('test', 'val', 'train') if part in layout.parts)
+    if tested == 'test' or tested not in own or not any(leaves(path, str(root)) for path in own[tested].images):
+        return []
+    return [
+        f'{own[tested].table} lists images outside data_root={root}: a test later on needs '
+        '--cfg-options test_dataloader.dataset.allow_outside=True'
+    ]

@@ -13,7 +13,7 @@ from .layout import Classes
 FEWEST_TO_SPLIT = 5
 
 
-def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Classes]:
+def split_off(classes: Classes, share: float, seed: int, gone: int = 0) -> tuple[Classes, Classes]:
     """Keep back a share of each class for validation.
 
     An image goes where the hash of its path and the seed sends it, so that the split is the same in whatever order
@@ -24,6 +24,8 @@ def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Class
         share (float): Share to keep back, in (0, 1), rounded for each class; at least one image of a class that
             has :data:`FEWEST_TO_SPLIT`, and never all, also where images stand in several classes.
         seed (int): Seed.
+        gone (int): Images that were there when they were split before, and may have been of any class: as many are
+            kept back of each class as if they were there. Defaults to 0.
 
     Returns:
         tuple[Classes, Classes]: Images to train on, and those kept back.
@@ -32,8 +34,9 @@ def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Class
     for name, images in classes.items():
         # A table may have an image in many rows.
         distinct, count = sorted(set(images), key=lambda path: _draw(path, seed)), 0
-        if len(distinct) >= FEWEST_TO_SPLIT:
-            count = min(max(1, round(share * len(distinct))), len(distinct) - 1)
+        size = len(distinct) + gone
+        if distinct and size >= FEWEST_TO_SPLIT:
+            count = min(max(1, round(share * size)), len(distinct) - 1)
         if count:
             val[name] = sorted(distinct[:count])
     # Nor is an image trained on that is kept back under another label.

@@ -41,3 +41,14 @@ def list_takes_a_class(desk: Desk) -> str:
 def list_of_no_image(desk: Desk) -> str:
     mine = desk.write('mine.csv', 'img_path,gt_label\n1.png,cat\n2.png,dog\n')
     return set_up(desk, CATS + DOGS, **{LIST: str(mine)})
+
+
+@case('setup-list-of-all')
+def list_of_all(desk: Desk) -> str:
+    return set_up(desk, CATS + DOGS, **{LIST: own_list(desk, 'mine.csv', CATS + DOGS)})
+
+
+@case('setup-list-of-both-parts')
+def list_of_both_parts(desk: Desk) -> str:
+    mine, val = own_list(desk, 'mine.csv', CATS + DOGS), own_list(desk, 'val.csv', [CATS[0], DOGS[0]])
+    return set_up(desk, CATS + DOGS, **{LIST: mine, 'val_dataloader.dataset.ann_file': val})

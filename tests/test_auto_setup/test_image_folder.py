@@ -186,9 +186,7 @@ def test_corrected_labels_of_images_that_are_to_validate(folder, tmp_path):
     ours = {'train_dataloader.dataset.dataset.ann_file': str(table)}
     table.write_text('\n'.join(['img_path,gt_label', *rows]), encoding='utf-8')
     cfg = read_folder_config(folder, tmp_path, **QUICK, **ours)
-    with pytest.raises(
-        ValueError, match=r'corrected.csv lists 3 of the images that are to validate \(.*--no-validate'
-    ):
+    with pytest.raises(ValueError, match=r'corrected.csv lists 3 of the 3 images that would be kept back .*--no-val'):
         run_setup(cfg)
     cfg.val_dataloader = None
     run_setup(cfg)
@@ -200,6 +198,56 @@ def test_corrected_labels_of_images_that_are_to_validate(folder, tmp_path):
     )
     again, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
     assert again['val_list'] == values['val_list']
+
+
+def test_without_validation_a_list_of_ones_own_is_there_to_test(folder, tmp_path):
+    """With its labels, not with those of the folder."""
+    images = images_of(folder)
+    named = write_own_list(tmp_path / 'mine.csv', folder, images)
+    text = (tmp_path / 'mine.csv').read_text(encoding='utf-8')
+    (tmp_path / 'mine.csv').write_text(text.replace(f'{named[0]},grüner Apfel', f'{named[0]},Ünü'), encoding='utf-8')
+    cfg = read_folder_config(folder, tmp_path, **QUICK, **{LIST: str(tmp_path / 'mine.csv')})
+    cfg.val_dataloader = None
+    values, notes = run_setup(cfg)
+    tested = listed(values['test_list'])
+    assert len(tested) == 30 and (named[0], 'Ünü') in tested
+    told = f'no validation: all labels of {tmp_path / "mine.csv"} are trained on, and audited; a test later on will be'
+    assert f'{told} of these images, too' in notes and not any('outside data_root' in note for note in notes)
+    # Paths of which start elsewhere.
+    (tmp_path / 'elsewhere').symlink_to(folder)
+    cfg.train_dataloader.dataset.dataset.data_root = str(tmp_path / 'elsewhere')
+    _, notes = run_setup(cfg)
+    told = f'{tmp_path / "mine.csv"} lists images outside data_root={folder}: a test later on needs '
+    assert f'{told}--cfg-options test_dataloader.dataset.allow_outside=True' in notes
+
+
+@pytest.mark.parametrize('count', [10, 11])
+def test_the_same_images_validate_after_some_were_deleted(tmp_path, count):
+    """Of 10 images and of 9 two are kept back, of 11 three: other images would be drawn, or fewer."""
+    own = build_own_folder(tmp_path / 'own', count=count)
+    share = {**QUICK, 'auto_setup.val_share': 0.25}
+    before, _ = run_setup(read_folder_config(own, tmp_path, **share))
+    train, val = ([path for path, _ in listed(before[f'{part}_list'])] for part in ('train', 'val'))
+    write_own_list(tmp_path / 'corrected.csv', own, [own / path for path in train])
+    gone = {val[0], next(path for path in train if 'Ünü' in path)}
+    for path in gone:
+        (own / path).unlink()
+    ours = {LIST: str(tmp_path / 'corrected.csv'), **share}
+    after, notes = run_setup(read_folder_config(own, tmp_path, **ours))
+    assert [path for path, _ in listed(after['val_list'])] == [path for path in val if path not in gone]
+    assert [path for path, _ in listed(after['train_list'])] == [path for path in train if path not in gone]
+    kept = len(val) - 1
+    assert any(note.startswith(f'validation: {kept} images are kept back, which {tmp_path}') for note in notes)
+
+
+def test_what_is_no_longer_in_the_list_does_not_validate(folder, tmp_path):
+    """One row that was deleted is no sign that images were kept back."""
+    first = write_own_list(tmp_path / 'mine.csv', folder, images_of(folder))
+    before, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK))
+    dropped = listed(before['val_list'])[0][0]
+    write_own_list(tmp_path / 'mine.csv', folder, [folder / path for path in first if path != dropped])
+    with pytest.raises(ValueError, match=r'mine\.csv lists 2 of the 3 images that would be kept back'):
+        run_setup(read_folder_config(folder, tmp_path, **QUICK, **{LIST: str(tmp_path / 'mine.csv')}))
 
 
 def test_settings_suit_a_list_of_ones_own(folder, tmp_path):
