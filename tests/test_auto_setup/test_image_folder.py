@@ -15,6 +15,8 @@ from tcl_plugin.auto_setup import complete, decide, image_folder
 from tcl_plugin.auto_setup.placeholders import open_values
 from tcl_plugin.auto_setup.trial import Trial
 from tcl_plugin.cli import BUILDING
+from tcl_plugin.reports.audit import write_label_lists
+from tcl_plugin.reports.audit.label_lists import list_root
 
 LIST = 'train_dataloader.dataset.dataset.ann_file'
 CLASSES = ['grüner Apfel', 'red car', 'Ünü']
@@ -343,6 +345,23 @@ def test_images_of_a_list_of_ones_own_that_are_gone(folder, tmp_path, monkeypatc
     resumed.val_dataloader = None
     complete(resumed, decide(resumed, *BUILDING), *BUILDING)
     assert resumed.train_dataloader == cfg.train_dataloader
+
+
+def test_corrected_labels_of_a_folder_with_parts(tmp_path):
+    """Their paths start from the folder that the training was given, whatever folder all its images lie in."""
+    for part, count in [('train', 3), ('val', 2)]:
+        build_own_folder(tmp_path / 'own' / part, count=count)
+    cfg = completed_folder_config(tmp_path / 'own', tmp_path / 'w', **QUICK)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    corrected = (dataset.given_labels + 1) % 3
+    _, table = write_label_lists(dataset, corrected, tmp_path, 'corrected')
+    assert list_root(dataset) == str(tmp_path / 'own')
+    again = completed_folder_config(tmp_path / 'own', tmp_path / 'again', **QUICK, **{LIST: str(table)})
+    assert again.train_dataloader.dataset.dataset.ann_file == str(table)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        trained = DATASETS.build(again.train_dataloader.dataset)
+    assert trained.img_paths == dataset.img_paths and trained.given_labels.tolist() == corrected.tolist()
 
 
 def test_a_list_of_which_a_class_or_everything_is_gone(folder, tmp_path):
