@@ -30,6 +30,16 @@ def own_list(desk: Desk, name: str, images: Sequence[str]) -> str:
     return str(desk.write(name, ''.join(f'{row}\n' for row in ('img_path,gt_label', *rows))))
 
 
+@case('setup-part-without-train')
+def part_without_train(desk: Desk) -> str:
+    return set_up(desk, [*CATS, *DOGS, 'test/cat/1.png', 'test/dog/1.png'])
+
+
+@case('setup-parts-without-train')
+def parts_without_train(desk: Desk) -> str:
+    return set_up(desk, [*CATS, *DOGS, 'test/1.png', 'val/1.png'])
+
+
 @case('setup-list-takes-a-class')
 def list_takes_a_class(desk: Desk) -> str:
     return set_up(
