@@ -60,7 +60,8 @@ class ImageFolderSetup:
     ==================================== =============================================================================
 
     Folders are described in :func:`find_layout`, the split in :func:`split_off`, the rules in :mod:`.choices`. What
-    stands in the config at one of :attr:`homes` in place of ``'auto:...'`` is a person's choice, and kept.
+    stands in the config at one of :attr:`homes` in place of ``'auto:...'`` is a person's choice, and kept; of a list,
+    the images that are there and can be read.
 
     Attributes:
         homes (dict[str, str]): Where a person chooses a value for themselves, by its name; whatever else depends on

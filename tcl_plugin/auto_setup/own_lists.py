@@ -81,7 +81,14 @@ def read_own_lists(cfg: Config, named: Mapping[str, Any], root: Path, classes: l
 def _read(config: dict, root: Path, classes: list[str]) -> OwnList:
     start = root if is_open(config.get('data_root') or root) else config['data_root']
     # Paths that lead out of the folder are told of when the data set is built.
-    table = CSVDataset(config['ann_file'], data_root=str(start), classes=classes, check_files=0, allow_outside=True)
+    table = CSVDataset(
+        config['ann_file'],
+        data_root=str(start),
+        data_prefix=config.get('data_prefix', ''),
+        classes=classes,
+        check_files=0,
+        allow_outside=True,
+    )
     infos = [table.get_data_info(i) for i in range(len(table))]
     images = [os.path.abspath(info['img_path']) for info in infos]
     folder = os.path.abspath(table.img_prefix or '.')

@@ -217,7 +217,7 @@ def test_without_validation_a_list_of_ones_own_is_there_to_test(folder, tmp_path
     assert f'{told} of these images, too' in notes and not any('outside data_root' in note for note in notes)
     # Paths of which start elsewhere.
     (tmp_path / 'elsewhere').symlink_to(folder)
-    cfg.train_dataloader.dataset.dataset.data_root = str(tmp_path / 'elsewhere')
+    cfg.train_dataloader.dataset.dataset.update(dict(data_root=str(tmp_path), data_prefix='elsewhere'))
     _, notes = run_setup(cfg)
     told = f'{tmp_path / "mine.csv"} lists images outside data_root={folder}: a test later on needs '
     assert f'{told}--cfg-options test_dataloader.dataset.allow_outside=True' in notes
