@@ -21,7 +21,7 @@ from tcl_plugin.reports.audit import (
     write_label_lists,
     write_page,
 )
-from tcl_plugin.reports.audit.label_lists import images_root
+from tcl_plugin.reports.audit.label_lists import list_root
 from tcl_plugin.reports.audit.page import PAGE_NAME
 from tcl_plugin.reports.audit.summary import to_json, warning_of
 
@@ -77,7 +77,7 @@ def write_audit(audit, out, top):
     write_label_table(out / 'label_issues.csv', audit.table.take(audit.ranking))
     lists = write_label_lists(audit.dataset, audit.corrected, out, 'corrected')
     if len(lists) > 1:
-        summary['data_root'] = images_root(audit.dataset.image_paths)
+        summary['data_root'] = list_root(audit.dataset)
     write_text(out / 'summary.json', to_json(summary))
     thumbnails = make_thumbnails(audit.dataset, audit.ranking[:top])
     write_page(out / PAGE_NAME, audit, summary, thumbnails)

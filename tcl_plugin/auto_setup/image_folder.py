@@ -13,17 +13,26 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmpretrain.registry import TASK_UTILS
 
-from ..datasets.csv_dataset import CSVDataset
 from ..datasets.image_lists import require_folder
 from ..evaluation import write_columns
 from ..moved_lists import LISTS
 from .choices import IMAGE_SIZES, Choice, Facts, choose
 from .images import find_unreadable
-from .layout import Classes, Layout, find_layout, list_files, settle_classes, some, without_unreadable
+from .layout import Layout, find_layout, list_files, settle_classes, some, without_unreadable
 from .machine import free_memory, num_processes, usable_cores
 from .notes import WRONG_TOO, describe, describe_others, summarise
-from .own_values import HOMES, own_values
-from .placeholders import fill, is_open, look_up
+from .own_lists import (
+    OwnList,
+    describe_outside,
+    hold_out,
+    read_own_lists,
+    refuse_list_of_all,
+    refuse_overlap,
+    without_listed,
+    without_lost,
+)
+from .own_values import HOMES, LIST_HOMES, own_values
+from .placeholders import fill
 from .split import FEWEST_TO_SPLIT, split_off, write_list
 from .trial import TRIED, Trial, try_step
 
@@ -51,7 +60,8 @@ class ImageFolderSetup:
     ==================================== =============================================================================
 
     Folders are described in :func:`find_layout`, the split in :func:`split_off`, the rules in :mod:`.choices`. What
-    stands in the config at one of :attr:`homes` in place of ``'auto:...'`` is a person's choice, and kept.
+    stands in the config at one of :attr:`homes` in place of ``'auto:...'`` is a person's choice, and kept; of a list,
+    the images that are there and can be read.
 
     Attributes:
         homes (dict[str, str]): Where a person chooses a value for themselves, by its name; whatever else depends on
@@ -135,20 +145,24 @@ class ImageFolderSetup:
         """
         fixed = self.chosen(cfg)
         root = self.check(cfg)
-        layout, notes = self._look(root, Path(cfg.work_dir) / LISTS, fixed.get('classes'))
+        lists = Path(cfg.work_dir) / LISTS
+        layout, notes = self._look(root, lists, fixed.get('classes'))
         classes = settle_classes(layout, fixed.get('classes'), root)
         found = [describe(layout.parts, classes, root), *notes, *layout.notes]
-        own = _own_list(cfg)
-        listed = None if own is None else _read_own(own, root, classes)
-        if own is not None:
-            found.append(f'trained on are the images that {own["ann_file"]} lists, with its labels')
+        own, told = self._own_lists(cfg, fixed, layout, classes, root)
+        found += told
+        if 'train' in own:
+            found.append(f'trained on are the images that {own["train"].table} lists, with its labels')
+        found += hold_out(layout, own, classes, root)
         validates = cfg.get('val_dataloader') is not None
-        found += self._split(layout, validates)
-        if validates and own is not None and listed is not None:
-            _check_own_list(listed, own['ann_file'], root, layout.parts['val'])
+        found += self._split(layout, validates, own.get('train'), root)
+        if 'train' in own:
+            layout.parts['train'] = own['train'].by_class(classes, root)
+        found += describe_outside(layout, own, root)
         values = dict(data_root=str(root), classes=classes, num_classes=len(classes))
-        values |= _write_lists(layout, classes, Path(cfg.work_dir) / LISTS)
-        num_train = sum(map(len, layout.parts['train'].values())) if listed is None else len(listed)
+        values |= _write_lists(layout, classes, lists)
+        values |= {f'{part}_list': listed.written(lists, part, classes) for part, listed in own.items()}
+        num_train = sum(map(len, layout.parts['train'].values()))
         choice = self._choose(cfg, fixed, values, num_train)
         return values | choice.values, [*found, summarise(cfg, choice.values), *choice.notes]
 
@@ -182,28 +196,61 @@ class ImageFolderSetup:
         write_columns(report, dict(img_path=[f'./{name}' for name in names], reason=list(unreadable.values())))
         return unreadable, [f'left out, as they cannot be read: {some(names)} ({report} says why)']
 
-    def _split(self, layout: Layout, validates: bool) -> list[str]:
+    def _own_lists(
+        self, cfg: Config, fixed: Mapping[str, Any], layout: Layout, classes: list[str], root: Path
+    ) -> tuple[dict[str, OwnList], list[str]]:
+        """Lists of a person's own by part, without images that are gone or cannot be read, and lines for the log."""
+        own, notes = read_own_lists(cfg, fixed, root, classes), []
+        readable = {
+            os.path.abspath(os.path.join(root, path))
+            for part in (layout.parts.values() if own else ())
+            for images in part.values()
+            for path in images
+        }
+        for part, listed in own.items():
+            own[part], told = without_lost(part, listed, readable, self.check_images, classes)
+            notes += told
+        return own, notes
+
+    def _split(self, layout: Layout, validates: bool, own: OwnList | None, root: Path) -> list[str]:
         """Keep images back for validation, where there are none yet; say what that means."""
         if not validates:
-            note = 'no validation: all labels of the training part are trained on, and audited'
+            trained = 'the training part' if own is None else own.table
+            note = f'no validation: all labels of {trained} are trained on, and audited'
             tested = {'val', 'test'} & layout.parts.keys()
             return [note if tested else f'{note}; a test later on will be of these images, too']
         if 'val' in layout.parts:
+            if own is not None:
+                refuse_overlap(own, layout.parts['val'], root)
             return [WRONG_TOO]
-        layout.parts['train'], layout.parts['val'] = split_off(layout.parts['train'], self.val_share, self.seed)
+        told = self._keep_back(layout) if own is None else self._keep_back_others(layout, own, root)
         if not layout.parts['val']:
             raise ValueError(
                 f'no class has the {FEWEST_TO_SPLIT} images of which one could be kept back for validation: '
                 'give more images, or train by --no-validate'
             )
-        whole = [name for name in layout.parts['train'] if name not in layout.parts['val']]
-        few = f', but none of a class of fewer than {FEWEST_TO_SPLIT}: {some(whole)}' if whole else ''
         count = sum(map(len, layout.parts['val'].values()))
         return [
-            f'validation: {count:,} images are kept back, {self.val_share:.0%} of each class{few}. They are neither '
-            'trained on nor audited; --no-validate keeps none back',
+            f'validation: {count:,} images are kept back, {told}. They are neither trained on nor audited; '
+            '--no-validate keeps none back',
             WRONG_TOO,
         ]
+
+    def _keep_back(self, layout: Layout) -> str:
+        """Keep back a share of each class, and say which."""
+        layout.parts['train'], layout.parts['val'] = split_off(layout.parts['train'], self.val_share, self.seed)
+        whole = [name for name in layout.parts['train'] if name not in layout.parts['val']]
+        few = f', but none of a class of fewer than {FEWEST_TO_SPLIT}: {some(whole)}' if whole else ''
+        return f'{self.val_share:.0%} of each class{few}'
+
+    def _keep_back_others(self, layout: Layout, own: OwnList, root: Path) -> str:
+        """Keep back what was kept back in the training that a list comes from, whatever has been deleted since."""
+        train = layout.parts['train']
+        # One image less, and a split moves another to the other side: the list says on which side it was.
+        refuse_list_of_all(own, split_off(train, self.val_share, self.seed)[1], root)
+        val, _ = without_listed(split_off(train, self.val_share, self.seed, len(own.left_out))[1], own, root)
+        layout.parts['val'] = {name: images for name, images in val.items() if images}
+        return f'which {own.table} does not list'
 
     def _choose(self, cfg: Config, fixed: Mapping[str, Any], values: dict[str, Any], num_train: int) -> Choice:
         """Make a trial, and choose by it."""
@@ -221,6 +268,7 @@ class ImageFolderSetup:
         print_log(f'{type(self).__name__}: trying a training step on {TRIED} images')
         tried = Config(copy.deepcopy(cfg.to_dict()))
         fill(tried, values)
+        tried.merge_from_dict({LIST_HOMES[name]: values[name] for name in LIST_HOMES if name in self.chosen(cfg)})
         trial = try_step(tried, device)
         if device.type == 'cuda':
             torch.cuda.empty_cache()
@@ -230,32 +278,6 @@ class ImageFolderSetup:
 def choose_for_trial(size: int) -> dict[str, Any]:
     """Values for a trial: a step needs all names, and depends on the size alone."""
     return choose(Facts(TRIED, 'cpu'), dict(image_size=size), lr=0.0, max_hours=0.0).values
-
-
-def _own_list(cfg: Config) -> dict | None:
-    """The training set's config, if it has a list of a person's own, such as corrected labels."""
-    own = look_up(cfg, ('train_dataloader', 'dataset', 'dataset')) or {}
-    listed = own.get('type') == 'CSVDataset' and own.get('ann_file') and not is_open(own['ann_file'])
-    return own if listed else None
-
-
-def _read_own(own: dict, root: Path, classes: list[str]) -> CSVDataset:
-    """Read a person's own list; classes are those of the folder, unless the list has some of its own."""
-    folder = root if is_open(own.get('data_root') or root) else own['data_root']
-    # Missing images and paths that lead out of the folder are told of when the training set is built.
-    return CSVDataset(own['ann_file'], data_root=str(folder), classes=classes, check_files=0, allow_outside=True)
-
-
-def _check_own_list(listed: CSVDataset, table: str, root: Path, val: Classes) -> None:
-    """Refuse a training list of a person's own with images that are to validate."""
-    trained = {os.path.abspath(listed.get_data_info(i)['img_path']) for i in range(len(listed))}
-    both = [path for images in val.values() for path in images if os.path.abspath(root / path) in trained]
-    if both:
-        raise ValueError(
-            f'{table} lists {len(both):,} of the images that are to validate ({some(both)}), which would be '
-            'trained on, too: validate on none by --no-validate, as in the training that it comes from, or take them '
-            'out of it'
-        )
 
 
 def _write_lists(layout: Layout, classes: list[str], folder: Path) -> dict[str, str]:

@@ -120,7 +120,8 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
 
     ``<class>/...`` unless there is a folder called train whose images lie in folders of their own, beside which all
     others are parts, too: then ``train/<class>/...``. Deeper folders belong to the one above.
-    Folders called as two parts or more of a data set are no classes, unless a person says so.
+    Folders called as two parts or more of a data set are no classes, unless a person says so; nor is one beside
+    classes that has folders called as those in it.
 
     Args:
         images (Sequence[str]): Paths below the root, with ``/``.
@@ -131,7 +132,8 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
         Layout: The data set.
 
     Raises:
-        ValueError: If it cannot be told whether train is a part or a class, or two folders are the same part.
+        ValueError: If it cannot be told whether train is a part or a class, two folders are the same part, or there
+            are parts but no folder train.
     """
     top = sorted({path.split('/')[0] for path in images if '/' in path})
     parts = {} if told == 'classes' else _parts(top)
@@ -145,11 +147,15 @@ def find_layout(images: Sequence[str], told: str | None = None) -> Layout:
                 'labels into tables (configs/tcl_r50_csv.py); auto_setup.layout=classes says that they are classes'
             )
         layout = _classes_below(images, '')
+        alone = [] if 'train' in parts else list(parts.values())
+        _refuse_parts_alone(images, top, alone)
         if told is None and _parts_by_other_names(images, top):
             layout.notes.append(
                 f'are {some(top)} classes? They have folders of the same names in them: if those are the classes, '
                 'call the outer ones train, val and test'
             )
+        elif alone:
+            layout.notes.append(f'{alone[0]} is taken for a class, as there is no folder train')
         return layout
     others = [name for name in top if name not in parts.values()]
     sure = [name for part, name in parts.items() if name.lower() in PART_NAMES[part]]
@@ -271,6 +277,20 @@ def settle_classes(layout: Layout, wanted: Sequence[str] | None, root: Path) -> 
 def _folded(name: str) -> str:
     """A name as people see it: some systems write letters with accents as two characters."""
     return unicodedata.normalize('NFC', name).casefold()
+
+
+def _refuse_parts_alone(images: Sequence[str], top: list[str], parts: list[str]) -> None:
+    """Refuse parts without one to train on, unless there is but one, which may be a class by its looks."""
+    beside = {_folded(name) for name in top if name not in parts}
+    inner = {path.split('/')[1] for path in images if path.split('/')[0] in parts and path.count('/') > 1}
+    alike = {name for name in inner if _folded(name) in beside}
+    if alike or len(parts) > 1:
+        what = f'{some(parts)} {"are parts" if len(parts) > 1 else "is a part"} of a data set by name'
+        what += f', with folders called as the classes ({some(alike)})' if alike else ''
+        raise ValueError(
+            f'{what}, but there is no folder train: move what is to be trained on into one (train/CLASS/...), or '
+            'rename the part or move it elsewhere; --cfg-options auto_setup.layout=classes says that all are classes'
+        )
 
 
 def _parts_by_other_names(images: Sequence[str], top: list[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from .layout import Classes, Files, Layout, some
-from .own_values import HOMES
+from .own_values import HOMES, LIST_HOMES
 from .placeholders import look_up
 
 WRONG_TOO = (
@@ -48,7 +48,7 @@ def summarise(cfg: Config, values: Mapping[str, Any]) -> str:
     Returns:
         str: The line.
     """
-    keys = {name: key for name, key in HOMES.items() if name not in ('data_root', 'classes')}
+    keys = {name: key for name, key in HOMES.items() if name not in ('data_root', 'classes', *LIST_HOMES)}
     options = [
         f'{key}={values[name]:g}' for name, key in keys.items() if look_up(cfg, tuple(key.split('.'))) is not None
     ]

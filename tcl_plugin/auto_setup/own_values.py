@@ -8,6 +8,12 @@ from mmengine.config import Config
 
 from .placeholders import is_open, look_up
 
+#: Where a person names a list of their own, by the name of the list that would otherwise be made.
+LIST_HOMES = dict(
+    train_list='train_dataloader.dataset.dataset.ann_file',
+    val_list='val_dataloader.dataset.ann_file',
+    test_list='test_dataloader.dataset.ann_file',
+)
 #: Where a person chooses a value themselves, by its name; whatever else depends on it follows.
 HOMES = dict(
     data_root='data_root',
@@ -18,6 +24,7 @@ HOMES = dict(
     max_epochs='train_cfg.max_epochs',
     warmup_epochs='model.head.warmup_epochs',
     lr='optim_wrapper.optimizer.lr',
+    **LIST_HOMES,
 )
 #: What a person may choose, and a test of it; COUNT for all others.
 EXPECTED = dict(
@@ -29,6 +36,7 @@ EXPECTED = dict(
     num_workers=('a whole number, 0 or more', lambda value: isinstance(value, int) and value >= 0),
     warmup_epochs=('a whole number, 0 or more', lambda value: isinstance(value, int) and value >= 0),
     lr=('a number above 0', lambda value: isinstance(value, (int, float)) and value > 0),
+    **dict.fromkeys(LIST_HOMES, ('the path of a table', lambda value: isinstance(value, str))),
 )
 COUNT = ('a whole number, 1 or more', lambda value: isinstance(value, int) and value >= 1)
 
@@ -47,6 +55,9 @@ def own_values(cfg: Config) -> dict[str, Any]:
     """
     found = {name: look_up(cfg, tuple(key.split('.'))) for name, key in HOMES.items()}
     found = {name: value for name, value in found.items() if value is not None and not is_open(value)}
+    for name in LIST_HOMES.keys() & found.keys():
+        if not found[name] or not _is_table(cfg, LIST_HOMES[name]):
+            del found[name]
     if type(found.get('data_root')) is int:  # a folder named after a year
         found['data_root'] = str(found['data_root'])
     for name, value in found.items():
@@ -58,3 +69,8 @@ def own_values(cfg: Config) -> dict[str, Any]:
     if 'classes' in found:
         found['classes'] = [str(name) for name in found['classes']]
     return found
+
+
+def _is_table(cfg: Config, key: str) -> bool:
+    """Whether what a key names is read by the data set that lists are made for."""
+    return look_up(cfg, (*key.split('.')[:-1], 'type')) == 'CSVDataset'

@@ -8,6 +8,7 @@ calling it with the config gives all values by name, and lines for the log.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -17,11 +18,12 @@ from mmpretrain.registry import TASK_UTILS
 
 from ..checkpoints import recorded_checkpoint
 from ..errors import UserError, explained
-from ..moved_lists import found_list
+from ..moved_lists import LISTS, found_list
 from ..saved_model import config_of, read_checkpoint
 from .machine import is_first_process
+from .own_lists import REMADE
+from .own_values import LIST_HOMES
 from .placeholders import dotted, fill, look_up, open_values
-from .split import LIST_NAMES
 
 
 @dataclass
@@ -113,9 +115,13 @@ def _decide(cfg: Config, prepare: Callable[[], Any]) -> Decision:
         setup.check(cfg)
         prepare()
         values, notes = setup(cfg)
+        # Lists of a person's own are written anew where images in them are gone.
+        own |= {setup.homes[name]: values[name] for name in LIST_HOMES if name in chosen and name in values}
         return Decision(values, notes, own)
     prepare()
-    values = remembered(cfg, config_of(read_checkpoint(checkpoint), checkpoint), checkpoint)
+    before = config_of(read_checkpoint(checkpoint), checkpoint)
+    values = remembered(cfg, before, checkpoint)
+    own |= {setup.homes[name]: path for name, path in remade_lists(cfg, before).items() if name in chosen}
     _refuse_other_classes(values.get('classes'), chosen.get('classes'), checkpoint)
     return Decision(values | chosen, [f'nothing is chosen anew: data and settings are those of {checkpoint}'], own)
 
@@ -159,8 +165,26 @@ def remembered(cfg: Config, before: Config, checkpoint: str) -> dict[str, Any]:
                 f'checkpoint {checkpoint} was trained by a config without {dotted(paths[0])}: go on with the config '
                 'in its work directory, or begin anew in another one'
             )
-        values[name] = found_list(found[0], cfg.work_dir) if name in LIST_NAMES else found[0]
+        values[name] = found_list(found[0], cfg.work_dir) if name in LIST_HOMES else found[0]
     return values
+
+
+def remade_lists(cfg: Config, before: Config) -> dict[str, str]:
+    """Find the lists that an earlier run has written in the place of a person's own, without images that were gone.
+
+    Args:
+        cfg (Config): The config, with ``work_dir``.
+        before (Config): The completed config of that run.
+
+    Returns:
+        dict[str, str]: Their paths by name.
+    """
+    found = {name: look_up(before, tuple(key.split('.'))) for name, key in LIST_HOMES.items()}
+    return {
+        name: found_list(path, cfg.work_dir)
+        for name, path in found.items()
+        if isinstance(path, str) and Path(path).parent.name == LISTS and Path(path).name.startswith(REMADE)
+    }
 
 
 def _refuse_other_classes(before: Sequence[str] | None, now: Sequence[str] | None, checkpoint: str) -> None:

@@ -2,21 +2,18 @@
 """Which images are kept back for validation, and the lists that say so."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..evaluation import write_columns
 from ..reports.audit.label_lists import label_numbers
 from .layout import Classes
 
-#: Names of the lists' places in a config.
-LIST_NAMES = ('train_list', 'val_list', 'test_list')
-
 #: A class of fewer images is trained on as a whole.
 FEWEST_TO_SPLIT = 5
 
 
-def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Classes]:
+def split_off(classes: Classes, share: float, seed: int, gone: int = 0) -> tuple[Classes, Classes]:
     """Keep back a share of each class for validation.
 
     An image goes where the hash of its path and the seed sends it, so that the split is the same in whatever order
@@ -27,6 +24,8 @@ def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Class
         share (float): Share to keep back, in (0, 1), rounded for each class; at least one image of a class that
             has :data:`FEWEST_TO_SPLIT`, and never all, also where images stand in several classes.
         seed (int): Seed.
+        gone (int): Images that were there when they were split before, and may have been of any class: as many are
+            kept back of each class as if they were there. Defaults to 0.
 
     Returns:
         tuple[Classes, Classes]: Images to train on, and those kept back.
@@ -35,8 +34,9 @@ def split_off(classes: Classes, share: float, seed: int) -> tuple[Classes, Class
     for name, images in classes.items():
         # A table may have an image in many rows.
         distinct, count = sorted(set(images), key=lambda path: _draw(path, seed)), 0
-        if len(distinct) >= FEWEST_TO_SPLIT:
-            count = min(max(1, round(share * len(distinct))), len(distinct) - 1)
+        size = len(distinct) + gone
+        if distinct and size >= FEWEST_TO_SPLIT:
+            count = min(max(1, round(share * size)), len(distinct) - 1)
         if count:
             val[name] = sorted(distinct[:count])
     # Nor is an image trained on that is kept back under another label.
@@ -67,15 +67,32 @@ def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str])
     Returns:
         Path: The list, absolute.
     """
-    rows = [(f'./{path}', label, of) for label, of in enumerate(classes) for path in images.get(of, [])]
+    return write_rows(
+        folder, name, [(path, label) for label, of in enumerate(classes) for path in images.get(of, [])], classes
+    )
+
+
+def write_rows(folder: Path, name: str, rows: Iterable[tuple[str, int]], classes: Sequence[str]) -> Path:
+    """Write a list as :func:`write_list` does, in the order of the rows.
+
+    Args:
+        folder (Path): Folder for the list; made where it is missing.
+        name (str): First part of its name.
+        rows (Iterable[tuple[str, int]]): Path, and label as a place among the classes.
+        classes (Sequence[str]): All classes, in the order of their labels.
+
+    Returns:
+        Path: The list, absolute.
+    """
+    written = [(f'./{path}', label, classes[label]) for path, label in rows]
     numbers = label_numbers(classes)
-    digest = hashlib.sha256(repr(rows).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(repr(written).encode()).hexdigest()[:8]
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / f'{name}_{digest}.csv').resolve()
     columns = dict(
-        img_path=[path for path, _, _ in rows],
-        gt_label=[numbers[label] for _, label, _ in rows],
-        gt_class=[of for _, _, of in rows],
+        img_path=[path for path, _, _ in written],
+        gt_label=[numbers[label] for _, label, _ in written],
+        gt_class=[of for _, _, of in written],
     )
     write_columns(path, columns)
     return path

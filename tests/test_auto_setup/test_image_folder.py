@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from folder_config import QUICK, completed_folder_config, read_folder_config, run_setup
+from folder_config import QUICK, TINY, completed_folder_config, read_folder_config, run_setup
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmpretrain.registry import DATASETS
 from tree_builders import build_own_folder, write_image
 
-from tcl_plugin.auto_setup import image_folder
+from tcl_plugin.auto_setup import complete, decide, image_folder
 from tcl_plugin.auto_setup.placeholders import open_values
 from tcl_plugin.auto_setup.trial import Trial
+from tcl_plugin.cli import BUILDING
+from tcl_plugin.reports.audit import write_label_lists
+from tcl_plugin.reports.audit.label_lists import list_root
 
+LIST = 'train_dataloader.dataset.dataset.ann_file'
 CLASSES = ['grüner Apfel', 'red car', 'Ünü']
 
 
@@ -25,7 +29,7 @@ def folder(tmp_path_factory):
 
 def listed(path):
     with open(path, newline='', encoding='utf-8') as file:
-        return [(row['img_path'], row['gt_class']) for row in csv.DictReader(file)]
+        return [(row['img_path'], row.get('gt_class', row['gt_label'])) for row in csv.DictReader(file)]
 
 
 def test_completes_the_config(folder, tmp_path):
@@ -184,9 +188,7 @@ def test_corrected_labels_of_images_that_are_to_validate(folder, tmp_path):
     ours = {'train_dataloader.dataset.dataset.ann_file': str(table)}
     table.write_text('\n'.join(['img_path,gt_label', *rows]), encoding='utf-8')
     cfg = read_folder_config(folder, tmp_path, **QUICK, **ours)
-    with pytest.raises(
-        ValueError, match=r'corrected.csv lists 3 of the images that are to validate \(.*--no-validate'
-    ):
+    with pytest.raises(ValueError, match=r'corrected.csv lists 3 of the 3 images that would be kept back .*--no-val'):
         run_setup(cfg)
     cfg.val_dataloader = None
     run_setup(cfg)
@@ -200,6 +202,56 @@ def test_corrected_labels_of_images_that_are_to_validate(folder, tmp_path):
     assert again['val_list'] == values['val_list']
 
 
+def test_without_validation_a_list_of_ones_own_is_there_to_test(folder, tmp_path):
+    """With its labels, not with those of the folder."""
+    images = images_of(folder)
+    named = write_own_list(tmp_path / 'mine.csv', folder, images)
+    text = (tmp_path / 'mine.csv').read_text(encoding='utf-8')
+    (tmp_path / 'mine.csv').write_text(text.replace(f'{named[0]},grüner Apfel', f'{named[0]},Ünü'), encoding='utf-8')
+    cfg = read_folder_config(folder, tmp_path, **QUICK, **{LIST: str(tmp_path / 'mine.csv')})
+    cfg.val_dataloader = None
+    values, notes = run_setup(cfg)
+    tested = listed(values['test_list'])
+    assert len(tested) == 30 and (named[0], 'Ünü') in tested
+    told = f'no validation: all labels of {tmp_path / "mine.csv"} are trained on, and audited; a test later on will be'
+    assert f'{told} of these images, too' in notes and not any('outside data_root' in note for note in notes)
+    # Paths of which start elsewhere.
+    (tmp_path / 'elsewhere').symlink_to(folder)
+    cfg.train_dataloader.dataset.dataset.update(dict(data_root=str(tmp_path), data_prefix='elsewhere'))
+    _, notes = run_setup(cfg)
+    told = f'{tmp_path / "mine.csv"} lists images outside data_root={folder}: a test later on needs '
+    assert f'{told}--cfg-options test_dataloader.dataset.allow_outside=True' in notes
+
+
+@pytest.mark.parametrize('count', [10, 11])
+def test_the_same_images_validate_after_some_were_deleted(tmp_path, count):
+    """Of 10 images and of 9 two are kept back, of 11 three: other images would be drawn, or fewer."""
+    own = build_own_folder(tmp_path / 'own', count=count)
+    share = {**QUICK, 'auto_setup.val_share': 0.25}
+    before, _ = run_setup(read_folder_config(own, tmp_path, **share))
+    train, val = ([path for path, _ in listed(before[f'{part}_list'])] for part in ('train', 'val'))
+    write_own_list(tmp_path / 'corrected.csv', own, [own / path for path in train])
+    gone = {val[0], next(path for path in train if 'Ünü' in path)}
+    for path in gone:
+        (own / path).unlink()
+    ours = {LIST: str(tmp_path / 'corrected.csv'), **share}
+    after, notes = run_setup(read_folder_config(own, tmp_path, **ours))
+    assert [path for path, _ in listed(after['val_list'])] == [path for path in val if path not in gone]
+    assert [path for path, _ in listed(after['train_list'])] == [path for path in train if path not in gone]
+    kept = len(val) - 1
+    assert any(note.startswith(f'validation: {kept} images are kept back, which {tmp_path}') for note in notes)
+
+
+def test_what_is_no_longer_in_the_list_does_not_validate(folder, tmp_path):
+    """One row that was deleted is no sign that images were kept back."""
+    first = write_own_list(tmp_path / 'mine.csv', folder, images_of(folder))
+    before, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK))
+    dropped = listed(before['val_list'])[0][0]
+    write_own_list(tmp_path / 'mine.csv', folder, [folder / path for path in first if path != dropped])
+    with pytest.raises(ValueError, match=r'mine\.csv lists 2 of the 3 images that would be kept back'):
+        run_setup(read_folder_config(folder, tmp_path, **QUICK, **{LIST: str(tmp_path / 'mine.csv')}))
+
+
 def test_settings_suit_a_list_of_ones_own(folder, tmp_path):
     table = tmp_path / 'few.csv'
     rows = [f'./{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in images_of(folder)[:3]]
@@ -208,6 +260,123 @@ def test_settings_suit_a_list_of_ones_own(folder, tmp_path):
     cfg = read_folder_config(folder, tmp_path, **QUICK, **own)
     cfg.val_dataloader = None
     assert run_setup(cfg)[0]['batch_size'] <= 3
+
+
+def write_own_list(table, folder, paths):
+    rows = [f'./{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in paths]
+    table.write_text('\n'.join(['img_path,gt_label', *rows]) + '\n', encoding='utf-8')
+    return [row.rsplit(',', 1)[0] for row in rows]
+
+
+def test_a_list_of_ones_own_validates(folder, tmp_path):
+    """Its images are not trained on, and no others are kept back."""
+    named = write_own_list(folder.parent / 'myval.csv', folder, images_of(folder)[:4])
+    ours = {'val_dataloader.dataset.ann_file': str(folder.parent / 'myval.csv')}
+    cfg = completed_folder_config(folder, tmp_path, **QUICK, **ours)
+    assert cfg.val_dataloader.dataset.ann_file == str(folder.parent / 'myval.csv')
+    trained = {path for path, _ in listed(cfg.train_dataloader.dataset.dataset.ann_file)}
+    assert len(trained) == 26 and not trained & set(named)
+    assert {path for path, _ in listed(cfg.test_dataloader.dataset.ann_file)} == set(named)
+    _, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+    assert any(note.startswith('validation is on the 4 images that ') for note in notes)
+    assert any(note.startswith('not trained on, as they stand in ') and ': 4 images (grüner' in note for note in notes)
+    assert not any('kept back' in note for note in notes)
+    # All of a class cannot be.
+    write_own_list(folder.parent / 'myval.csv', folder, (folder / 'red car').glob('**/*.*'))
+    with pytest.raises(ValueError, match=r'myval\.csv lists all images of red car, so that there is none to train on'):
+        run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+
+
+def test_lists_of_ones_own_for_all_parts(folder, tmp_path):
+    """Which images the set-up would have kept back does not matter."""
+    images, keys = images_of(folder), []
+    for part, some in [('train', images[:20]), ('val', images[20:28]), ('test', images[26:])]:
+        write_own_list(tmp_path / f'{part}.csv', folder, some)
+        keys.append(f'{part}_dataloader.dataset{".dataset" if part == "train" else ""}.ann_file')
+    ours = {key: str(tmp_path / f'{key.split("_")[0]}.csv') for key in keys}
+    values, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+    assert (len(listed(values['val_list'])), len(listed(values['test_list']))) == (8, 4)
+    assert not any('kept back' in note or note.startswith('both ') for note in notes)
+    write_own_list(tmp_path / 'test.csv', folder, images[19:21])
+    _, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+    assert any(note.startswith('both ') and f'list 1 images ({images[19]})' in note for note in notes)
+    write_own_list(tmp_path / 'val.csv', folder, images[19:21])
+    with pytest.raises(ValueError, match=r'train\.csv lists 1 of the images that are to validate'):
+        run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
+
+
+def test_an_own_list_to_test_is_neither_trained_on_nor_kept_back(folder, tmp_path):
+    named = write_own_list(tmp_path / 'mine.csv', folder, images_of(folder)[::3])
+    own = {'test_dataloader.dataset.ann_file': str(tmp_path / 'mine.csv')}
+    values, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **own))
+    parts = [{path for path, _ in listed(values[f'{part}_list'])} for part in ('train', 'val', 'test')]
+    assert sorted(map(len, parts)) == [3, 10, 17] and len(set.union(*parts)) == 30 and parts[2] == set(named)
+
+
+def test_images_of_a_list_of_ones_own_that_are_gone(folder, tmp_path, monkeypatch):
+    """Deleting a file is a way to drop an image; the others keep their order."""
+    own = build_own_folder(tmp_path / 'own')
+    images = images_of(own)[::-1]
+    named = write_own_list(tmp_path / 'corrected.csv', own, images)
+    images[3].unlink()
+    images[5].write_text('no image')
+    ours = {LIST: str(tmp_path / 'corrected.csv'), **TINY}
+    cfg = read_folder_config(own, tmp_path / 'w', **ours)
+    cfg.val_dataloader = None
+    complete(cfg, decide(cfg, *BUILDING), *BUILDING)  # with a step on some of them
+    table = Path(cfg.train_dataloader.dataset.dataset.ann_file)
+    assert table.parent == tmp_path / 'w' / 'lists' and table.name.startswith('own_train_')
+    left = [path for i, path in enumerate(named) if i not in (3, 5)]
+    assert [path for path, _ in listed(table)] == left
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 28
+    again = read_folder_config(own, tmp_path / 'w', **ours, **QUICK)
+    again.val_dataloader = None
+    _, notes = run_setup(again)
+    (told,) = [
+        note for note in notes if note.startswith(f'left out of {tmp_path / "corrected.csv"}, as they are gone')
+    ]
+    assert '2 images (' in told and images[3].name in told and 'list of the other 28' in told
+    # One that goes on reads the same list.
+    checkpoint = tmp_path / 'w' / 'epoch_1.pth'
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict={}), checkpoint)
+    (tmp_path / 'w' / 'last_checkpoint').write_text(str(checkpoint))
+    resumed = read_folder_config(own, tmp_path / 'w', **ours, resume=True)
+    resumed.val_dataloader = None
+    complete(resumed, decide(resumed, *BUILDING), *BUILDING)
+    assert resumed.train_dataloader == cfg.train_dataloader
+
+
+def test_corrected_labels_of_a_folder_with_parts(tmp_path):
+    """Their paths start from the folder that the training was given, whatever folder all its images lie in."""
+    for part, count in [('train', 3), ('val', 2)]:
+        build_own_folder(tmp_path / 'own' / part, count=count)
+    cfg = completed_folder_config(tmp_path / 'own', tmp_path / 'w', **QUICK)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    corrected = (dataset.given_labels + 1) % 3
+    _, table = write_label_lists(dataset, corrected, tmp_path, 'corrected')
+    assert list_root(dataset) == str(tmp_path / 'own')
+    again = completed_folder_config(tmp_path / 'own', tmp_path / 'again', **QUICK, **{LIST: str(table)})
+    assert again.train_dataloader.dataset.dataset.ann_file == str(table)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        trained = DATASETS.build(again.train_dataloader.dataset)
+    assert trained.img_paths == dataset.img_paths and trained.given_labels.tolist() == corrected.tolist()
+
+
+def test_a_list_of_which_a_class_or_everything_is_gone(folder, tmp_path):
+    own = build_own_folder(tmp_path / 'own')
+    write_own_list(tmp_path / 'mine.csv', own, images_of(own))
+    for path in list((own / 'red car').glob('**/*.*')):
+        path.rename(path.with_stem(f'{path.stem} renamed'))
+    cfg = read_folder_config(own, tmp_path, **QUICK, **{LIST: str(tmp_path / 'mine.csv')})
+    cfg.val_dataloader = None
+    _, notes = run_setup(cfg)
+    assert f'no image of red car in {tmp_path / "mine.csv"} can be read' in notes
+    table = tmp_path / 'mine.csv'
+    table.write_text(table.read_text(encoding='utf-8').replace('./', './elsewhere/'), encoding='utf-8')
+    with pytest.raises(ValueError, match=r'mine\.csv: none of its images can be read; .*\.dataset\.data_root=FOLDER'):
+        run_setup(cfg)
 
 
 def images_of(folder):

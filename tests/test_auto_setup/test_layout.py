@@ -101,7 +101,10 @@ def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path, monkeypatch)
         # images that nobody has sorted
         (['train/a/1.jpg', 'val/1.jpg'], None, {'train': {'a': 1}}),
         (['train/1.jpg', 'test/1.jpg'], 'classes', {'train': {'test': 1, 'train': 1}}),
-        (['val/a/1.jpg', 'test/a/1.jpg'], None, {'train': {'test': 1, 'val': 1}}),
+        (['val/a/1.jpg', 'test/a/1.jpg'], 'classes', {'train': {'test': 1, 'val': 1}}),
+        (['cat/1.jpg', 'test/cat/1.jpg'], 'classes', {'train': {'cat': 1, 'test': 1}}),
+        # exams
+        (['cat/1.jpg', 'test/1.jpg', 'test/last year/1.jpg'], None, {'train': {'cat': 1, 'test': 2}}),
     ],
 )
 def test_layout(images, told, expected):
@@ -118,6 +121,9 @@ def test_what_is_left_out_is_told():
         'beside train, val, these folders are not used: raw',
     ]
     assert 'which class they are: 3.jpg' in find_layout(['a/1.jpg', '3.jpg']).notes[0]
+    alone = ['a/1.jpg', 'Test/1.jpg']
+    assert find_layout(alone).notes == ['Test is taken for a class, as there is no folder train']
+    assert not find_layout(alone, 'classes').notes
 
 
 @pytest.mark.parametrize(
@@ -131,6 +137,13 @@ def test_what_is_left_out_is_told():
             None,
             'train, test are parts .* images in train lie in no',
         ),
+        (
+            ['cat/1.jpg', 'dog/1.jpg', 'test/Cat/1.jpg', 'test/owl/1.jpg'],
+            None,
+            r'test is a part .* \(Cat\), but there is no',
+        ),
+        (['cat/1.jpg', 'test/1.jpg', 'val/1.jpg'], None, 'val, test are parts .* name, but there is no folder train'),
+        (['val/a/1.jpg', 'test/a/1.jpg'], None, r'no folder train: .*\(train/CLASS/\.\.\.\).*layout=classes says'),
     ],
 )
 def test_layout_that_cannot_be_told(images, told, words):

@@ -61,6 +61,17 @@ def test_other_tables_are_used_where_they_are_there(folder, tmp_path):
     )
 
 
+def test_a_list_of_ones_own_validates(folder, tmp_path):
+    """Whether the folder has one or not."""
+    write_table(folder / 'mine.csv', ['all/1.png,Kätzchen', 'all/0.png,Hund'])
+    write_table(folder / 'val.csv', ['all/2.png,Hund'])
+    own = {'val_dataloader.dataset.ann_file': 'mine.csv'}
+    values, _ = run_setup(read_folder_config(folder, tmp_path, kind='csv', **QUICK, **own))
+    assert [row[0] for row in listed(values['test_list'])] == ['./all/0.png', './all/1.png']
+    trained = {row[0] for row in listed(values['train_list'])}
+    assert len(trained) == 10 and not trained & {'./all/0.png', './all/1.png'}
+
+
 def test_numbers_keep_their_places(folder, tmp_path):
     """Also where a class has no image: what is labelled 2 is not to become 1."""
     write_table(folder / 'train.csv', [f'all/{i}.png,{i % 2 * 2}' for i in range(10)])

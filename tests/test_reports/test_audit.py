@@ -5,6 +5,7 @@ import base64
 import csv
 import io
 import json
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from PIL import Image
 
 from tcl_plugin.reports import doubtful_images
 from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lists
-from tcl_plugin.reports.audit.label_lists import images_root, label_numbers
+from tcl_plugin.reports.audit.label_lists import images_root, label_numbers, list_root
 from tcl_plugin.reports.audit.page import embed, page_data
 from tcl_plugin.reports.audit.source import _check_same
 from tcl_plugin.reports.audit.summary import _agreement, warning_of
@@ -55,6 +56,19 @@ def test_annotations_are_read_by_csv_dataset(tmp_path):
         dict(type='NoisyLabelDataset', dataset=folder_dataset(tmp_path / 'images').dataset, label_file=str(labels))
     )
     assert read.given_labels.tolist() == SUGGESTED.tolist()
+
+
+def test_a_table_takes_the_place_of_the_one_that_was_trained_on(tmp_path):
+    """Its paths start from the same folder, unless images lie outside."""
+    folder_dataset(tmp_path / 'own' / 'images')
+    (tmp_path / 'own' / 'other').mkdir()
+    images = sorted((tmp_path / 'own').glob('*/*/*'))
+    for folder, expected in [('own', 'own'), ('', ''), ('own/other', 'own/images')]:
+        rows = [f'{os.path.relpath(path, tmp_path / folder)},{i % 2}' for i, path in enumerate(images)]
+        (tmp_path / 'a.csv').write_text('\n'.join(['img_path,gt_label', *rows]))
+        table = dict(type='CSVDataset', ann_file=str(tmp_path / 'a.csv'), data_root=str(tmp_path / folder))
+        dataset = DATASETS.build(dict(type='NoisyLabelDataset', dataset=dict(table, allow_outside=True)))
+        assert list_root(dataset) == str(tmp_path / expected)
 
 
 def test_images_held_out_keep_their_labels(tmp_path):

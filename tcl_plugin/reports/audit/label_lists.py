@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...atomic import write_text
-from ...datasets.csv_dataset import PLACE_MARK
+from ...datasets.csv_dataset import PLACE_MARK, CSVDataset
+from ...datasets.image_lists import leaves
 from ...datasets.label_files import OPEN_KEY
 from ...evaluation import write_columns
 
@@ -43,7 +44,7 @@ def write_label_lists(dataset: Any, labels: np.ndarray, folder: str | Path, pref
         files.append(folder / f'{prefix}_annotations.csv')
         classes = [str(name) for name in dataset.metainfo.get('classes') or range(dataset.num_classes)]
         numbers, names = np.array(label_numbers(classes), dtype=object), np.array(classes, dtype=object)
-        root = images_root(paths)
+        root = list_root(dataset)
         columns = {'img_path': [_below(root, path) for path in paths]}
         write_columns(files[1], columns | {'gt_label': numbers[new], 'gt_class': names[new]})
     return files
@@ -58,6 +59,24 @@ def _write_labels(stem: Path, labels: np.ndarray, replaced: np.ndarray) -> Path:
     path = stem.with_suffix('.json')
     write_text(path, json.dumps({'noise_labels': labels.tolist(), OPEN_KEY: replaced.tolist()}))
     return path
+
+
+def list_root(dataset: Any) -> str:
+    """Find the folder that paths in a table of a data set's images start from, for ``data_root``.
+
+    Args:
+        dataset (Dataset): The :class:`NoisyLabelDataset`; all its images are files.
+
+    Returns:
+        str: Of a :class:`CSVDataset` the folder that its own table starts from, absolute, so that the new table can
+        take the place of that one; otherwise, or where images lie outside it, the folder that all images lie in.
+    """
+    paths = dataset.image_paths
+    if type(dataset.dataset) is CSVDataset:
+        root = os.path.abspath(dataset.dataset.img_prefix or '.')
+        if not any(leaves(path, root) for path in paths):
+            return root
+    return images_root(paths)
 
 
 def images_root(paths: Sequence[str]) -> str:
