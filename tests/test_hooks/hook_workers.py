@@ -10,9 +10,11 @@ from mmengine.model import is_model_wrapper
 from torch.utils.data import DataLoader
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, elr, hook, noisy_digits, tcl, watch
 
+from tcl_plugin.cli.runner import watch_loading
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import transitions_from_anchors
 from tcl_plugin.detection.base import BaseDetector, LocalScores
+from tcl_plugin.errors import UserError
 from tcl_plugin.hooks.bad_numbers import BadNumbersError
 from tcl_plugin.hooks.findings import find
 from tcl_plugin.hooks.ordered_pass import PassBatch, run_pass
@@ -193,6 +195,29 @@ def train_and_resume(rank: int, work_dir: str) -> list[str]:
     rest.train()
     expected = whole.model.state_dict()
     return [name for name, value in rest.model.state_dict().items() if not torch.equal(value, expected[name])]
+
+
+def resume_apart(rank: int, work_dir: str) -> str:
+    """Train an epoch, and resume in the first process alone, as where the second has no such folder.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Work directory of the run.
+
+    Returns:
+        str: How that is refused.
+    """
+    settings = dict(launcher='pytorch', model_wrapper_cfg=DDP)
+    data = noisy_digits(pipeline=PLAIN_PIPELINE)
+    build_runner(work_dir, classifier(), data, **settings).train()
+    hooks = (dict(type='EpochSeedHook'), dict(type='ResumeValidationHook'))
+    runner = build_runner(work_dir, classifier(), data, *hooks, max_epochs=2, resume=not rank, **settings)
+    watch_loading(runner)
+    try:
+        runner.train()
+    except UserError as error:
+        return str(error)
+    return 'went on'
 
 
 class OwnOpinion(BaseDetector):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hook_workers import train_and_resume
+from hook_workers import resume_apart, train_and_resume
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, HOOKS
@@ -222,6 +222,13 @@ def test_loop_without_epochs(tmp_path, capsys):
 
 def test_two_processes(two_processes, tmp_path):
     assert two_processes(train_and_resume, str(tmp_path)) == [[], []]
+
+
+def test_two_processes_begin_from_the_same_checkpoint(two_processes, tmp_path):
+    """Otherwise they would wait for one another until the time-out."""
+    for told in two_processes(resume_apart, str(tmp_path)):
+        assert 'process 0 from one after 1 epochs and 2 iterations, written 2' in told
+        assert 'process 1 from none' in told
 
 
 def forget(checkpoint):
