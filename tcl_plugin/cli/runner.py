@@ -26,7 +26,7 @@ from ..explain import (
     explain_timm,
     explain_validation,
 )
-from ..explain_run import explain_image, explain_memory, explain_parts, explain_views
+from ..explain_run import explain_collection, explain_image, explain_memory, explain_parts, explain_views
 from .weights import impatience
 
 BUILDING = (
@@ -43,6 +43,7 @@ RUNNING = (
     explain_registry,
     explain_arguments,
     explain_image,
+    explain_collection,
     explain_views,
     explain_parts,
     explain_memory,

@@ -3,6 +3,7 @@
 
 from types import SimpleNamespace
 
+import mmengine.dist
 import torch
 from mmengine.config import Config
 
@@ -162,3 +163,13 @@ def other_checkpoint(desk: Desk) -> str:
     desk.patch.setattr(cli.runner.dist, 'all_gather_object', lambda start: [start, (0, 0, [])])
     cli.runner.watch_loading(runner)
     return desk.told(runner.load_or_resume)
+
+
+@case('process-other-folder')
+def other_folder(desk: Desk) -> str:
+    """Be process 1 of two, where process 0 has made the folder that both are to write into somewhere else."""
+    name = torch.tensor(list(b'.dist_test/gone'.ljust(512)), dtype=torch.uint8)
+    answers = dict(get_dist_info=lambda: (1, 2), broadcast=lambda tensor, source: tensor.copy_(name))
+    for function, answer in answers.items():
+        desk.patch.setattr(mmengine.dist.dist, function, answer)
+    return desk.running(lambda: mmengine.dist.collect_results([0], 2))
