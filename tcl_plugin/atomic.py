@@ -3,8 +3,12 @@
 
 import contextlib
 import errno
+import glob
 import io
 import os
+import re
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -14,6 +18,9 @@ import numpy as np
 # What file systems answer that cannot flush a folder.
 CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM}
 
+# Seconds after which nobody writes a file any more that has not changed in the meantime.
+ABANDONED = 3600
+
 
 @contextlib.contextmanager
 def beside(path: str | Path) -> Iterator[Path]:
@@ -21,14 +28,15 @@ def beside(path: str | Path) -> Iterator[Path]:
 
     Until then, and for good if the block fails, the process is killed or the disk is full, the former file stays as it
     was. The content is on the disk before the name is given to it, so that a loss of power cannot leave an empty file
-    under that name. What a killed process has left beside the file, the next writer of the same file replaces.
+    under that name. Two processes that write the same file do not share what lies beside it: the last one's file is
+    there in the end. What a killed process has left there, the next writer of the same file removes.
 
     Args:
         path (str | Path): The file. Where it is a link, the file that it points to is replaced; where it is no
             file at all, such as ``/dev/stdout``, it is written to as it is.
 
     Yields:
-        Path: ``NAME.tmp`` in the same folder.
+        Path: ``NAME.HOST-PROCESS.tmp`` in the same folder.
 
     Raises:
         OSError: If it cannot be written. Its ``filename`` is set.
@@ -37,7 +45,8 @@ def beside(path: str | Path) -> Iterator[Path]:
     if target.exists() and not target.is_file():
         yield target
         return
-    temporary = target.with_name(f'{target.name}.tmp')
+    _remove_leftovers(target)
+    temporary = target.with_name(f'{target.name}.{_host()}-{os.getpid()}.tmp')
     try:
         yield temporary
         with temporary.open('rb+') as file:
@@ -105,6 +114,34 @@ def array_bytes(array: np.ndarray) -> bytes:
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
     return content.getvalue()
+
+
+def _host() -> str:
+    return socket.gethostname().partition('.')[0]
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what processes that are gone have left beside a file.
+
+    Those of other machines, and on Windows, cannot be asked whether they are: their files are, after a while.
+    """
+    for path in target.parent.glob(f'{glob.escape(target.name)}.*.tmp'):
+        owner = re.fullmatch(r'\.([^.]*)-(\d+)\.tmp', path.name.removeprefix(target.name))
+        # Another process may be as quick, or the file that of another user.
+        with contextlib.suppress(OSError):
+            gone = owner and owner[1] == _host() and os.name == 'posix' and not _alive(int(owner[2]))
+            if gone or (owner and time.time() - path.stat().st_mtime > ABANDONED):
+                path.unlink()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def _flush_folder(folder: Path) -> None:

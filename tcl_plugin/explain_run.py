@@ -18,7 +18,8 @@ def explain_image(error: Exception) -> str | None:
         str | None: The line, or None.
     """
     lines = [line.strip() for line in str(error).strip().splitlines()] or ['']
-    if lines[0].startswith('Caught ') and ' in DataLoader worker process' in lines[0]:
+    in_worker = lines[0].startswith('Caught ') and ' in DataLoader worker process' in lines[0]
+    if in_worker:
         # Its traceback, as a text, ends in the message.
         lines = [line.partition(': ')[2] for line in lines]
     elif not isinstance(error, (AssertionError, ValueError, FileNotFoundError)):
@@ -28,9 +29,32 @@ def explain_image(error: Exception) -> str | None:
             return f'image {line.removeprefix("failed to load image: ")} cannot be read: no image, damaged, or empty'
         if line.startswith('image ') and ' cannot be read: ' in line:  # those of NoisyLabelDataset
             return line
-        if line.startswith('[Errno 2] No such file or directory: '):
+        if line.startswith('[Errno 2] No such file or directory: ') and (in_worker or _reading_samples(error)):
             return f'image {line.rpartition(": ")[2].strip(chr(39))} does not exist'
     return None
+
+
+def _reading_samples(error: Exception) -> bool:
+    return any(entry.tb_frame.f_code.co_name == '__getitem__' for entry in frames(error))
+
+
+def explain_collection(error: Exception) -> str | None:
+    """Explain results of a validation that one process writes where another does not look.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    collecting = any(entry.tb_frame.f_code.co_name == 'collect_results_cpu' for entry in frames(error))
+    if not isinstance(error, FileNotFoundError) or not collecting:
+        return None
+    folder = local_values(error, 'tmpdir')[0]
+    return (
+        f'the processes do not share the folder {folder}, by which they hand over results of an evaluation: start '
+        'them all in the same folder, on storage that all machines share'
+    )
 
 
 def explain_views(error: Exception) -> str | None:

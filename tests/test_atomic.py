@@ -5,8 +5,11 @@ import ast
 import contextlib
 import errno
 import json
+import multiprocessing
 import os
+import socket
 import stat
+import time
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +36,48 @@ def test_killed_writers_leave_a_whole_file(tmp_path):
     for _ in killed_at_work(write, times=50):
         text = path.read_text()
         assert len(text) == 100_000 and len(set(text)) == 1
-    # At most one piece of a file is left, and the next writer makes use of it.
-    assert {entry.name for entry in tmp_path.iterdir()} <= {'file', 'file.tmp'}
+    # At most one piece of a file is left, and the next writer removes it.
+    assert len(list(tmp_path.iterdir())) <= 2
     write_text(path, 'new')
     assert path.read_text() == 'new' and list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file_leave_each_other_alone(tmp_path):
+    """As sweeps do that were started together."""
+    path = tmp_path / 'file'
+
+    def write():
+        for _ in range(50):
+            write_text(path, 'content' * 1000)
+
+    processes = [multiprocessing.get_context('fork').Process(target=write) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 3
+    assert path.read_text() == 'content' * 1000 and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ('name', 'age', 'stays'),
+    [
+        ('file.HERE-999999999.tmp', 0, False),
+        ('file.HERE-1.tmp', 0, True),
+        ('file.elsewhere-1.tmp', 60, True),
+        ('file.elsewhere-1.tmp', 7200, False),
+        # Nobody's business here.
+        ('file.mine.tmp', 7200, True),
+        ('file.txt.elsewhere-1.tmp', 7200, True),
+    ],
+)
+def test_what_others_have_left(name, age, stays, tmp_path):
+    """Of processes that are gone it is removed, of those on other machines when it is old."""
+    left = tmp_path / name.replace('HERE', socket.gethostname().partition('.')[0])
+    left.write_text('half')
+    os.utime(left, (time.time() - age,) * 2)
+    write_text(tmp_path / 'file', 'new')
+    assert left.exists() == stays
 
 
 def test_failing_block_changes_nothing(tmp_path):

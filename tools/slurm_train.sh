@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train under Slurm. Environment: GPUS, GPUS_PER_NODE, CPUS_PER_TASK, SRUN_ARGS.
+# Train under Slurm. Environment: GPUS, GPUS_PER_NODE, CPUS_PER_TASK, SRUN_ARGS; MASTER_PORT.
 set -euo pipefail
 
 if [ "$#" -lt 4 ]; then

@@ -22,6 +22,9 @@ NUMBERS = {
 }
 TEXTS = {'pytorch': ('MASTER_ADDR',), 'slurm': ('SLURM_NODELIST',), 'mpi': ('MASTER_ADDR',)}
 
+# Below those that the system gives to connections by itself.
+PORTS = range(15000, 30000)
+
 
 def fit_loaders(cfg: Config) -> None:
     """Take out of the dataloaders what torch warns of or refuses; doing so again changes nothing.
@@ -121,6 +124,18 @@ def number_from(name: str, where: str) -> int:
     return int(text)
 
 
+def _choose_port(launcher: str) -> None:
+    """Let each job of Slurm meet at a port of its own: several may share a machine, and mmengine knows one port.
+
+    All processes of a job step come to the same.
+    """
+    job, step = (os.environ.get(name, '') for name in ('SLURM_JOB_ID', 'SLURM_STEP_ID'))
+    if launcher == 'slurm' and job.isdecimal() and not os.environ.get('MASTER_PORT'):
+        # Jobs that follow one another have room for some steps each.
+        number = 31 * int(job) + (int(step) if step.isdecimal() else 0)
+        os.environ['MASTER_PORT'] = str(PORTS[number % len(PORTS)])
+
+
 @contextlib.contextmanager
 def process_group(cfg: Config) -> Iterator[None]:
     """Hold the process group of a distributed run. The block must keep no reference to the runner.
@@ -140,6 +155,7 @@ def process_group(cfg: Config) -> Iterator[None]:
     """
     launcher = cfg.launcher
     check_environment(launcher)
+    _choose_port(launcher)
     timeout_of(cfg)
     if launcher != 'none' and on_cpu():
         if launcher != 'pytorch':

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from mmengine import dist
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -25,7 +26,7 @@ from ..explain import (
     explain_timm,
     explain_validation,
 )
-from ..explain_run import explain_image, explain_memory, explain_parts, explain_views
+from ..explain_run import explain_collection, explain_image, explain_memory, explain_parts, explain_views
 from .weights import impatience
 
 BUILDING = (
@@ -42,6 +43,7 @@ RUNNING = (
     explain_registry,
     explain_arguments,
     explain_image,
+    explain_collection,
     explain_views,
     explain_parts,
     explain_memory,
@@ -67,13 +69,20 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for note in notes:
         runner.logger.info(note)
-    _explain_loading(runner)
+    watch_loading(runner)
     return runner
 
 
-def _explain_loading(runner: Runner) -> None:
-    """Let a checkpoint that does not load be told in one line, in the middle of ``train()`` or ``test()``."""
+def watch_loading(runner: Runner) -> None:
+    """Tell in one line of checkpoints that do not load, or are not the same in all processes.
+
+    Both happen in the middle of ``train()`` or ``test()``, which raises a :class:`UserError` then.
+
+    Args:
+        runner (Runner): The runner.
+    """
     load_or_resume, load_checkpoint = runner.load_or_resume, runner.load_checkpoint
+    written: list[str | None] = []
 
     def name(filename: str, *args: Any, **kwargs: Any) -> dict:
         def prefixed(error: Exception) -> str | None:
@@ -81,13 +90,38 @@ def _explain_loading(runner: Runner) -> None:
             return f'checkpoint {filename}: {line}' if line else None
 
         with explained(prefixed):
-            return load_checkpoint(filename, *args, **kwargs)
+            checkpoint = load_checkpoint(filename, *args, **kwargs)
+        written.append((checkpoint.get('meta') or {}).get('time'))
+        return checkpoint
 
     def load(*args: Any, **kwargs: Any) -> None:
         with explained(explain_checkpoint):
-            return load_or_resume(*args, **kwargs)
+            load_or_resume(*args, **kwargs)
+        _check_same_start(runner, written)
 
     runner.load_checkpoint, runner.load_or_resume = name, load
+
+
+def _check_same_start(runner: Runner, written: list[str | None]) -> None:
+    """Refuse processes that go on from different places, which would wait for one another until the time-out.
+
+    Each looks for the checkpoint by itself, and a folder on a machine's own disk has those of this machine alone.
+    """
+    starts = dist.all_gather_object((runner.epoch, runner.iter, written))
+    others = [rank for rank, start in enumerate(starts) if start != starts[0]]
+    if others:
+        texts = [f'process {rank} {_start_text(*starts[rank])}' for rank in (0, others[0])]
+        raise UserError(
+            f'the processes do not begin from the same checkpoint ({", ".join(texts)}): each looks for it by itself, '
+            'so keep the work directory on storage that all machines share, or copy the checkpoint to each'
+        )
+
+
+def _start_text(epoch: int, iteration: int, written: list[str | None]) -> str:
+    if not written:
+        return 'from none'
+    saved = f', written {written[0]}' if written[0] else ''
+    return f'from one after {epoch} epochs and {iteration} iterations{saved}'
 
 
 def build_parts(runner: Runner, *names: str) -> None:

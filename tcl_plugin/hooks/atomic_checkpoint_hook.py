@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine.dist import all_reduce_params, is_distributed, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 
@@ -47,6 +47,9 @@ class AtomicCheckpointHook(CheckpointHook):
     written beside its place, flushed to the disk and renamed; then ``last_checkpoint`` is replaced in
     the same way; and then outdated checkpoints go.
 
+    With several processes, the batch statistics that ``EMAHook`` has are made those of all before they are saved:
+    ``SyncBuffersHook`` averages those of the model alone.
+
     Checkpoints on other storage than local files are written as mmengine's backend writes them.
     """
 
@@ -60,6 +63,14 @@ class AtomicCheckpointHook(CheckpointHook):
         if plain and type(get_file_backend(folder)) is LocalBackend:
             self.backend_args = dict(backend=BACKEND)
         super().before_train(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Save a checkpoint, if it is time."""
+        if is_distributed():
+            for hook in runner.hooks:
+                if isinstance(hook, EMAHook):
+                    _share_buffers(hook)
+        super().after_train_epoch(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = self._turn_over(runner, step)
@@ -121,6 +132,17 @@ class AtomicCheckpointHook(CheckpointHook):
             elif self.file_backend.isdir(path):
                 # DeepSpeed saves folders.
                 self.file_backend.rmtree(path)
+
+
+def _share_buffers(hook: EMAHook) -> None:
+    """Give the averaged model the same buffers in all processes."""
+    average = hook.ema_model
+    if average.update_buffers:
+        all_reduce_params(average.module.buffers(), op='mean')
+        return
+    # As EMAHook does in each step; those of the model have been averaged over the processes since.
+    for buffer, source in zip(average.module.buffers(), hook.src_model.buffers(), strict=False):
+        buffer.copy_(source)
 
 
 class _Hesitant:

@@ -23,6 +23,9 @@ NAMES = dict(
     torch='torch',
 )
 
+# Of a checkpoint: how many batches of an epoch had been trained, and of how many; 0 between epochs.
+POSITION = 'position'
+
 
 def sampler_of(loader: DataLoader) -> Sampler:
     """Find the sampler of a data loader, inside its batch sampler or not.
@@ -92,7 +95,21 @@ def what_has_changed(runner: Runner, saved: dict | None, now: dict) -> list[str]
     steps = (runner.cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
     if runner.iter % steps:
         reasons.append(f'gradients of the last {runner.iter % steps} iterations, not applied yet, are not kept')
-    within = runner.iter % len(runner.train_dataloader)
-    if within and not reasons and not isinstance(runner.train_loop, IterBasedTrainLoop):
-        reasons.append(f'the checkpoint was written after {within} iterations of an epoch, which begins again')
+    if not isinstance(runner.train_loop, IterBasedTrainLoop):
+        reasons += _stop_within_epoch(runner, saved, counts=not reasons)
     return reasons
+
+
+def _stop_within_epoch(runner: Runner, saved: dict, counts: bool) -> list[str]:
+    """Say that an epoch begins again; ``counts`` tells whether the number of iterations tells anything."""
+    if POSITION in saved:
+        within, length = saved[POSITION]
+    else:  # of an earlier release
+        within, length = runner.iter % len(runner.train_dataloader) if counts else 0, len(runner.train_dataloader)
+    if within == length:
+        return [
+            f'the checkpoint was written after all {length} iterations of an epoch, but before what follows the last '
+            'of them: the epoch begins again (checkpoints with by_epoch=True lose none)'
+        ]
+    told = f'the checkpoint was written after {within} of the {length} iterations of an epoch, which begins again'
+    return [told] if within else []

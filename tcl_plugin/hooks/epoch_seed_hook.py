@@ -9,7 +9,8 @@ from mmpretrain.registry import HOOKS
 
 from ..compat import unwrap_model
 from ..seeding import generator_for, seed_everything
-from .conditions import conditions_of, sampler_of, what_has_changed
+from .conditions import POSITION, conditions_of, sampler_of, what_has_changed
+from .left_aside import what_is_left_aside
 from .worker_seeds import WorkerSeeds
 
 KEY = 'conditions'
@@ -38,7 +39,8 @@ class EpochSeedHook(Hook):
 
     Nothing of this needs to be in a checkpoint. What is there, under ``conditions``, is what else a run's numbers
     depend on, such as the number of processes: where it is not the same after a resume, one line says so. The seed of
-    the sampler is taken from it, as mmengine takes that of the run, whatever the config says now.
+    the sampler is taken from it, as mmengine takes that of the run, whatever the config says now. The optimizer and
+    its schedules, too, go on with the settings in the checkpoint, and one line names what the config has otherwise.
     """
 
     # After all hooks that may draw random numbers, and that may replace the data loader.
@@ -47,17 +49,25 @@ class EpochSeedHook(Hook):
     def __init__(self) -> None:
         self._saved: dict | None = None
         self._conditions: dict = {}
+        self._left_aside: list[str] = []
+        # The epoch that is trained, and how many of its batches have been.
+        self._epoch, self._batches = 0, 0
         self._worker_seeds: WorkerSeeds | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep what the checkpoint says of the run that wrote it."""
         self._saved = checkpoint.get(KEY)
+        if runner._resume:
+            self._left_aside = what_is_left_aside(runner, checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         """Compare a resumed run with the one that stopped, and prepare the workers."""
         self._conditions = conditions_of(runner)
+        self._epoch = runner.epoch
         if runner.iter > 0:
             self._compare(runner)
+            # Of a best checkpoint that is saved before the first epoch, by a validation that is made up for.
+            self._batches = (self._saved or {}).get(POSITION, (0, 0))[0]
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
             loader = runner.train_dataloader
             self._worker_seeds = WorkerSeeds.of(loader, runner.seed)
@@ -70,15 +80,20 @@ class EpochSeedHook(Hook):
         if self._worker_seeds is not None:
             self._worker_seeds.start_epoch(runner.epoch)
         _seed(runner, runner.epoch)
+        self._epoch, self._batches = runner.epoch, 0
 
-    def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, *args: Any, **kwargs: Any) -> None:
         """Seed everything for an iteration of a loop without epochs."""
+        self._batches = batch_idx + 1
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             _seed(runner, runner.iter)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Say how the run is made."""
+        """Say how the run is made, and where in an epoch it is."""
         checkpoint[KEY] = dict(self._conditions)
+        if not isinstance(runner.train_loop, IterBasedTrainLoop):
+            within = checkpoint['meta']['epoch'] == self._epoch  # otherwise the epoch is over
+            checkpoint[KEY][POSITION] = [self._batches if within else 0, len(runner.train_dataloader)]
 
     def _compare(self, runner: Runner) -> None:
         saved, sampler = self._saved or {}, sampler_of(runner.train_dataloader)
@@ -90,6 +105,8 @@ class EpochSeedHook(Hook):
                 f'EpochSeedHook: randomness.seed={wanted} is left aside: the run goes on with the seed of the '
                 f'checkpoint, {runner.seed}'
             )
+        for line in self._left_aside:
+            runner.logger.warning(f'EpochSeedHook: {line}')
         changes = what_has_changed(runner, self._saved, self._conditions)
         if changes:
             runner.logger.warning(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mmengine.dist as dist
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
 
@@ -20,6 +20,9 @@ class ResumeValidationHook(Hook):
     mmengine saves a checkpoint first and validates then. A run that is stopped in between is resumed with the next
     epoch, and its record lacks one accuracy; after the last epoch nothing is left to be done, and the run ends
     without the accuracy that it was made for.
+
+    A stop after the accuracy was recorded, while the best checkpoint was being written, is one in between too: the
+    epoch is validated again where its score is better than the best that the checkpoint knows of.
 
     Runs without epochs are left alone.
     """
@@ -60,9 +63,28 @@ def is_validated(epoch: int, last: int, milestones: Sequence[int], intervals: Se
 
 
 def _validated(runner: Runner) -> bool:
-    """Whether the record of the work directory has a validation of the checkpoint's epoch."""
+    """Whether the record of the work directory has a validation of the checkpoint's epoch, and all that came of it."""
     try:
         scalars = read_record(Path(runner.work_dir)).scalars
     except FileNotFoundError:
         return False
-    return any(runner.epoch in values for name, values in scalars.items() if not name.startswith('label_noise/'))
+    scores = {name: values[runner.epoch] for name, values in scalars.items() if runner.epoch in values}
+    savers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.save_best]
+    return any(not name.startswith('label_noise/') for name in scores) and not any(
+        _best_is_missing(runner, saver, scores) for saver in savers
+    )
+
+
+def _best_is_missing(runner: Runner, saver: CheckpointHook, scores: dict[str, float]) -> bool:
+    """Whether a recorded score should have led to a best checkpoint, and has not.
+
+    Once it is written, mmengine saves the checkpoint of the epoch again, with the best score in it.
+    """
+    if 'auto' in saver.key_indicators:  # which score that is, the first validation will tell
+        return True
+    for key, rule in zip(saver.key_indicators, saver.rules, strict=True):
+        name = 'best_score' if len(saver.key_indicators) == 1 else f'best_score_{key}'
+        best = runner.message_hub.runtime_info.get(name, saver.init_value_map[rule])
+        if key in scores and saver.is_better_than[key](scores[key], best):
+            return True
+    return False

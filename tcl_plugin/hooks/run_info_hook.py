@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import mmengine
 import mmpretrain
@@ -19,6 +20,7 @@ from mmpretrain.registry import HOOKS
 from ..atomic import write_text
 from ..compat import unwrap_model
 from ..provenance import commit_of, device_name
+from ..safe_files import read_json
 from ..version import __version__
 
 FILE_NAME = 'run.json'
@@ -31,7 +33,8 @@ class RunInfoHook(Hook):
     ``run.json``, beside the log of the run, holds the command, the commit of this package with
     ``-dirty`` where tracked files differ from it, versions, device, number of processes, the time at
     which training began, and, once it has ended, the seconds that it took. A resumed run leaves
-    one file for each piece. :func:`tcl_plugin.reports.read_run_info` reads them.
+    one file for each piece, numbered, as the clocks of machines may differ.
+    :func:`tcl_plugin.reports.read_run_info` reads them.
     """
 
     priority = 'VERY_LOW'
@@ -55,6 +58,7 @@ class RunInfoHook(Hook):
                 mmpretrain=mmpretrain.__version__,
                 device=device_name(device),
                 processes=get_world_size(),
+                piece=1 + max(map(_number_of, Path(runner.work_dir).glob(f'*/{FILE_NAME}')), default=0),
                 began=time.strftime('%Y-%m-%dT%H:%M:%S%z'),
                 first_epoch=runner.epoch + 1,
                 seconds=None,
@@ -69,6 +73,15 @@ class RunInfoHook(Hook):
 
     def _write(self, runner: Runner) -> None:
         write_text(Path(runner.log_dir) / FILE_NAME, json.dumps(self._info, indent=2) + '\n')
+
+
+def _number_of(file: Path) -> int:
+    """Number of a piece of the run; 0 of one without, as an earlier release has left it."""
+    try:
+        info: Any = read_json(file)
+        return int(info['piece'])
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 def _command() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..foreign_config import parse_config
-from .records import first_epoch
+from .records import first_epoch, pieces_in
 
 # Hooks that measure, and leave training as it is.
 LOOKERS = ('HeldOutHook', 'KNNAccuracyHook')
@@ -66,11 +66,11 @@ def latest_pieces(work_dir: Path) -> list[Path]:
         were trained again.
     """
     found: list[tuple[int, Path]] = []
-    for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        first = first_epoch(file)
+    for piece in pieces_in(work_dir):
+        first = first_epoch(piece)
         # A training that was begun anew replaces all before it, a look at the labels before the first epoch too.
         found = [(begun, earlier) for begun, earlier in found if first > 1 and begun < first]
-        found.append((first, file.parents[1]))
+        found.append((first, piece))
     return [piece for _, piece in found]
 
 

@@ -4,10 +4,14 @@
 import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..safe_files import parse_json, read_json
+
+# Of a piece of a run.
+SCALARS = 'vis_data/scalars.json'
 
 ACCURACY = 'accuracy/top1'
 HELD_OUT = 'held_out/accuracy/top1'
@@ -102,15 +106,40 @@ def read_record(work_dir: str | Path) -> RunRecord:
         FileNotFoundError: If there is none.
         ValueError: If it is damaged. The error names file and line.
     """
-    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
-    if not files:
+    pieces = pieces_in(Path(work_dir))
+    if not pieces:
         raise FileNotFoundError(f'{work_dir} is no work directory of a training: it has no */vis_data/scalars.json')
     record = RunRecord(Path(work_dir), {})
-    for file in files:
-        scalars, losses, epochs = _read_piece(file)
-        first = _first_epoch(file.parents[1], scalars, epochs)
+    for piece in pieces:
+        scalars, losses, epochs = _read_piece(piece / SCALARS)
+        first = _first_epoch(piece, scalars, epochs)
         record.scalars, record.losses = _go_on(record.scalars, scalars, first), _go_on(record.losses, losses, first)
     return record
+
+
+def pieces_in(work_dir: Path) -> list[Path]:
+    """Find the pieces of a run that have recorded something, in the order in which they were trained.
+
+    Their names are the local time of a machine, which goes back at the end of summer time, and in which another
+    machine may be behind. ``run.json`` knows better: how many pieces were there before, and a time with its zone.
+    Where that of a piece is missing, or of an early release, all go by their names.
+
+    Args:
+        work_dir (Path): The work directory.
+
+    Returns:
+        list[Path]: Their folders.
+    """
+    pieces = sorted(file.parents[1] for file in work_dir.glob(f'*/{SCALARS}'))
+    try:
+        times = {piece: _place_in_time(read_piece_info(piece)) for piece in pieces}
+    except (ValueError, KeyError, TypeError):  # told where it matters
+        return pieces
+    return sorted(pieces, key=times.__getitem__)
+
+
+def _place_in_time(info: dict[str, Any]) -> tuple[int, datetime]:
+    return int(info.get('piece', 0)), datetime.strptime(info['began'], '%Y-%m-%dT%H:%M:%S%z')
 
 
 def _go_on(known: Series, piece: Series, first: int) -> Series:
@@ -153,11 +182,11 @@ def read_piece_info(piece: Path) -> dict[str, Any]:
     return info
 
 
-def first_epoch(file: Path) -> int:
+def first_epoch(piece: Path) -> int:
     """Find out with which epoch a piece of a run begins.
 
     Args:
-        file (Path): Its ``scalars.json``.
+        piece (Path): Its folder.
 
     Returns:
         int: Number of the epoch, from 1, or of the iteration in a run that counts these; 0 of a look at the labels
@@ -166,8 +195,8 @@ def first_epoch(file: Path) -> int:
     Raises:
         ValueError: If the file is damaged.
     """
-    scalars, _, epochs = _read_piece(file)
-    return _first_epoch(file.parents[1], scalars, epochs)
+    scalars, _, epochs = _read_piece(piece / SCALARS)
+    return _first_epoch(piece, scalars, epochs)
 
 
 def _first_epoch(piece: Path, scalars: Series, epochs: Collection[int | None]) -> int:

@@ -12,7 +12,7 @@ from mmengine.config import Config, ConfigDict
 from ..foreign_config import admit_recorded_config
 from ..moved_lists import find_moved_lists
 from .pieces import check_training, config_of, latest_pieces, read_literals, recipes
-from .records import ACCURACY, NEIGHBORS, RunRecord, read_piece_info, read_record
+from .records import ACCURACY, NEIGHBORS, RunRecord, pieces_in, read_piece_info, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
 NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?(_open\d\d)?')
@@ -172,7 +172,7 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
     """
     files = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
     # mmengine's local backend keeps the config of each piece beside its scalars; a later test leaves none there.
-    pieces = sorted(path.with_name('config.py') for path in work_dir.glob('*/vis_data/scalars.json'))
+    pieces = [piece / 'vis_data' / 'config.py' for piece in pieces_in(work_dir)]
     if not files:
         raise FileNotFoundError(f'{work_dir} has no config: mmengine writes it when a training begins')
     names = [name for name in (read_piece_info(path.parents[1]).get('config') for path in pieces) if name]

@@ -60,7 +60,10 @@ def with_noise(config: Path, noise: str | None, folder: Path) -> Path:
     new = _noise_config(noise, dataset.dataset.type)
     # Resolved: `..` leads out of where a link points to, not out of where it lies.
     base = os.path.relpath(config.resolve(), path.parent.resolve())
-    write_text(path, f'_base_ = {base!r}\n\ntrain_dataloader = dict(dataset=dict(noise={new!r}))\n')
+    text = f'_base_ = {base!r}\n\ntrain_dataloader = dict(dataset=dict(noise={new!r}))\n'
+    # Another sweep may be reading it.
+    if not path.is_file() or path.read_text(encoding='utf-8') != text:
+        write_text(path, text)
     return path
 
 

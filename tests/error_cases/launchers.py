@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Environments that no launcher has made."""
 
+from types import SimpleNamespace
+
+import mmengine.dist
 import torch
 from mmengine.config import Config
 
@@ -145,3 +148,28 @@ def process_lost(desk: Desk) -> str:
 @case('process-silent')
 def process_silent(desk: Desk) -> str:
     return lost(desk, '[gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 20000ms for recv operation')
+
+
+@case('process-other-checkpoint')
+def other_checkpoint(desk: Desk) -> str:
+    """Be process 0 of two, and hear of process 1 that it has loaded nothing."""
+    runner = SimpleNamespace(epoch=0, iter=0, load_checkpoint=lambda filename: dict(meta=dict(time='20260102_100000')))
+
+    def resume() -> None:
+        runner.load_checkpoint('epoch_3.pth')
+        runner.epoch, runner.iter = 3, 12
+
+    runner.load_or_resume = resume
+    desk.patch.setattr(cli.runner.dist, 'all_gather_object', lambda start: [start, (0, 0, [])])
+    cli.runner.watch_loading(runner)
+    return desk.told(runner.load_or_resume)
+
+
+@case('process-other-folder')
+def other_folder(desk: Desk) -> str:
+    """Be process 1 of two, where process 0 has made the folder that both are to write into somewhere else."""
+    name = torch.tensor(list(b'.dist_test/gone'.ljust(512)), dtype=torch.uint8)
+    answers = dict(get_dist_info=lambda: (1, 2), broadcast=lambda tensor, source: tensor.copy_(name))
+    for function, answer in answers.items():
+        desk.patch.setattr(mmengine.dist.dist, function, answer)
+    return desk.running(lambda: mmengine.dist.collect_results([0], 2))

@@ -4,15 +4,17 @@
 import numpy as np
 import torch
 from mmengine.dataset import default_collate
-from mmengine.dist import get_rank
-from mmengine.hooks import Hook
+from mmengine.dist import barrier, get_rank
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from torch.utils.data import DataLoader
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, elr, hook, noisy_digits, tcl, watch
 
+from tcl_plugin.cli.runner import watch_loading
 from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import transitions_from_anchors
 from tcl_plugin.detection.base import BaseDetector, LocalScores
+from tcl_plugin.errors import UserError
 from tcl_plugin.hooks.bad_numbers import BadNumbersError
 from tcl_plugin.hooks.findings import find
 from tcl_plugin.hooks.ordered_pass import PassBatch, run_pass
@@ -193,6 +195,61 @@ def train_and_resume(rank: int, work_dir: str) -> list[str]:
     rest.train()
     expected = whole.model.state_dict()
     return [name for name, value in rest.model.state_dict().items() if not torch.equal(value, expected[name])]
+
+
+def resume_apart(rank: int, work_dir: str) -> str:
+    """Train an epoch, and resume in the first process alone, as where the second has no such folder.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Work directory of the run.
+
+    Returns:
+        str: How that is refused.
+    """
+    settings = dict(launcher='pytorch', model_wrapper_cfg=DDP)
+    data = noisy_digits(pipeline=PLAIN_PIPELINE)
+    build_runner(work_dir, classifier(), data, **settings).train()
+    hooks = (dict(type='EpochSeedHook'), dict(type='ResumeValidationHook'))
+    runner = build_runner(work_dir, classifier(), data, *hooks, max_epochs=2, resume=not rank, **settings)
+    watch_loading(runner)
+    try:
+        runner.train()
+    except UserError as error:
+        return str(error)
+    return 'went on'
+
+
+def train_average(rank: int, work_dir: str, update_buffers: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Train an epoch, with a moving average of the weights.
+
+    Args:
+        rank (int): Rank of this process.
+        work_dir (str): Work directory of the run.
+        update_buffers (bool): Whether batch statistics are averaged over the steps, too.
+
+    Returns:
+        tuple: Batch statistics of a layer: of the average and of the model in this process, and of the average in the
+        checkpoint.
+    """
+    runner = build_runner(
+        work_dir,
+        classifier(),
+        noisy_digits(pipeline=PLAIN_PIPELINE),
+        dict(type='EMAHook', momentum=0.3, update_buffers=update_buffers),
+        dict(type='SyncBuffersHook', priority='ABOVE_NORMAL'),
+        default_hooks=dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1)),
+        launcher='pytorch',
+        model_wrapper_cfg=DDP,
+    )
+    runner.train()
+    (average,) = (hook.ema_model.module for hook in runner.hooks if isinstance(hook, EMAHook))
+    name = next(name for name, _ in average.named_buffers() if name.endswith('running_mean'))
+    models = (average, unwrap_model(runner.model))
+    found = [model.state_dict()[name].numpy().copy() for model in models]
+    barrier()
+    saved = torch.load(f'{work_dir}/epoch_1.pth', weights_only=True)['state_dict'][name].numpy()
+    return found[0], found[1], saved
 
 
 class OwnOpinion(BaseDetector):

@@ -3,8 +3,10 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from hook_workers import train_average
 from killing import full_disk, killed_at_work, killed_in_the_middle
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
@@ -66,8 +68,9 @@ def test_killed_in_the_middle_of_the_same_checkpoint(saving, tmp_path):
     killed_in_the_middle(lambda: saving(0), size // 2)
     found = find_whole_checkpoint(tmp_path)
     assert found.on_record and not found.damaged
-    # What is left of the new one, the next writer replaces.
-    assert (tmp_path / 'epoch_1.pth.tmp').stat().st_size == size // 2
+    # What is left of the new one, the next writer removes.
+    (left,) = tmp_path.glob('epoch_1.pth.*.tmp')
+    assert left.stat().st_size == size // 2
     saving(0)
     assert not list(tmp_path.glob('*.tmp'))
 
@@ -169,3 +172,11 @@ def test_other_storage_is_left_alone(tmp_path):
     hook.before_train(runner)
     assert hook.backend_args == dict(backend='local')
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize('update_buffers', [False, True])
+def test_batch_statistics_of_the_average_are_those_of_all_processes(update_buffers, two_processes, tmp_path):
+    """Without SyncBN each process has its own."""
+    (first, model, saved), (second, _, _) = two_processes(train_average, str(tmp_path), update_buffers)
+    assert np.array_equal(first, second) and np.array_equal(first, saved)
+    assert np.array_equal(first, model) is not update_buffers

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hook_workers import train_and_resume
+from hook_workers import resume_apart, train_and_resume
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS, HOOKS
@@ -55,6 +55,13 @@ class Spendthrift(Hook):
     def before_train_epoch(self, runner):
         self.epochs += 1
         torch.rand(self.epochs)
+
+
+class Stop(Hook):
+    """Ends a run when it begins to train."""
+
+    def before_train_epoch(self, runner):
+        raise KeyboardInterrupt
 
 
 # Model, hooks and data loader of each kind of run. All of them mix images by torch's global generator, and validation
@@ -192,6 +199,8 @@ def test_conditions_are_those_of_the_run(kind, workers, whole):
         given = DATASETS.build(noisy_digits(pipeline=PLAIN_PIPELINE)).given_labels
     found = conditions_in(whole(kind) / 'epoch_1.pth')
     assert isinstance(found.pop('sampler_seed'), int) and found.pop('device')
+    # Between epochs, which have three batches.
+    assert found.pop('position') == [0, 3]
     expected = dict(processes=1, batch_size=16, workers=workers, labels=digest(given), torch=torch.__version__)
     expected['images'] = digest(np.empty((0, 2)))
     assert found == expected
@@ -215,6 +224,13 @@ def test_loop_without_epochs(tmp_path, capsys):
 
 def test_two_processes(two_processes, tmp_path):
     assert two_processes(train_and_resume, str(tmp_path)) == [[], []]
+
+
+def test_two_processes_begin_from_the_same_checkpoint(two_processes, tmp_path):
+    """Otherwise they would wait for one another until the time-out."""
+    for told in two_processes(resume_apart, str(tmp_path)):
+        assert 'process 0 from one after 1 epochs and 2 iterations, written 2' in told
+        assert 'process 1 from none' in told
 
 
 def forget(checkpoint):
@@ -253,7 +269,12 @@ SAME = dict(processes=1, batch_size=16, workers='none', labels='a', images='a', 
         (dict(labels='b'), {}, 'given labels with SHA-256 a before, b now'),
         (dict(images='b'), {}, 'images of open_set with SHA-256 a before, b now'),
         (dict(workers='some', torch='3'), {}, 'workers none before, some now; torch 2 before, 3 now'),
-        ({}, dict(iter=7), 'after 1 iterations of an epoch, which begins again'),
+        ({}, dict(iter=7), 'after 1 of the 3 iterations of an epoch, which begins again'),
+        # The count of iterations is no multiple any more, once an epoch has begun again.
+        ({}, dict(iter=7, position=[0, 3]), None),
+        ({}, dict(iter=7, position=[2, 3]), 'after 2 of the 3 iterations of an epoch, which begins again'),
+        (dict(batch_size=8), dict(position=[2, 3]), 'batch size 16 before, 8 now; the checkpoint was written after 2'),
+        ({}, dict(position=[3, 3]), 'after all 3 iterations of an epoch, but before what follows the last of them'),
         ({}, dict(counts=4), 'gradients of the last 2 iterations, not applied yet'),
     ],
 )
@@ -266,7 +287,8 @@ def test_what_is_no_longer_exact_is_said(now, settings, words):
         train_dataloader=range(3),
         cfg=dict(optim_wrapper=dict(accumulative_counts=settings['counts'])),
     )
-    reasons = '; '.join(what_has_changed(runner, SAME, SAME | now))
+    position = {'position': settings['position']} if 'position' in settings else {}
+    reasons = '; '.join(what_has_changed(runner, SAME | position, SAME | now))
     assert words in reasons if words else not reasons
     if 'images' in now:
         # A checkpoint of an earlier release does not say which there were.
@@ -286,3 +308,72 @@ def test_a_gpu_is_exact_by_deterministic_algorithms_alone(deterministic, monkeyp
     )
     reasons = what_has_changed(runner, SAME, SAME)
     assert not reasons if deterministic else 'kernels of the GPU may sum in another order' in reasons[0]
+
+
+def test_position_within_an_epoch(tmp_path, capsys):
+    """Checkpoints by iterations, of epochs of three: an epoch that begins again is told, and only then."""
+    every = dict(checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False, interval=1, save_best='accuracy/top1'))
+    train(tmp_path / 'whole', default_hooks=every)
+    # The last was saved again when the validation after the epoch had found a best one.
+    found = {number: conditions_in(tmp_path / 'whole' / f'iter_{number}.pth')['position'] for number in (2, 3, 5)}
+    assert found == {2: [2, 3], 3: [0, 3], 5: [2, 3]}
+    capsys.readouterr()
+    by_epoch = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1))
+    resume(tmp_path / 'first', tmp_path / 'whole' / 'iter_2.pth', default_hooks=by_epoch)
+    assert 'after 2 of the 3 iterations of an epoch' in capsys.readouterr().out
+    resume(tmp_path / 'second', tmp_path / 'first' / 'epoch_1.pth', default_hooks=by_epoch)
+    assert 'no longer bit for bit' not in capsys.readouterr().out
+
+
+SCHEDULES = [
+    dict(type='LinearLR', start_factor=0.5, begin=0, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=1),
+]
+SGD = dict(type='SGD', lr=0.01, momentum=0.9)
+
+
+@pytest.fixture(scope='module')
+def scheduled(tmp_path_factory):
+    """A checkpoint of a run with schedules, whose rate is scaled to the batch size."""
+    work_dir = tmp_path_factory.mktemp('scheduled')
+    scale = dict(enable=True, base_batch_size=16)
+    train(work_dir, max_epochs=2, param_scheduler=SCHEDULES, optim_wrapper=dict(optimizer=SGD), auto_scale_lr=scale)
+    return work_dir / 'epoch_1.pth'
+
+
+@pytest.mark.parametrize(
+    ('changes', 'expected'),
+    [
+        ({}, []),
+        (dict(optim_wrapper=dict(optimizer=dict(SGD, lr=0.5, weight_decay=0.1))), ['lr=0.5 (0.01 there)', 'weight_d']),
+        # Half the rate, and the same epochs in twice as many iterations.
+        (dict(batch_size=8), ['lr=0.005 (0.01 there)', 'LinearLR.end=6 (3 there)', 'auto_scale_lr does not scale']),
+        # Its end is nowhere in the config.
+        (dict(max_epochs=4), ['CosineAnnealingLR.end=4 (2 there)', 'after the end of a schedule']),
+        (dict(param_scheduler=SCHEDULES[:1]), ['schedules of another number or kind']),
+        (dict(param_scheduler=[SCHEDULES[0], dict(type='ExponentialLR', gamma=0.5)]), ['another number or kind']),
+        (dict(param_scheduler=None), ['another number or kind']),
+    ],
+    ids=['same', 'optimizer', 'batch size', 'epochs', 'fewer', 'kind', 'none'],
+)
+def test_settings_that_are_left_aside(changes, expected, scheduled, tmp_path, capsys):
+    """The optimizer and its schedules are those of the checkpoint, as a line says that names what the config has."""
+    images = loader(PLAIN_PIPELINE, num_workers=0) | {k: v for k, v in changes.items() if k == 'batch_size'}
+    settings = dict(
+        param_scheduler=SCHEDULES,
+        optim_wrapper=dict(optimizer=SGD),
+        auto_scale_lr=dict(enable=True, base_batch_size=16),
+        train_dataloader=images,
+    ) | {key: value for key, value in changes.items() if key != 'batch_size'}
+    model, hooks, _ = KINDS['device']
+    runner = build_runner(
+        tmp_path, model, None, *hooks, SEEDS, **(dict(max_epochs=2, resume=True, load_from=str(scheduled)) | settings)
+    )
+    runner.register_hook(Stop())
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    lines = [line for line in capsys.readouterr().out.splitlines() if 'EpochSeedHook:' in line]
+    lines = [line for line in lines if 'no longer bit for bit' not in line]
+    assert len(lines) == bool(expected)
+    assert all(words in lines[0] for words in expected)
+    assert [group['initial_lr'] for group in runner.optim_wrapper.param_groups] == [0.01]

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """No accuracy is missing from the record of a run that was stopped between checkpoint and validation."""
 
+import contextlib
 import json
 from unittest import mock
 
 import pytest
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, noisy_digits, recorded
 
@@ -64,7 +66,7 @@ def test_only_what_is_due_and_missing(iteration, epoch, recorded, expected, tmp_
         folder = tmp_path / '20260101_000000' / 'vis_data'
         folder.mkdir(parents=True)
         (folder / 'scalars.json').write_text(json.dumps({recorded: 0.5, 'step': epoch}) + '\n')
-    runner = mock.Mock(iter=iteration, epoch=epoch, max_epochs=5, work_dir=tmp_path)
+    runner = mock.Mock(iter=iteration, epoch=epoch, max_epochs=5, work_dir=tmp_path, hooks=[])
     runner.train_loop = mock.Mock(val_begin=0, dynamic_milestones=[0], dynamic_intervals=[2])
     ResumeValidationHook().before_train(runner)
     assert runner.val_loop.run.called is expected
@@ -80,3 +82,47 @@ def test_after_an_interval_that_has_changed(tmp_path):
         stopped.train()
     build_runner(tmp_path, classifier(), data, CATCH_UP, resume=True, **changes).train()
     assert accuracies(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ('best', 'scores', 'again'),
+    [
+        ('accuracy/top1', (50.0, 90.0), True),
+        ('accuracy/top1', (50.0, 40.0), False),
+        (['accuracy/top1', 'loss'], (50.0, 90.0), True),
+        (['accuracy/top1', 'loss'], (50.0, 40.0), False),
+        # Which score it goes by is not known before the first validation.
+        ('auto', (50.0, 40.0), True),
+    ],
+)
+def test_best_checkpoint_that_a_stop_has_prevented(best, scores, again, tmp_path, monkeypatch):
+    """Its accuracy was recorded before it was written."""
+    runner, validated = None, []
+
+    def evaluate(*_):
+        validated.append(runner.epoch)
+        return {'accuracy/top1': scores[runner.epoch - 1], 'loss': -scores[runner.epoch - 1]}
+
+    monkeypatch.setattr(Evaluator, 'evaluate', evaluate)
+    changes = dict(
+        train_cfg=dict(by_epoch=True, max_epochs=2, val_interval=1),
+        default_hooks=dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best=best)),
+    )
+    data = noisy_digits(16, PLAIN_PIPELINE)
+    runner = build_runner(tmp_path, classifier(), data, CATCH_UP, **changes)
+    save = runner.save_checkpoint
+
+    def stop(folder, filename, *args, **kwargs):
+        if filename.startswith('best') and runner.epoch == 2:
+            raise KeyboardInterrupt
+        save(folder, filename, *args, **kwargs)
+
+    runner.save_checkpoint = stop
+    with pytest.raises(KeyboardInterrupt) if scores[1] > scores[0] else contextlib.nullcontext():
+        runner.train()
+    assert validated == [1, 2]
+    runner = build_runner(tmp_path, classifier(), data, CATCH_UP, resume=True, **changes)
+    runner.train()
+    assert validated == [1, 2] + [2] * again
+    number = 2 if scores[1] > scores[0] else 1
+    assert {path.name for path in tmp_path.glob('best*top1*')} == {f'best_accuracy_top1_epoch_{number}.pth'}

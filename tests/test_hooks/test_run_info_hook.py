@@ -25,7 +25,7 @@ def test_pieces_of_a_resumed_run_say_where_they_begin(tmp_path):
     time.sleep(1)  # pieces are named by the second in which they begin
     train(tmp_path, 2, resume=True, load_from=str(tmp_path / 'epoch_1.pth'))
     pieces = [json.loads(path.read_text()) for path in sorted(tmp_path.glob('*/run.json'))]
-    assert [piece['first_epoch'] for piece in pieces] == [1, 2]
+    assert [(piece['first_epoch'], piece['piece']) for piece in pieces] == [(1, 1), (2, 2)]
     assert all(piece['seconds'] > 0 and piece['processes'] == 1 for piece in pieces)
     assert read_record(tmp_path).series('accuracy/top1').keys() == {1, 2}
     assert 'nothing is left to train' not in logged(tmp_path)

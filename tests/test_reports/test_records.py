@@ -6,6 +6,8 @@ import json
 import pytest
 
 from tcl_plugin.reports import plot_curves, read_record
+from tcl_plugin.reports.pieces import latest_pieces
+from tcl_plugin.reports.records import pieces_in
 
 
 def write_piece(work_dir, name, epochs, accuracy):
@@ -77,6 +79,30 @@ def test_what_is_trained_again_is_not_known_before_it_is_measured(tmp_path):
     record = read_record(tmp_path)
     assert record.scalars['accuracy/top1'] == {1: 11.0}
     assert record.scalars['label_noise/wrong_labels_fitted'] == {1: 0.5}
+
+
+@pytest.mark.parametrize(
+    ('first', 'second'),
+    [
+        # The clock went back at the end of summer time.
+        (dict(began='2026-10-25T02:50:00+0200'), dict(began='2026-10-25T02:10:00+0100')),
+        # A machine whose clock is behind went on.
+        (dict(began='2026-10-25T02:50:00+0200', piece=1), dict(began='2026-10-25T02:10:00+0200', piece=2)),
+        # One that an earlier release began.
+        (dict(began='2026-10-25T02:50:00+0200'), dict(began='2026-10-25T02:10:00+0200', piece=1)),
+    ],
+)
+def test_pieces_go_by_more_than_their_names(first, second, tmp_path):
+    """Otherwise epochs would be taken for such as were trained again."""
+    for name, start, said in (('20261025_025000', 1, first), ('20261025_021000', 2, second)):
+        write_piece(tmp_path, name, [start], lambda epoch: 10.0 + epoch)
+        info = dict(first_epoch=start, seconds=None, device='cpu', commit='c', command='train')
+        (tmp_path / name / 'run.json').write_text(json.dumps(info | said))
+    assert read_record(tmp_path).series('accuracy/top1') == {1: 11.0, 2: 12.0}
+    assert [piece.name for piece in latest_pieces(tmp_path)] == ['20261025_025000', '20261025_021000']
+    # Of a time without a zone nothing follows.
+    (tmp_path / '20261025_021000' / 'run.json').write_text(json.dumps(info | dict(began='2026-10-25T02:10:00')))
+    assert [piece.name for piece in pieces_in(tmp_path)] == ['20261025_021000', '20261025_025000']
 
 
 def test_a_run_that_counts_iterations(tmp_path):

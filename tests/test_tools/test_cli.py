@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.fileio import load
 from toolbox import ROOT, TOY
 
@@ -128,6 +129,29 @@ def test_distributed_on_gpu(train_tool, toy, monkeypatch):
     cfg, notes = merged(train_tool, toy, '--launcher', 'pytorch')
     assert (cfg.env_cfg.dist_cfg.backend, cfg.sync_bn, notes) == ('nccl', 'torch', [])
     assert 'model_wrapper_cfg' not in cfg
+
+
+@pytest.mark.parametrize(
+    ('variables', 'port'),
+    [
+        (dict(SLURM_JOB_ID='4711', SLURM_STEP_ID='0'), '26041'),
+        # The next job, and a second step of this one, which may run at the same time.
+        (dict(SLURM_JOB_ID='4712', SLURM_STEP_ID='0'), '26072'),
+        (dict(SLURM_JOB_ID='4711', SLURM_STEP_ID='1'), '26042'),
+        (dict(SLURM_JOB_ID='4711', SLURM_STEP_ID='0', MASTER_PORT='12345'), '12345'),
+        ({}, None),
+    ],
+)
+def test_slurm_jobs_on_one_machine_do_not_meet(variables, port, monkeypatch):
+    for name in ('SLURM_JOB_ID', 'SLURM_STEP_ID', 'MASTER_PORT'):
+        monkeypatch.setenv(name, '')  # so that it is undone
+        monkeypatch.delenv(name)
+    place = dict(SLURM_PROCID='0', SLURM_NTASKS='2', SLURM_NODELIST='node1')
+    for name, value in (place | variables).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(environment, 'on_cpu', lambda: False)
+    with cli.process_group(Config(dict(launcher='slurm'))):
+        assert os.environ.get('MASTER_PORT') == port
 
 
 def test_tta_reaches_through_wrappers(test_tool, toy):

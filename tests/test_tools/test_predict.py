@@ -72,7 +72,7 @@ def test_a_folder(predict_tool, trained, images, infos, workplace, capsys):
         assert float(row['probability']) == pytest.approx(result['pred_score'], rel=1e-4)
         order = np.argsort(-result['pred_scores'])
         assert float(row['probability_5']) == pytest.approx(result['pred_scores'][order[4]], rel=1e-4)
-    assert not (workplace / 'predictions.csv.tmp').exists()
+    assert not list(workplace.glob('predictions.csv.*'))
 
 
 def test_broken_images_are_named_and_left_out(predict_tool, trained, images, workplace, capsys):

@@ -71,6 +71,17 @@ def test_noise_is_replaced_by_a_config_that_is_written(tool, config, noise, expe
     assert job.config.stem == job.folder.parent.name == config.rsplit('_', 1)[0] + f'_{noise}'
 
 
+def test_a_config_that_is_written_already_stays(tool, workplace):
+    """Another sweep in the same folder may be reading it."""
+    (job,) = plan(tool, ROOT / 'configs' / 'tcl_digits_sym80.py', '--noises', 'sym30', '--work-dir', 'w')
+    before = job.config.stat()
+    plan(tool, ROOT / 'configs' / 'tcl_digits_sym80.py', '--noises', 'sym30', '--work-dir', 'w')
+    assert job.config.stat().st_ino == before.st_ino
+    job.config.write_text('# of an earlier release')
+    plan(tool, ROOT / 'configs' / 'tcl_digits_sym80.py', '--noises', 'sym30', '--work-dir', 'w')
+    assert noise_of(job) == dict(type='SymmetricNoise', rate=0.3)
+
+
 def test_configs_of_one_name_under_another_noise(tool, workplace):
     """They may differ in that noise alone: one of them is trained."""
     text = '_base_ = {!r}\ntrain_dataloader = dict(dataset=dict(noise=dict(rate=0.{})))\n'
