@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..checkpoints import recorded_checkpoint
 from ..cli import Parser, add_config_options, merge_options
 from ..errors import UserError
 from .noises import noise_of, same_but_for_noise, with_noise
@@ -42,10 +43,24 @@ class Job:
     def arguments(self) -> list[str]:
         """Arguments of ``tools/train.py``."""
         resume = (self.folder / 'last_checkpoint').exists()
-        # A stopped second stage goes on from its own checkpoint, not from that of the first stage.
-        options = [option for option in self.options if not (resume and option.startswith('load_from='))]
+        options = self.options
+        if resume:  # A stopped second stage goes on from its own checkpoint, not from that of the first stage.
+            options = [option for option in options if not option.startswith('load_from=')]
+        elif self.needs:
+            options = [*options[:-1], f'load_from={self.needs.checkpoint}']
         command = [str(self.config), '--work-dir', str(self.folder), *(['--resume'] if resume else [])]
         return [*command, '--cfg-options', *options]
+
+    @property
+    def last_epoch(self) -> Path:
+        """The checkpoint of its last epoch, whether or not it is there already."""
+        return self.folder / f'epoch_{self.max_epochs}.pth'
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint that it has ended with: of a training that was stopped early, an earlier one."""
+        last = recorded_checkpoint(self.folder)
+        return self.last_epoch if last is None or self.last_epoch.exists() else self.folder / last.name
 
     @property
     def max_epochs(self) -> int:
@@ -121,7 +136,7 @@ class Planner:
             job.needs = self._add_first_stage(config, source, first['name'], seed)
             if ',' in str(job.needs.folder):  # --cfg-options would take it for a list
                 raise UserError(f'--work-dir {self._work_dir}: no comma may be in it, as {config} starts from there')
-            job.options.append(f'load_from={job.needs.folder}/epoch_{job.needs.max_epochs}.pth')
+            job.options.append(f'load_from={job.needs.last_epoch}')
         return job
 
     def _add_first_stage(self, config: Path, source: Path, name: str, seed: int) -> Job:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 from toolbox import DIGITS, ROOT, TINY, load_file
+from written_runs import write_run
 
 from tcl_plugin.errors import UserError
 from tcl_plugin.sweeps import Job, Pool, check_record, pool, record
@@ -201,6 +202,17 @@ def test_a_stopped_second_stage_goes_on_from_its_own_checkpoint(tool, workplace)
     assert '--resume' in job.arguments and not any(arg.startswith('load_from=') for arg in job.arguments)
 
 
+def test_a_second_stage_goes_on_from_a_first_that_was_stopped_early(tool, workplace):
+    first, second = plan(tool, PLUS, '--work-dir', 'w')
+    first.folder.mkdir(parents=True)
+    (first.folder / 'last_checkpoint').write_text('/elsewhere/epoch_3.pth')
+    assert second.arguments[-1] == f'load_from={first.folder}/epoch_3.pth'
+    # What is written down of it stays.
+    assert plan(tool, PLUS, '--work-dir', 'w')[1].options[-1] == f'load_from={first.folder}/epoch_24.pth'
+    first.last_epoch.touch()
+    assert second.arguments[-1] == f'load_from={first.folder}/epoch_24.pth'
+
+
 def test_a_sweep_with_other_options_is_not_taken_for_this_one(tool, workplace):
     (job,) = plan(tool, DIGITS)
     check_record(job)
@@ -271,6 +283,20 @@ def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
     pool._tell(job, '3 s', 0)
     assert 'run: trained, 3 s, but its last epoch has no accuracy/top1' in capsys.readouterr().out
     assert job.state == 'unmeasured'
+
+
+def test_what_is_told_of_a_training_that_was_stopped(workplace, capsys):
+    for told, expected in ((dict(stopped_early=True), 'done'), ({}, 'unmeasured')):
+        folder = write_run(workplace / expected, 'ce_digits_sym80', [50.0, 40.0], epochs=24, **told)
+        (folder / 'last_checkpoint').write_text('epoch_2.pth')
+        (scalars,) = folder.glob('*/vis_data/scalars.json')
+        scalars.write_text(json.dumps(dict(loss=1.0, epoch=2, iter=9, step=9)) + '\n' + scalars.read_text())
+        job = Job(CE, folder, state='done')
+        pool._tell(job, '3 s', 0)
+        assert job.state == expected
+    early, stopped = capsys.readouterr().out.splitlines()
+    assert early.endswith('last 40.0 %, best 50.0 %, 3 s, stopped early after 2 of 24 epochs')
+    assert stopped.endswith('trained, 3 s, but stopped after 2 of 24 epochs')
 
 
 @pytest.mark.parametrize(('code', 'reason'), [(-9, 'ended by SIGKILL'), (-200, 'ended by signal 200'), (2, 'the l')])
