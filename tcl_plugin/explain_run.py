@@ -105,6 +105,13 @@ def explain_parts(error: Exception) -> str | None:
             'a batch has one image alone, and batch normalisation needs two or more values: set '
             'train_dataloader.drop_last=True, or another batch_size'
         )
+    if isinstance(error, ValueError) and re.fullmatch(
+        r'Input dimension should be at least \d', text
+    ):  # torch's pooling
+        return (
+            'the neck pools feature maps, and gets vectors, as vision transformers of mmpretrain give them: set '
+            'model.neck=None'
+        )
     target = re.fullmatch(r'Target (-?\d+) is out of bounds.', text)
     if isinstance(error, IndexError) and target:
         return f'label {target[1]} is none of the classes of the head: set model.head.num_classes to those of the data'

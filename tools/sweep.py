@@ -69,11 +69,12 @@ def plan(args):
     Raises:
         UserError: If a config is missing or does not fit, or two would share a work directory.
     """
-    planner = Planner(args.work_dir, args.cfg_options, TOOLS.parent / 'configs')
+    configs = [Path(config) for config in args.configs]
+    planner = Planner(args.work_dir, args.cfg_options, TOOLS.parent / 'configs', configs)
     for seed in args.seeds:
         for noise in args.noises or [None]:
-            for config in args.configs:
-                planner.add(Path(config), noise, seed)
+            for config in configs:
+                planner.add(config, noise, seed)
     return planner.jobs
 
 

@@ -154,6 +154,7 @@ def train(argv=None):
     with cli.process_group(cfg):
         notes += complete(cfg, decision, *cli.BUILDING)
         cli.fit_loaders(cfg)
+        warnings += cli.doubt_learning_rate(cfg)
         with alone_in(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext():
             run(cfg, notes, warnings, weights)
 

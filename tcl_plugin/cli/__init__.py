@@ -4,6 +4,7 @@
 from .arguments import SEED, OptionsAction, Parser, add_common_arguments, add_config_options, number
 from .config import (
     check_checkpoint,
+    doubt_learning_rate,
     load_config,
     merge_options,
     resume_from_work_dir,
@@ -27,6 +28,7 @@ __all__ = [
     'build_runner',
     'check_checkpoint',
     'check_environment',
+    'doubt_learning_rate',
     'fetch_weights',
     'fit_loaders',
     'fit_to_device',

@@ -119,6 +119,28 @@ def set_dataloaders(cfg: Config, *names: str, pin_memory: bool = True, persisten
         cfg[name] = loader
 
 
+def doubt_learning_rate(cfg: Config) -> list[str]:
+    """Tell of a learning rate that is scaled by less than what a step of the optimizer sees.
+
+    mmengine scales it by one batch of all processes, however many of them a step gathers.
+
+    Args:
+        cfg (Config): The finished config.
+
+    Returns:
+        list[str]: A line for the log; none where gradients are not accumulated, or the learning rate is not scaled.
+    """
+    told, counts = cfg.get('auto_scale_lr') or {}, cfg.optim_wrapper.get('accumulative_counts') or 1
+    if counts <= 1 or not told.get('enable') or not told.get('base_batch_size'):
+        return []
+    base = told['base_batch_size']
+    return [
+        f'auto_scale_lr goes by one batch of all processes, and a step gathers {counts} of them '
+        '(optim_wrapper.accumulative_counts): for a learning rate that goes by the images of a step, set '
+        f'auto_scale_lr.base_batch_size={base / counts:g}, unless {base:g} has been divided by {counts} already'
+    ]
+
+
 def check_checkpoint(path: str | None) -> None:
     """Refuse a checkpoint that is not there, or not whole, before anything is built or written.
 

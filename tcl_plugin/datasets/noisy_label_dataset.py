@@ -183,6 +183,16 @@ class NoisyLabelDataset:
             return self._own_pipeline
         return self._table.leaves[0].pipeline if len(self._table.leaves) == 1 else None
 
+    @pipeline.setter
+    @force_full_init
+    def pipeline(self, pipeline: Compose) -> None:
+        # As mmpretrain's SwitchRecipeHook does with a ConcatDataset: all inner datasets get the same one.
+        if self._own_pipeline is not None:
+            self._own_pipeline = pipeline
+            return
+        for leaf in self._table.leaves:
+            leaf.pipeline = pipeline
+
     @property
     @force_full_init
     def num_classes(self) -> int:

@@ -81,7 +81,8 @@ class ResidentDataset(Dataset):
 class ResidentLoader(DataLoader):
     """Deal the batches that an ordinary loader would deal, in the same order.
 
-    It shares the loader's sampler, and draws as many random numbers.
+    It shares the loader's sampler, draws as many random numbers, and has the same ``batch_size`` and
+    ``drop_last``, which PyTorch itself would leave empty here.
 
     Args:
         loader (DataLoader): The ordinary loader.
@@ -91,6 +92,8 @@ class ResidentLoader(DataLoader):
     def __init__(self, loader: DataLoader, dataset: ResidentDataset) -> None:
         super().__init__(dataset, batch_sampler=loader.batch_sampler, collate_fn=_as_it_is, generator=loader.generator)
         self._seeds_once = loader.persistent_workers
+        # PyTorch allows no change of attributes by these names. mmpretrain's PreciseBNHook divides by the batch size.
+        vars(self).update(batch_size=loader.batch_size, drop_last=loader.drop_last)
 
     def __iter__(self) -> Any:
         """Iterate over the batches of an epoch."""

@@ -7,6 +7,7 @@ import mmengine.dist as dist
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
+from mmpretrain.engine.hooks import SwitchRecipeHook
 from mmpretrain.registry import HOOKS
 from torch.utils.data import DataLoader
 
@@ -25,10 +26,10 @@ class ResidentDataHook(Hook):
     read, unpickled, packed or collated again. Samples come in the same order and with the same
     values as without this hook, so that it changes the speed and nothing else.
 
-    A set that does not fit, whose images differ in size or are changed at random on their way, is
-    left to its ordinary data loader, and one line in the log says why. Random views belong to
-    :class:`BatchViewDataPreprocessor`. Data samples of a resident set hold given label and
-    ``sample_idx``, and no other meta information.
+    A set that does not fit, whose images differ in size or are changed at random on their way, or
+    whose pipeline mmpretrain's ``SwitchRecipeHook`` switches, is left to its ordinary data loader,
+    and one line in the log says why. Random views belong to :class:`BatchViewDataPreprocessor`.
+    Data samples of a resident set hold given label and ``sample_idx``, and no other meta information.
 
     Args:
         max_gib (float, optional): Most memory that one set may take, in GiB. Defaults to None, a
@@ -54,6 +55,8 @@ class ResidentDataHook(Hook):
         elif getattr(unwrap_model(runner.model).data_preprocessor, 'to_onehot', False):
             # Batch augmentations, such as Mixup, among them.
             _stays(runner, 'train', 'the data preprocessor makes scores for each sample')
+        elif any(map(_switches_pipeline, runner.hooks)):
+            _stays(runner, 'train', 'SwitchRecipeHook switches its pipeline')
         else:
             self._replace(runner, runner.train_loop, 'train')
         if runner.val_loop is not None:
@@ -101,6 +104,10 @@ class ResidentDataHook(Hook):
         if self.max_gib is not None:
             return self.max_gib
         return torch.cuda.mem_get_info(device)[0] / 4 / GIB if device.type == 'cuda' else 1.0
+
+
+def _switches_pipeline(hook: Hook) -> bool:
+    return isinstance(hook, SwitchRecipeHook) and any('train_pipeline' in recipe for recipe in hook.schedule.values())
 
 
 def _stays(runner: Runner, name: str, reason: object) -> None:

@@ -32,7 +32,8 @@ class RunInfoHook(Hook):
 
     ``run.json``, beside the log of the run, holds the command, the commit of this package with
     ``-dirty`` where tracked files differ from it, versions, device, number of processes, the time at
-    which training began, and, once it has ended, the seconds that it took. A resumed run leaves
+    which training began, and, once it has ended, the seconds that it took, and ``stopped_early``
+    where mmengine's ``EarlyStoppingHook`` has ended it before its last epoch. A resumed run leaves
     one file for each piece, numbered, as the clocks of machines may differ.
     :func:`tcl_plugin.reports.read_run_info` reads them.
     """
@@ -68,6 +69,8 @@ class RunInfoHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Add how long it took, with evaluation and checkpoints."""
         if is_main_process():
+            if getattr(runner.train_loop, 'stop_training', False) and runner.epoch < runner.max_epochs:
+                self._info['stopped_early'] = True
             self._info['seconds'] = round(time.monotonic() - self._start, 1)
             self._write(runner)
 

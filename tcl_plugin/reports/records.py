@@ -214,13 +214,20 @@ def _read_piece(file: Path) -> tuple[Series, Series, set[int | None]]:
     scalars: Series = {}
     trained: set[int | None] = set()
     losses: dict[str, dict[Any, list[float]]] = {}
-    for entry in _entries(file):
+    entries = list(_entries(file))
+    # How many epochs had been trained when a line was written; None where nothing says so.
+    epoch = next((entry.get('epoch') for entry in entries if 'iter' in entry), None)
+    epoch = None if epoch is None else epoch - 1
+    for entry in entries:
         if 'iter' in entry:  # of one iteration, not of an epoch
-            trained.add(entry.get('epoch'))
+            epoch = entry.get('epoch')
+            trained.add(epoch)
             for name in filter(_is_loss, entry):
-                losses.setdefault(name, {}).setdefault(entry.get('epoch'), []).append(entry[name])
+                losses.setdefault(name, {}).setdefault(epoch, []).append(entry[name])
             continue
         step = entry.pop('step')
+        # LoggerHook(log_metric_by_epoch=False) numbers them by iterations.
+        step = step if epoch is None else min(step, epoch)
         for name, value in entry.items():
             scalars.setdefault(name, {})[step] = value
     means = {

@@ -54,6 +54,7 @@ class Run:
         device (str, optional): Hardware of all pieces.
         commit (str, optional): Commits of this package, of all pieces.
         command (str, optional): Command of the first piece.
+        stopped_early (bool): Whether mmengine's ``EarlyStoppingHook`` has ended it before its last epoch.
     """
 
     work_dir: Path
@@ -79,11 +80,12 @@ class Run:
     device: str | None = None
     commit: str | None = None
     command: str | None = None
+    stopped_early: bool = False
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs have been trained; never of a run that counts iterations."""
-        return 0 < self.max_epochs <= self.epochs
+        """Whether it has come to its end, after all epochs or early; never of a run that counts iterations."""
+        return self.max_epochs > 0 and (self.epochs >= self.max_epochs or self.stopped_early)
 
 
 def find_runs(folders: Iterable[str | Path]) -> list[Path]:
@@ -147,6 +149,8 @@ def read_run(work_dir: str | Path) -> Run:
         # With other images held out on the way, these have been trained on.
         selected=None if len(found) > 1 else record.selected_accuracy,
         knn=record.scalars.get(NEIGHBORS, {}).get(record.epochs),
+        # Of one that was resumed, the last piece.
+        stopped_early=bool(infos) and infos[-1].get('stopped_early') is True,
         **_detection(record),
         **_how(infos),
     )

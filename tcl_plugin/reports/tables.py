@@ -86,7 +86,7 @@ def methods_against_noises(runs: Sequence[Run], value: str = 'last') -> Table:
     noises = sorted({run.noise for run in runs})
     cells: dict[tuple, dict[str, list[Run]]] = {}
     for group in _by_seed(runs):
-        row = cells.setdefault((group[0].setting, group[0].method, group[0].epochs), {})
+        row = cells.setdefault((group[0].setting, group[0].method, _length(group[0])), {})
         if group[0].noise in row:
             others = [str(run.work_dir) for run in (row[group[0].noise][0], group[0])]
             raise ValueError(
@@ -115,7 +115,20 @@ def _by_seed(runs: Sequence[Run]) -> list[list[Run]]:
 
 def _key(run: Run) -> tuple:
     seeds = -1 if run.seed is None else run.seed, run.data_seeds
-    return run.setting, run.noise, run.epochs, run.method, run.recipe, seeds
+    return run.setting, run.noise, _length(run), run.method, run.recipe, seeds
+
+
+def _length(run: Run) -> int:
+    """Number of epochs; of a run that was stopped early that which was asked for, so that seeds stay together."""
+    return run.max_epochs if run.stopped_early else run.epochs
+
+
+def _epochs(group: list[Run]) -> str:
+    found = sorted({run.epochs for run in group})
+    text = str(found[0]) if len(found) == 1 else f'{found[0]} to {found[-1]}'
+    if any(run.stopped_early for run in group):
+        text += ', stopped early'
+    return f'{text}, changed on the way' if group[0].changed else text
 
 
 def _table(groups: list[list[Run]]) -> Table:
@@ -134,7 +147,7 @@ def _row(group: list[Run], figures: list[tuple]) -> list[str]:
         first.setting,
         first.noise,
         ' '.join(map(_seeds, group)),
-        f'{first.epochs}, changed on the way' if first.changed else str(first.epochs),
+        _epochs(group),
         *(_cell(group, figure) for figure in figures),
         *(_same(getattr(run, name) for run in group) for name in ('device', 'commit')),
         first.command or '',

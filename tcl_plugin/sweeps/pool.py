@@ -2,6 +2,7 @@
 """Running trainings, some at a time, each in a process of its own."""
 
 import contextlib
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ..reports import read_run
+from ..reports import read_record, read_run
 from .plan import Job
 from .record import finished
 
@@ -144,10 +145,23 @@ def _tell(job: Job, took: str, exit_code: int) -> None:
         print(f'{job.folder}: failed after {took}: {reason}; see {out}', flush=True)
     elif finished(job.folder):
         run = read_run(job.folder)
-        print(f'{job.folder}: last {run.last:.1f} %, best {run.best:.1f} %, {took}', flush=True)
+        early = f', stopped early after {run.epochs} of {run.max_epochs} epochs' if run.stopped_early else ''
+        print(f'{job.folder}: last {run.last:.1f} %, best {run.best:.1f} %, {took}{early}', flush=True)
     else:
         job.state = 'unmeasured'
-        print(f'{job.folder}: trained, {took}, but its last epoch has no accuracy/top1', flush=True)
+        trained, wanted = _trained_epochs(job.folder), job.max_epochs
+        stopped = f'stopped after {trained} of {wanted} epochs' if trained < wanted else None
+        what = stopped or 'its last epoch has no accuracy/top1'
+        print(f'{job.folder}: trained, {took}, but {what}', flush=True)
+
+
+def _trained_epochs(folder: Path) -> float:
+    """How many epochs have lines on training; all where there is no record of them."""
+    try:
+        losses = read_record(folder).losses.values()
+    except (ValueError, FileNotFoundError):
+        return math.inf
+    return max((epoch for values in losses for epoch in values), default=math.inf)
 
 
 def run_all(jobs: Sequence[Job], pool: Pool) -> None:

@@ -2,8 +2,10 @@
 """What lies inside the wrapper of noisy labels, and how it is loaded."""
 
 import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmpretrain.registry import DATASETS
+from mmpretrain.registry import DATASETS, TRANSFORMS
 
 from .shop import METHODS, Shop, case, digits, noisy
 
@@ -129,3 +131,34 @@ def subset_sampler(shop: Shop) -> None:
     for method, runner in shop.train_all(loading=dict(sampler=BALANCED)).items():
         assert runner.iter == 2 * 3, method
         assert len(runner.train_dataloader.sampler) == 20 < len(runner.train_dataloader.dataset)
+
+
+@TRANSFORMS.register_module()
+class Blacken(BaseTransform):
+    """Makes an image that no one could mistake for another pipeline's."""
+
+    def transform(self, results: dict) -> dict:
+        return results | dict(img=np.zeros_like(results['img']))
+
+
+class Brightness(Hook):
+    """Notes the brightest pixel of each batch."""
+
+    def __init__(self) -> None:
+        self.found = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        inputs = data_batch['inputs']
+        self.found.append(max(int(view.max()) for view in (inputs if isinstance(inputs, list) else [inputs])))
+
+
+@case('switch-pipeline')
+def switch_pipeline(shop: Shop) -> None:
+    """Black images from the second epoch on, also where the hook would keep the others on the device."""
+    for method, (_, pipeline, _) in METHODS.items():
+        recipe = dict(action_epoch=2, train_pipeline=[dict(type='Blacken'), *pipeline])
+        runner = shop.runner(method, dict(type='ResidentDataHook'), dict(type='SwitchRecipeHook', schedule=[recipe]))
+        brightness = Brightness()
+        runner.register_hook(brightness)
+        runner.train()
+        assert min(brightness.found[:3]) > 0 and brightness.found[3:] == [0, 0, 0], method

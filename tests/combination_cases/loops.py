@@ -33,14 +33,25 @@ def no_validation_no_pipeline(shop: Shop) -> str:
     return shop.refused('tcl', **NO_VALIDATION)
 
 
-@case('views-on-device')
-def views_on_device(shop: Shop) -> None:
-    """Whole images come in, and the model's data preprocessor cuts the views."""
+def on_device(shop: Shop) -> dict:
+    """Let whole images of TCL come in, and the model's data preprocessor cut the views."""
     crop = [dict(type='BatchRandomCrop', size=8, padding=1)]
     views = [dict(transforms=crop), dict(num_views=2, transforms=crop)]
-    preprocessor = dict(type='BatchViewDataPreprocessor', views=views, mean=[127.5] * 3, std=[127.5] * 3)
     shop.patch.setitem(METHODS, 'tcl', (METHODS['tcl'][0], PLAIN_PIPELINE, METHODS['tcl'][2]))
-    shop.train('tcl', model=dict(data_preprocessor=preprocessor))
+    return dict(type='BatchViewDataPreprocessor', views=views, mean=[127.5] * 3, std=[127.5] * 3)
+
+
+@case('views-on-device')
+def views_on_device(shop: Shop) -> None:
+    shop.train('tcl', model=dict(data_preprocessor=on_device(shop)))
+
+
+@case('precise-bn')
+def precise_bn(shop: Shop) -> None:
+    """Statistics of batch normalisation are made anew after each epoch, on the training set."""
+    models = dict(tcl=dict(data_preprocessor=on_device(shop)), elr={}, mcorrection={})
+    for method, model in models.items():
+        shop.train(method, dict(type='ResidentDataHook'), dict(type='PreciseBNHook', num_samples=16), model=model)
 
 
 @case('two-views')

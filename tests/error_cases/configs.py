@@ -267,6 +267,22 @@ def head_in_channels(desk: Desk) -> str:
     return step(desk, 'narrow', IMAGES)
 
 
+@case('head-tokens')
+def head_tokens(desk: Desk) -> str:
+    return desk.running(lambda: MODELS.build(tcl()['head']).pre_logits((torch.zeros(4, 5, 16),)))
+
+
+@case('head-several-tensors')
+def head_several_tensors(desk: Desk) -> str:
+    pair = (torch.zeros(4, 16), torch.zeros(4, 16))  # as those of DistilledVisionTransformer
+    return desk.running(lambda: MODELS.build(tcl()['head']).pre_logits((pair,)))
+
+
+@case('head-neck-of-maps')
+def head_neck_of_maps(desk: Desk) -> str:
+    return desk.running(lambda: MODELS.build(dict(type='GlobalAveragePooling'))((torch.zeros(4, 16),)))
+
+
 @case('head-batch-of-one')
 def head_batch_of_one(desk: Desk) -> str:
     return step(desk, 'plain', IMAGES[:1])

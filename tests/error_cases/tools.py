@@ -142,6 +142,12 @@ def sweep_config_syntax(desk: Desk) -> str:
     return desk.tool('sweep', desk.write('my.py', 'model = (\n').name)
 
 
+@case('sweep-first-stage')
+def sweep_first_stage(desk: Desk) -> str:
+    load = "load_from = 'work_dirs/mine_digits_sym80/epoch_24.pth'\n"
+    return desk.tool('sweep', desk.write('mineplus_digits_sym80.py', f'_base_ = {str(DIGITS)!r}\n{load}').name)
+
+
 @case('browse-number')
 def browse_number(desk: Desk) -> str:
     return desk.tool('browse_dataset', DIGITS, '--out', 'views', '--number', '0')

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from data_builders import COARSE, build_cifar10, build_cifar100, build_image_folder, cifar_without_md5
-from mmengine.dataset import BaseDataset, RepeatDataset
+from mmengine.dataset import BaseDataset, Compose, RepeatDataset
 from mmengine.runner import Runner
 from mmengine.utils import is_list_of
 from mmpretrain.datasets import KFoldDataset
@@ -167,6 +167,18 @@ def test_parts_that_find_other_classes_are_refused():
         noisy(concat(('cat', 'dog'), ('cat', 'dog', 'eel')))
     for keys in ('classes', ['x', 'classes']):
         assert noisy(concat(('cat', 'dog'), ('ant', 'cat'), ignore_keys=keys)).CLASSES == ('cat', 'dog')
+
+
+def test_the_pipeline_can_be_switched():
+    parts = [dict(type='ToyDataset', pipeline=[dict(type='Stamp', mark=mark)]) for mark in 'AB']
+    single, several = noisy(parts[0]), noisy(dict(type='ConcatDataset', datasets=parts))
+    view = single.with_pipeline([Stamp('view')])
+    for dataset in (single, several):
+        dataset.pipeline = Compose([Stamp('C')])
+        assert {dataset[i]['mark'] for i in range(len(dataset))} == {'C'}
+    assert view[0]['mark'] == 'view'
+    view.pipeline = Compose([Stamp('D')])
+    assert (view[0]['mark'], single[0]['mark']) == ('D', 'C')
 
 
 def assert_copies_agree(dataset):

@@ -40,6 +40,7 @@ def test_deals_the_same_batches_in_the_same_order(dataset, resident):
     loader = ordinary_loader(dataset, drop_last=True)
     quick = ResidentLoader(ordinary_loader(dataset, drop_last=True), resident)
     assert len(quick) == len(loader) == 2
+    assert (quick.batch_size, quick.drop_last) == (16, True)
     for epoch in range(2):
         for one in (loader.sampler, quick.batch_sampler.sampler):
             one.set_epoch(epoch)

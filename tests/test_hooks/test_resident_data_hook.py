@@ -114,6 +114,17 @@ def test_a_set_that_is_there_already_stays(tmp_path):
     assert isinstance(runner.train_dataloader, ResidentLoader)
 
 
+def test_statistics_made_anew_are_the_same(tmp_path):
+    """mmpretrain's hook asks the loader for its batch size."""
+    found = []
+    for name, hooks in dict(plain=[], kept=[RESIDENT]).items():
+        hooks = [*hooks, dict(type='PreciseBNHook', num_samples=32)]
+        runner = build_runner(tmp_path / name, classifier(), noisy_digits(pipeline=PLAIN_PIPELINE), *hooks)
+        runner.train()
+        found.append(runner.model.backbone.state_dict())
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
+
+
 def test_bad_limit():
     with pytest.raises(ValueError, match='max_gib must not be negative, got -1'):
         ResidentDataHook(max_gib=-1)

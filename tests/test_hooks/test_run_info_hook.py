@@ -14,10 +14,10 @@ from tcl_plugin.reports import read_record
 INFO = dict(type='RunInfoHook')
 
 
-def train(work_dir, epochs, **changes):
+def train(work_dir, epochs, hooks=(), **changes):
     images = noisy_digits(pipeline=PLAIN_PIPELINE)
     every = dict(by_epoch=True, max_epochs=epochs, val_interval=1)
-    build_runner(work_dir, classifier(), images, INFO, max_epochs=epochs, train_cfg=every, **changes).train()
+    build_runner(work_dir, classifier(), images, INFO, *hooks, max_epochs=epochs, train_cfg=every, **changes).train()
 
 
 def test_pieces_of_a_resumed_run_say_where_they_begin(tmp_path):
@@ -32,6 +32,14 @@ def test_pieces_of_a_resumed_run_say_where_they_begin(tmp_path):
     time.sleep(1)
     train(tmp_path, 2, resume=True, load_from=str(tmp_path / 'epoch_2.pth'))
     assert 'nothing is left to train: the checkpoint has all 2 epochs of train_cfg.max_epochs' in logged(tmp_path)
+
+
+@pytest.mark.parametrize(('epochs', 'early'), [(3, True), (2, False)])
+def test_a_run_that_is_stopped_early(tmp_path, epochs, early):
+    """Its end; not where there would have been no other epoch."""
+    train(tmp_path, epochs, hooks=[dict(type='EarlyStoppingHook', monitor='accuracy/top1', patience=1, min_delta=100)])
+    (info,) = [json.loads(path.read_text()) for path in tmp_path.glob('*/run.json')]
+    assert info.get('stopped_early', False) is early and read_record(tmp_path).epochs == 2
 
 
 def logged(work_dir):

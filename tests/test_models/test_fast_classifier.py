@@ -4,6 +4,7 @@
 import pytest
 import torch
 from mmpretrain.models import ImageClassifier
+from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from toy_runs import classifier
@@ -96,3 +97,22 @@ def test_labels_of_a_batch_give_the_loss_of_its_samples(images):
     samples = [DataSample().set_gt_label(int(label)) for label in labels]
     expected = build().loss(images, samples)['loss']
     assert build().loss(images, SampleBatch(labels, torch.arange(6)))['loss'] == expected
+
+
+class CountingHead(LinearClsHead):
+    """A head of one's own, whose loss counts samples, and asks each for its index."""
+
+    def loss(self, feats, data_samples, **kwargs):
+        self.indices = [sample.sample_idx for sample in data_samples]
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        return dict(loss=self.loss_module(self(feats), labels, avg_factor=len(data_samples)))
+
+
+def test_a_head_with_a_loss_of_its_own_gets_each_sample(images):
+    head = dict(type=CountingHead, num_classes=10, in_channels=16)
+    labels = torch.tensor([3, 1, 4, 1, 5, 9])
+    samples = [DataSample(metainfo=dict(sample_idx=i)).set_gt_label(int(label)) for i, label in enumerate(labels)]
+    expected = build(head=head).loss(images, samples)['loss']
+    model = build(head=head)
+    assert model.loss(images, SampleBatch(labels, torch.arange(6)))['loss'] == expected
+    assert model.head.indices == list(range(6))

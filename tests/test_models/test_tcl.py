@@ -13,6 +13,8 @@ from torch import nn
 from toy_runs import tcl
 
 from tcl_plugin.models import MultiViewDataPreprocessor
+from tcl_plugin.models.algorithms import tcl as algorithm
+from tcl_plugin.models.heads import TCLHead
 from tcl_plugin.models.utils import Mixing
 
 B = 6
@@ -41,6 +43,30 @@ MIXING = Mixing(0.7, torch.tensor([3, 17, 5, 0, 9, 11, 2, 14, 6, 1, 8, 16, 4, 10
 def losses_of(model, views):
     with fixed_mixing(MIXING.lam, MIXING.partner):
         return model(views, SAMPLES, mode='loss')
+
+
+class OwnHead(TCLHead):
+    """One that does something with its loss, for all that TCL knows."""
+
+    def loss(self, *args, **kwargs):
+        return super().loss(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ('head', 'warned'),
+    [
+        (dict(loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)), True),
+        (dict(loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1), type=OwnHead), False),
+        ({}, False),
+    ],
+)
+def test_a_loss_of_the_head_that_has_no_effect(monkeypatch, head, warned):
+    said = []
+    monkeypatch.setattr(algorithm, 'print_log', lambda text, **kwargs: said.append(text))
+    MODELS.build(tcl(**head))
+    assert [line.startswith('TCL has losses of its own, and model.head.loss has no effect') for line in said] == (
+        [True] * warned
+    )
 
 
 @pytest.mark.parametrize('forward_weak', [False, True])

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The head computes the published losses, from the right targets, with the weights that it was given."""
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from model_workers import make_samples
@@ -170,6 +173,38 @@ def test_outputs():
     torch.testing.assert_close(projections.norm(dim=1), torch.ones(5))
     found = head.predict(feats, make_samples([0] * 5))
     assert [int(sample.pred_label) for sample in found] == head(feats).argmax(dim=1).tolist()
+
+
+@pytest.mark.parametrize(
+    ('shape', 'neck'),
+    [
+        ((2, 7, 4), "dict(type='TokenPooling')"),
+        ((2, 4, 7), "dict(type='GlobalAveragePooling', dim=1)"),
+        ((2, 4, 3, 3), "dict(type='GlobalAveragePooling')"),
+    ],
+)
+def test_features_that_are_no_vectors(shape, neck):
+    """The neck that is named makes vectors of them."""
+    feats = (torch.zeros(shape),)
+    with pytest.raises(ValueError, match=re.escape(f'{shape}: add neck={neck} to the model')):
+        build_head().pre_logits(feats)
+    pooled = MODELS.build(Config.fromstring(f'neck = {neck}', '.py').neck)(feats)
+    assert build_head().pre_logits(pooled).shape == (2, 4)
+
+
+@pytest.mark.parametrize('shape', [(2, 4, 4), (2, 5, 7)])
+def test_features_that_may_be_either(shape):
+    with pytest.raises(
+        ValueError, match=r"add neck=dict\(type='TokenPooling'\) .* or neck=.* dim=1\) .* to the model"
+    ):
+        build_head().pre_logits((torch.zeros(shape),))
+
+
+def test_features_that_are_several_tensors():
+    """As those of a distilled transformer: class token and distillation token."""
+    pair = (torch.zeros(2, 4), torch.zeros(2, 4))
+    with pytest.raises(ValueError, match='got a tuple of 2 from the last stage: choose a backbone'):
+        build_head().pre_logits((pair,))
 
 
 def test_layers_are_as_wide_as_asked():

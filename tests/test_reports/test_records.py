@@ -123,6 +123,28 @@ def test_a_run_that_counts_iterations(tmp_path):
     assert read_record(tmp_path).series('accuracy/top1') == {100: 100.0, 200: 200.0, 300: 300.0}
 
 
+def test_results_that_are_numbered_by_iterations(tmp_path):
+    """LoggerHook(log_metric_by_epoch=False): a run that was stopped is not to be taken for one of so many epochs."""
+    lines = [
+        {'loss': 1.0, 'epoch': 1, 'iter': 10, 'step': 10},
+        {'label_noise/noise_rate': 0.25, 'step': 1},
+        {'accuracy/top1': 50.0, 'step': 10},
+        {'loss': 1.0, 'epoch': 2, 'iter': 20, 'step': 20},
+    ]
+    # What the stop has cut off is measured before the resumed run goes on.
+    resumed = [{'accuracy/top1': 60.0, 'step': 20}, {'loss': 1.0, 'epoch': 3, 'iter': 30, 'step': 30}]
+    for name, entries in (('20260101_000000', lines), ('20260101_000001', resumed)):
+        folder = tmp_path / name / 'vis_data'
+        folder.mkdir(parents=True)
+        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, entries)))
+        begun = 1 if entries is lines else 3
+        info = dict(first_epoch=begun, seconds=None, device='cpu', commit='c', command='train')
+        (folder.parent / 'run.json').write_text(json.dumps(info))
+    record = read_record(tmp_path)
+    assert record.series('accuracy/top1') == {1: 50.0, 2: 60.0} and record.epochs == 2
+    assert record.series('label_noise/noise_rate') == {1: 0.25}
+
+
 def test_no_record(tmp_path):
     with pytest.raises(FileNotFoundError, match='no work directory'):
         read_record(tmp_path)

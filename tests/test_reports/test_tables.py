@@ -56,6 +56,21 @@ def test_noise_is_named_by_the_config_itself(labels, name, tmp_path):
         assert (run.method, run.setting, run.noise) == ('elr', 'r18_cifar10', name)
 
 
+def test_runs_that_were_stopped_early(tmp_path):
+    """They have come to their end, each at another epoch, and are seeds of one another all the same."""
+    for seed, accuracy in enumerate(([50.0, 60.0], [50.0, 60.0, 62.0], [50.0, 60.0, 64.0, 66.0])):
+        told = dict(stopped_early=True) if len(accuracy) < 4 else {}
+        write_run(tmp_path, 'tcl_digits_sym80', accuracy, seed=seed, epochs=4, **told)
+    runs = [read_run(folder) for folder in find_runs([tmp_path])]
+    assert [(run.finished, run.stopped_early) for run in runs] == [(True, True), (True, True), (True, False)]
+    (_, row) = one_row_each_method(runs)
+    assert row[3:5] == ['0 1 2', '2 to 4, stopped early']
+    assert one_row_each(runs)[1][4] == '2, stopped early' and len(methods_against_noises(runs)) == 2
+    # Resumed, and stopped again.
+    write_run(tmp_path, 'tcl_digits_sym80', [61.0], epochs=4, start=3)
+    assert not read_run(runs[0].work_dir).finished
+
+
 def test_pieces_of_a_run(tmp_path):
     write_run(tmp_path, 'tcl_digits_sym80', [50.0, 60.0], epochs=4)
     work_dir = tmp_path / 'tcl_digits_sym80' / 'seed0'

@@ -103,6 +103,24 @@ def test_training_flags(train_tool, toy):
     assert cfg.val_cfg is cfg.val_dataloader is cfg.val_evaluator is None
 
 
+@pytest.mark.parametrize(
+    ('options', 'told'),
+    [
+        (['optim_wrapper.accumulative_counts=4'], 'a step gathers 4 of them'),
+        (['optim_wrapper.accumulative_counts=4', 'auto_scale_lr.enable=False'], None),
+        (['optim_wrapper.accumulative_counts=1'], None),
+        ([], None),
+    ],
+)
+def test_a_learning_rate_that_goes_by_less_than_a_step(train_tool, toy, monkeypatch, options, told):
+    found = []
+    monkeypatch.setattr(train_tool, 'run', lambda cfg, notes, warnings, weights: found.extend(warnings))
+    assert train_tool.main([str(toy), '--auto-scale-lr', '--cfg-options', 'work_dir=w', *options]) == 0
+    assert len(found) == bool(told)
+    if told:
+        assert told in found[0] and 'set auto_scale_lr.base_batch_size=16, unless 64 has been divided' in found[0]
+
+
 @pytest.mark.parametrize('cuda', [False, True])
 def test_dataloaders_suit_the_machine(train_tool, toy, monkeypatch, cuda):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)

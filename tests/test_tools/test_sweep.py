@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 from toolbox import DIGITS, ROOT, TINY, load_file
+from written_runs import write_run
 
 from tcl_plugin.errors import UserError
 from tcl_plugin.sweeps import Job, Pool, check_record, pool, record
@@ -132,6 +133,53 @@ def test_a_seed_draws_what_is_held_out(tool):
     assert job.options[-1] == f'{dataset}.held_out_seed=3'
 
 
+def test_a_seed_draws_noise_that_options_name(tool, workplace):
+    wrapper = "dict(_delete_=True, type='NoisyLabelDataset', dataset=dict(type='SklearnDigits', split='train'))"
+    Path('clean_digits.py').write_text(f'_base_ = {str(CE)!r}\ntrain_dataloader = dict(dataset={wrapper})\n')
+    dataset = 'train_dataloader.dataset'
+    noise = [f'{dataset}.noise.type=SymmetricNoise', f'{dataset}.noise.rate=0.5']
+    (job,) = plan(tool, 'clean_digits.py', '--seeds', '7', '--cfg-options', *noise)
+    assert job.options == ['randomness.seed=7', f'{dataset}.noise.seed=7', *noise]
+    (job,) = plan(tool, 'clean_digits.py', '--seeds', '7')
+    assert job.options == ['randomness.seed=7']
+    with pytest.raises(UserError, match=r'--cfg-options does not fit config clean_digits\.py'):
+        plan(tool, 'clean_digits.py', '--cfg-options', 'train_cfg.max_epochs.x=1')
+
+
+GENERATOR = """
+from mmpretrain.registry import TASK_UTILS
+
+@TASK_UTILS.register_module()
+class NextClass{name}:
+    def __init__(self{arguments}): pass
+    def __call__(self, labels, num_classes): return (labels + 1) % num_classes
+"""
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'seeded'), [('', '', False), ('Seeded', ', seed=0', True), ('Any', ', **kwargs', True)]
+)
+def test_a_generator_without_a_seed_gets_none(tool, workplace, monkeypatch, name, arguments, seeded):
+    monkeypatch.syspath_prepend(workplace)
+    Path(f'next_class{name}.py').write_text(GENERATOR.format(name=name, arguments=arguments))
+    Path('ce_digits_next.py').write_text(
+        f"_base_ = {str(CE)!r}\ncustom_imports = dict(imports=['tcl_plugin', 'next_class{name}'])\n"
+        f"train_dataloader = dict(dataset=dict(noise=dict(_delete_=True, type='NextClass{name}')))\n"
+    )
+    (job,) = plan(tool, 'ce_digits_next.py', '--seeds', '7')
+    assert job.options[1:] == ['train_dataloader.dataset.noise.seed=7'] * seeded
+
+
+def test_a_generator_that_cannot_be_found_is_left_to_the_training(tool, workplace):
+    """It says what is missing, and the other trainings go on."""
+    Path('ce_digits_gone.py').write_text(
+        f"_base_ = {str(CE)!r}\ncustom_imports = dict(imports=['no_such_module'], allow_failed_imports=False)\n"
+        "train_dataloader = dict(dataset=dict(noise=dict(_delete_=True, type='NoSuchNoise')))\n"
+    )
+    (job,) = plan(tool, 'ce_digits_gone.py')
+    assert job.options[1:] == ['train_dataloader.dataset.noise.seed=0']
+
+
 def test_a_second_stage_brings_its_first(tool, workplace):
     first, second = plan(tool, PLUS, '--seeds', '3', '--noises', 'sym50', '--work-dir', 'w')
     assert (first.config.name, str(first.folder)) == ('tcl_digits_sym50.py', 'w/tcl_digits_sym50/seed3')
@@ -142,12 +190,38 @@ def test_a_second_stage_brings_its_first(tool, workplace):
     assert shorter.options[-1].endswith('/epoch_3.pth')
 
 
+@pytest.mark.parametrize('folder', ['', 'first'])
+def test_a_first_stage_of_ones_own(tool, workplace, folder):
+    """Named as well, or in the same folder; one of that name among the configs of the checkout comes last."""
+    Path('first').mkdir()
+    own, base = Path(folder, 'tcl_digits_sym80.py'), f'_base_ = {str(DIGITS)!r}\n'
+    own.write_text(base)
+    Path('mineplus_digits_sym80.py').write_text(f"{base}load_from = 'work_dirs/tcl_digits_sym80/epoch_24.pth'\n")
+    named = [own] if folder else []
+    first, second = plan(tool, 'mineplus_digits_sym80.py', *named)
+    assert (first.config, second.needs) == (own, first)
+    for job in plan(tool, 'mineplus_digits_sym80.py', *named, '--noises', 'sym50', '--work-dir', 'w'):
+        assert job.config.parent == Path('w/configs')
+    assert repr(str(Path('../..') / own)) in Path('w/configs/tcl_digits_sym50.py').read_text()
+
+
 def test_a_stopped_second_stage_goes_on_from_its_own_checkpoint(tool, workplace):
     _, job = plan(tool, PLUS, '--work-dir', 'w')
     assert '--resume' not in job.arguments and any(arg.startswith('load_from=') for arg in job.arguments)
     job.folder.mkdir(parents=True)
     (job.folder / 'last_checkpoint').write_text('epoch_1.pth')
     assert '--resume' in job.arguments and not any(arg.startswith('load_from=') for arg in job.arguments)
+
+
+def test_a_second_stage_goes_on_from_a_first_that_was_stopped_early(tool, workplace):
+    first, second = plan(tool, PLUS, '--work-dir', 'w')
+    first.folder.mkdir(parents=True)
+    (first.folder / 'last_checkpoint').write_text('/elsewhere/epoch_3.pth')
+    assert second.arguments[-1] == f'load_from={first.folder}/epoch_3.pth'
+    # What is written down of it stays.
+    assert plan(tool, PLUS, '--work-dir', 'w')[1].options[-1] == f'load_from={first.folder}/epoch_24.pth'
+    first.last_epoch.touch()
+    assert second.arguments[-1] == f'load_from={first.folder}/epoch_24.pth'
 
 
 def test_a_sweep_with_other_options_is_not_taken_for_this_one(tool, workplace):
@@ -220,6 +294,20 @@ def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
     pool._tell(job, '3 s', 0)
     assert 'run: trained, 3 s, but its last epoch has no accuracy/top1' in capsys.readouterr().out
     assert job.state == 'unmeasured'
+
+
+def test_what_is_told_of_a_training_that_was_stopped(workplace, capsys):
+    for told, expected in ((dict(stopped_early=True), 'done'), ({}, 'unmeasured')):
+        folder = write_run(workplace / expected, 'ce_digits_sym80', [50.0, 40.0], epochs=24, **told)
+        (folder / 'last_checkpoint').write_text('epoch_2.pth')
+        (scalars,) = folder.glob('*/vis_data/scalars.json')
+        scalars.write_text(json.dumps(dict(loss=1.0, epoch=2, iter=9, step=9)) + '\n' + scalars.read_text())
+        job = Job(CE, folder, state='done')
+        pool._tell(job, '3 s', 0)
+        assert job.state == expected
+    early, stopped = capsys.readouterr().out.splitlines()
+    assert early.endswith('last 40.0 %, best 50.0 %, 3 s, stopped early after 2 of 24 epochs')
+    assert stopped.endswith('trained, 3 s, but stopped after 2 of 24 epochs')
 
 
 @pytest.mark.parametrize(('code', 'reason'), [(-9, 'ended by SIGKILL'), (-200, 'ended by signal 200'), (2, 'the l')])

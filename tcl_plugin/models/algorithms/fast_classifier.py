@@ -90,8 +90,8 @@ class FastImageClassifier(ImageClassifier):
             ValueError: If the images come in several views.
         """
         self.check_one_view(inputs)
-        if isinstance(data_samples, SampleBatch) and type(self.head)._get_loss is ClsHead._get_loss:
-            # It concatenates the labels of all samples.
+        if isinstance(data_samples, SampleBatch) and has_plain_loss(type(self.head)):
+            # It concatenates the labels of all samples. Another loss may count them, or ask each for its index.
             data_samples = [data_samples.as_one_sample()]
         return super().loss(inputs, data_samples)
 
@@ -112,6 +112,18 @@ class FastImageClassifier(ImageClassifier):
             print_log(f'{device} has no bfloat16: backbone and neck run in float32', logger='current')
             return False
         return self.bfloat16
+
+
+def has_plain_loss(head: Any) -> bool:
+    """Tell whether a head asks a batch for nothing but its labels, as ``ClsHead`` does.
+
+    Args:
+        head (type): Class of the head.
+
+    Returns:
+        bool: False if it has a ``loss`` or ``_get_loss`` of its own.
+    """
+    return issubclass(head, ClsHead) and (head.loss, head._get_loss) == (ClsHead.loss, ClsHead._get_loss)
 
 
 def _to_float(feats: Tensor | tuple) -> Tensor | tuple:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...structures import SampleBatch, labels_of
 from ..utils import draw_mixing
-from .fast_classifier import FastImageClassifier
+from .fast_classifier import FastImageClassifier, has_plain_loss
 
 
 @MODELS.register_module()
@@ -57,7 +57,7 @@ class MixupClassifier(FastImageClassifier):
         self.mixup_alpha = mixup_alpha
 
     def _check_head(self, head: type[ClsHead]) -> None:
-        if not issubclass(head, ClsHead) or (head.loss, head._get_loss) != (ClsHead.loss, ClsHead._get_loss):
+        if not has_plain_loss(head):
             raise ValueError(
                 f'{type(self).__name__} mixes labels for a head with the plain loss of ClsHead, such as '
                 f'LinearClsHead, not for {head.__name__}'

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Twin contrastive learning with noisy labels."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from ...structures import SampleBatch
+from ..heads.tcl_head import TCLHead
 from ..utils import draw_mixing
 from .fast_classifier import FastImageClassifier
 
@@ -36,7 +39,8 @@ class TCL(FastImageClassifier):
     Args:
         backbone (dict): Config of any registered backbone.
         neck (dict, optional): Config of the neck. Defaults to None.
-        head (dict, optional): Config of the head, a :class:`TCLHead`. Defaults to None.
+        head (dict, optional): Config of the head, a :class:`TCLHead`; its ``loss`` has no effect here. Defaults to
+            None.
         mixup_alpha (float): :math:`\alpha` of :math:`\lambda\sim\mathrm{Beta}(\alpha,\alpha)`; 0
             leaves the views unmixed. Defaults to 1.0.
         forward_weak (bool): Whether the weak views pass the network too, as in the published code.
@@ -68,6 +72,19 @@ class TCL(FastImageClassifier):
         super().__init__(backbone=backbone, neck=neck, head=head, data_preprocessor=data_preprocessor, **kwargs)
         self.mixup_alpha = mixup_alpha
         self.forward_weak = forward_weak
+        self._warn_of_loss(head)
+
+    def _warn_of_loss(self, head: dict | None) -> None:
+        """Say that a ``loss`` of the head has no effect, unless the head is one of a person's own that may use it."""
+        names = ('loss', 'loss_from_outputs')
+        own = any(getattr(type(self.head), name, None) is not getattr(TCLHead, name) for name in names)
+        if isinstance(head, dict) and head.get('loss') is not None and not own:
+            print_log(
+                f'{type(self).__name__} has losses of its own, and model.head.loss has no effect: it is for '
+                'TCLPlus, the second stage. Leave it out',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     # Views of the images, where the parent takes the images.
     def loss(  # type: ignore[override]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Classifier, projector, prototypes and losses of TCL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -135,16 +135,33 @@ class TCLHead(TrustsLabels, ClsHead):
             Tensor: Shape (B, C).
 
         Raises:
-            ValueError: If it is a feature map, not a vector for each image.
+            ValueError: If it is a feature map, or several tensors, not a vector for each image.
         """
         feat = feats[-1]
+        if not isinstance(feat, Tensor):
+            kind = f'a {type(feat).__name__} of {len(feat)}' if isinstance(feat, Sequence) else type(feat).__name__
+            raise ValueError(
+                f'TCLHead needs one vector for each image, got {kind} from the last stage: choose a backbone that '
+                'gives one tensor, such as VisionTransformer'
+            )
         if feat.ndim != 2:
-            neck = 'TokenPooling' if feat.ndim == 3 else 'GlobalAveragePooling'
             raise ValueError(
                 f'TCLHead needs one vector for each image, got features of shape {tuple(feat.shape)}: '
-                f"add neck=dict(type='{neck}') to the model"
+                f'add {self._missing_neck(feat)} to the model'
             )
         return feat
+
+    def _missing_neck(self, feat: Tensor) -> str:
+        """Which neck makes vectors of these features."""
+        tokens, positions = "neck=dict(type='TokenPooling')", "neck=dict(type='GlobalAveragePooling', dim=1)"
+        if feat.ndim != 3:
+            return "neck=dict(type='GlobalAveragePooling')"
+        fits = [size == self.classifier[0].in_features for size in feat.shape[1:]]
+        if fits == [False, True]:
+            return tokens
+        if fits == [True, False]:
+            return positions
+        return f'{tokens} (for features of shape (B, T, C)) or {positions} (for (B, C, N))'
 
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Logits, shape (B, K)."""
