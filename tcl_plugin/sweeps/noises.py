@@ -58,8 +58,10 @@ def with_noise(config: Path, noise: str | None, folder: Path) -> Path:
     path = folder / f'{name}.py'
     path.parent.mkdir(parents=True, exist_ok=True)
     new = _noise_config(noise, dataset.dataset.type)
-    # Resolved: `..` leads out of where a link points to, not out of where it lies.
-    base = os.path.relpath(config.resolve(), path.parent.resolve())
+    base = os.path.relpath(config, path.parent)
+    if base != os.path.relpath(config.resolve(), path.parent.resolve()):
+        # There are links on the way: where `..` leads to, mmengine and the system say differently.
+        base = str(config.resolve())
     text = f'_base_ = {base!r}\n\ntrain_dataloader = dict(dataset=dict(noise={new!r}))\n'
     # Another sweep may be reading it.
     if not path.is_file() or path.read_text(encoding='utf-8') != text:

@@ -105,9 +105,10 @@ def test_a_second_stage_cannot_be_told_of_a_path_with_a_comma(tool, workplace):
         plan(tool, PLUS, '--work-dir', 'runs,a')
 
 
-def test_a_work_directory_may_be_a_link(tool, workplace):
-    (workplace / 'big/disk/runs').mkdir(parents=True)
-    (workplace / 'w').symlink_to(workplace / 'big/disk/runs')
+@pytest.mark.parametrize('place', ['runs', 'big/disk/runs'])
+def test_a_work_directory_may_be_a_link(tool, workplace, place):
+    (workplace / place).mkdir(parents=True)
+    (workplace / 'w').symlink_to(workplace / place)
     (job,) = plan(tool, ROOT / 'configs' / 'tcl_digits_sym80.py', '--noises', 'sym30', '--work-dir', 'w')
     assert noise_of(job) == dict(type='SymmetricNoise', rate=0.3)
 
