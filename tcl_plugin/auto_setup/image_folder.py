@@ -13,12 +13,12 @@ from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmpretrain.registry import TASK_UTILS
 
-from ..datasets.image_lists import require_folder
+from ..datasets.image_lists import require_folder, some
 from ..evaluation import write_columns
 from ..moved_lists import LISTS
 from .choices import IMAGE_SIZES, Choice, Facts, choose
 from .images import find_unreadable
-from .layout import Layout, find_layout, list_files, settle_classes, some, without_unreadable
+from .layout import Layout, find_layout, list_files, settle_classes, without_unreadable
 from .machine import free_memory, num_processes, usable_cores
 from .notes import WRONG_TOO, describe, describe_others, summarise
 from .own_lists import (

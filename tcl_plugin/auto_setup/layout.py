@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..datasets.image_lists import IMAGE_SUFFIXES, contents
+from ..datasets.image_lists import IMAGE_SUFFIXES, contents, some
 
 #: What OpenCV reads besides, and mmpretrain's CustomDataset takes.
 SUFFIXES = (*IMAGE_SUFFIXES, '.pgm', '.tif', '.tiff')
@@ -312,19 +312,3 @@ def _too_few_classes(train: Classes, broken: Sequence[str], root: Path) -> str:
     inside = f'; if the folders in it are the classes, name that one: data_root={root / name}' if deeper else ''
     rest = f'; no image of {some(broken)} can be read' if broken else inside
     return f'{needed}; found only {name}{rest}'
-
-
-def some(names: Sequence[str] | set[str], most: int = 5) -> str:
-    """Name the first few, and say how many more there are.
-
-    Args:
-        names (Sequence[str] | set[str]): The names; of a set, the first in order.
-        most (int): How many to name. Defaults to 5.
-
-    Returns:
-        str: Such as ``'a, b, c, d, e and 7 more'``.
-    """
-    names = sorted(names) if isinstance(names, set) else list(names)
-    # What is not UTF-8 in a name of a file cannot be written into a log.
-    names = [name.encode(errors='replace').decode() for name in names]
-    return ', '.join(names[:most]) + (f' and {len(names) - most:,} more' if len(names) > most else '')

@@ -8,7 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .layout import Classes, Files, Layout, some
+from ..datasets.image_lists import some
+from .layout import Classes, Files, Layout
 from .own_values import HOMES, LIST_HOMES
 from .placeholders import look_up
 

@@ -10,10 +10,10 @@ from typing import Any
 from mmengine.config import Config
 
 from ..datasets.csv_dataset import CSVDataset
-from ..datasets.image_lists import leaves
+from ..datasets.image_lists import leaves, some
 from ..moved_lists import LISTS
 from .images import find_unreadable
-from .layout import Classes, Layout, some
+from .layout import Classes, Layout
 from .own_values import LIST_HOMES
 from .placeholders import is_open, look_up
 from .split import write_rows

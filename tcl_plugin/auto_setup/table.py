@@ -10,9 +10,9 @@ from typing import Any
 from mmpretrain.registry import TASK_UTILS
 
 from ..datasets.csv_dataset import CSVDataset
-from ..datasets.image_lists import leaves
+from ..datasets.image_lists import leaves, some
 from .image_folder import ImageFolderSetup
-from .layout import Classes, Layout, some, without_unreadable
+from .layout import Classes, Layout, without_unreadable
 
 
 @TASK_UTILS.register_module()

@@ -116,20 +116,23 @@ def contents(folder: Path, most: int = 8) -> str:
     Returns:
         str: Such as ``'images, meta'``.
     """
-    return some(sorted(os.listdir(folder)), most)
+    return some(sorted(os.listdir(folder)), most) or 'nothing'
 
 
-def some(names: Sequence[str], most: int = 8) -> str:
-    """Name the first of many, for errors.
+def some(names: Sequence[str] | set[str], most: int = 5) -> str:
+    """Name the first few, and say how many more there are.
 
     Args:
-        names (Sequence[str]): The names.
-        most (int): The largest number of them. Defaults to 8.
+        names (Sequence[str] | set[str]): The names; of a set, the first in order.
+        most (int): How many to name. Defaults to 5.
 
     Returns:
-        str: Such as ``'a, b and 7 more'``, or ``'nothing'``.
+        str: Such as ``'a, b, c, d, e and 7 more'``.
     """
-    return (', '.join(names[:most]) + (f' and {len(names) - most} more' if len(names) > most else '')) or 'nothing'
+    names = sorted(names) if isinstance(names, set) else list(names)
+    # What is not UTF-8 in a name of a file cannot be written into a log.
+    names = [name.encode(errors='replace').decode() for name in names]
+    return ', '.join(names[:most]) + (f' and {len(names) - most:,} more' if len(names) > most else '')
 
 
 def find_file(root: Path, candidates: Sequence[str], what: str) -> Path:

@@ -196,7 +196,7 @@ def _choose(content: dict, key: str | None, path: Path) -> np.ndarray:
     """Take the given labels out of a file that has several vectors."""
     found = [key] if key is not None else [name for name in LABEL_KEYS if name in content]
     if len(found) != 1 or found[0] not in content:
-        names = some([_shorten(str(name)) for name in content])
+        names = some([_shorten(str(name)) for name in content], most=8) or 'nothing'
         if content and all(isinstance(value, (int, float, str)) for value in content.values()):
             raise ValueError(
                 f'label file {path}: has one value for each of {len(content)} keys ({names}); labels must be a list, '

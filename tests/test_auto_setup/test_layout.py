@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tcl_plugin.auto_setup.layout import find_layout, list_files, settle_classes, some
+from tcl_plugin.auto_setup.layout import find_layout, list_files, settle_classes
+from tcl_plugin.datasets.image_lists import some
 
 ROOT = Path('pictures')
 

@@ -179,7 +179,7 @@ def test_damaged_file(tmp_path, name, content, parts):
     [
         (
             {str(i): 1 for i in range(5000)},
-            'one value for each of 5000 keys (0, 1, 2, 3, 4, 5, 6, 7 and 4992 more); labels must be a list',
+            'one value for each of 5000 keys (0, 1, 2, 3, 4, 5, 6, 7 and 4,992 more); labels must be a list',
         ),
         ({'cats/1.jpg': 'cat'}, 'one value for each of 1 keys (cats/1.jpg); labels must be a list'),
         ({'a' * 500: [1]}, f'has {"a" * 100}...; name the given labels by label_key'),
