@@ -11,6 +11,9 @@ import numpy as np
 from ..progress import counted, progress
 from .machine import usable_cores
 
+#: An image this many times as long as it is wide is a fault: with its short side brought to 256 pixels, as pipelines
+#: bring it, it would take 100 MB and more.
+TOO_NARROW = 500
 #: Images that wait for a thread at most.
 AT_ONCE = 4_096
 
@@ -54,4 +57,8 @@ def _what_is_wrong(path: Path) -> str | None:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR)
     except (OSError, cv2.error) as error:
         return ' '.join(str(error).split())
-    return 'OpenCV cannot read it' if image is None else None
+    if image is None:
+        return 'OpenCV cannot read it'
+    height, width = image.shape[:2]
+    narrow = max(height, width) >= TOO_NARROW * min(height, width)
+    return f'{width} x {height} pixels are no picture' if narrow else None

@@ -39,6 +39,13 @@ def test_unreadable(folder):
     assert find_unreadable(folder, [*names(folder), 'odd\udcff.png'], decode=False).keys() == {'odd\udcff.png'}
 
 
+def test_a_line_is_no_picture(folder):
+    """Brought to the usual size it would fill the memory of a worker."""
+    for name, size in {'line.png': (600, 1), 'strip.png': (600, 2)}.items():
+        Image.new('RGB', size).save(folder / name)
+    assert find_unreadable(folder, ['line.png', 'strip.png']) == {'line.png': '600 x 1 pixels are no picture'}
+
+
 def test_training_says_the_same(folder):
     """Of a JPEG that is cut short, too, which some releases of OpenCV fill up and others refuse."""
     load, refused = TRANSFORMS.build(dict(type='LoadImageFromFile')), []
