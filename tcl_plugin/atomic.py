@@ -125,11 +125,13 @@ def _remove_leftovers(target: Path) -> None:
 
     Those of other machines, and on Windows, cannot be asked whether they are: their files are, after a while.
     """
-    for path in target.parent.glob(f'{glob.escape(target.name)}.*.tmp'):
-        owner = re.fullmatch(r'\.([^.]*)-(\d+)\.tmp', path.name.removeprefix(target.name))
+    for path in target.parent.glob(f'{glob.escape(target.name)}.*tmp'):
+        # Earlier releases wrote NAME.tmp.
+        owner = re.fullmatch(r'\.(?:([^.]*)-(\d+)\.)?tmp', path.name.removeprefix(target.name))
         # Another process may be as quick, or the file that of another user.
         with contextlib.suppress(OSError):
-            gone = owner and owner[1] == _host() and os.name == 'posix' and not _alive(int(owner[2]))
+            known = owner and owner[1] == _host() and os.name == 'posix'
+            gone = known and owner and not _alive(int(owner[2]))
             if gone or (owner and time.time() - path.stat().st_mtime > ABANDONED):
                 path.unlink()
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of images that a training has written into its work directory, found again where that has moved."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 #: Folder of the lists in a work directory.
 LISTS = 'lists'
+# Names that the set-up gives to them; a person's own lists are left where they are said to be.
+_NAME = re.compile(r'(own_)?(train|val|test)(_[0-9a-f]{8})+\.csv')
 
 
 def found_list(path: str, work_dir: str | Path) -> str:
@@ -19,8 +22,9 @@ def found_list(path: str, work_dir: str | Path) -> str:
         str: Where it is, absolute, if it is in the work directory alone; otherwise the path as it was. A list of that
         name is the same list, as the name holds a hash of it.
     """
-    moved = Path(work_dir) / LISTS / Path(path).name
-    return str(moved.resolve()) if not Path(path).is_file() and moved.is_file() else path
+    was, moved = Path(path), Path(work_dir) / LISTS / Path(path).name
+    written = was.is_absolute() and was.parent.name == LISTS and _NAME.fullmatch(was.name)
+    return str(moved.resolve()) if written and not was.is_file() and moved.is_file() else path
 
 
 def find_moved_lists(value: Any, work_dir: str | Path) -> None:

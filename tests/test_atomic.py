@@ -63,6 +63,9 @@ def test_two_writers_of_one_file_leave_each_other_alone(tmp_path):
     ('name', 'age', 'stays'),
     [
         ('file.HERE-999999999.tmp', 0, False),
+        # Of an earlier release.
+        ('file.tmp', 60, True),
+        ('file.tmp', 7200, False),
         ('file.HERE-1.tmp', 0, True),
         ('file.elsewhere-1.tmp', 60, True),
         ('file.elsewhere-1.tmp', 7200, False),

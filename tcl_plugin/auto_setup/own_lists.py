@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of a person's own, such as corrected labels, in the place of those that the set-up makes."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ class OwnList:
         images (list[str]): Image of each row, absolute.
         labels (list[int]): Label of each row, a place among the classes.
         folder (str): What paths in it start from, absolute.
+        file (str): Where it is.
         left_out (dict[str, str]): What is wrong with images that it names and that are left out, by path.
     """
 
@@ -38,6 +40,7 @@ class OwnList:
     images: list[str]
     labels: list[int]
     folder: str
+    file: str
     left_out: dict[str, str] = field(default_factory=dict)
 
     def written(self, lists: Path, part: str, classes: list[str]) -> str:
@@ -45,7 +48,7 @@ class OwnList:
         if not self.left_out:
             return self.table
         paths = (Path(os.path.relpath(path, self.folder)).as_posix() for path in self.images)
-        return str(write_rows(lists, f'{REMADE}{part}', zip(paths, self.labels, strict=True), classes))
+        return str(write_rows(lists, remade_name(part, self.file), zip(paths, self.labels, strict=True), classes))
 
     def by_class(self, classes: list[str], root: Path) -> Classes:
         """Images of each class that has any, in the order of the list, as paths from the root."""
@@ -53,6 +56,22 @@ class OwnList:
         for path, label in zip(self.images, self.labels, strict=True):
             found.setdefault(classes[label], []).append(Path(os.path.relpath(path, root)).as_posix())
         return {name: found[name] for name in classes if name in found}
+
+
+def remade_name(part: str, table: str) -> str:
+    """First part of the name of a list that is written in the place of a person's own.
+
+    Args:
+        part (str): ``'train'``, ``'val'`` or ``'test'``.
+        table (str): Path of the person's own list.
+
+    Returns:
+        str: The name, with a hash of what is in that list.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+    """
+    return f'{REMADE}{part}_{hashlib.sha256(Path(table).read_bytes()).hexdigest()[:8]}'
 
 
 def read_own_lists(cfg: Config, named: Mapping[str, Any], root: Path, classes: list[str]) -> dict[str, OwnList]:
@@ -92,7 +111,7 @@ def _read(config: dict, root: Path, classes: list[str]) -> OwnList:
     infos = [table.get_data_info(i) for i in range(len(table))]
     images = [os.path.abspath(info['img_path']) for info in infos]
     folder = os.path.abspath(table.img_prefix or '.')
-    return OwnList(config['ann_file'], images, [info['gt_label'] for info in infos], folder)
+    return OwnList(config['ann_file'], images, [info['gt_label'] for info in infos], folder, table.ann_file)
 
 
 def without_lost(
@@ -161,8 +180,10 @@ def hold_out(layout: Layout, own: dict[str, OwnList], classes: list[str], root: 
         listed = own[part]
         layout.parts[part] = listed.by_class(classes, root)
         notes.append(f'{what} on the {len(listed.images):,} images that {listed.table} lists, with its labels')
-        # What the folder has is not trained on where a list says what is.
+        # What the folder has is not trained on where a list says what is, nor kept back where another says it is not.
         both = _also_trained_on(own['train'], listed) if 'train' in own else _take_out(layout, listed, root)
+        if 'train' in own:
+            layout.parts['train'], _ = without_listed(layout.parts['train'], listed, root)
         if both and 'train' not in own:
             notes.append(f'not trained on, as they stand in {listed.table}: {len(both):,} images ({some(both)})')
         elif both and part == 'test':

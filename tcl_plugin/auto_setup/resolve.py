@@ -21,9 +21,9 @@ from ..errors import UserError, explained
 from ..moved_lists import LISTS, found_list
 from ..saved_model import config_of, read_checkpoint
 from .machine import is_first_process
-from .own_lists import REMADE
+from .own_lists import remade_name
 from .own_values import LIST_HOMES
-from .placeholders import dotted, fill, look_up, open_values
+from .placeholders import dotted, fill, is_open, look_up, open_values
 
 
 @dataclass
@@ -177,14 +177,21 @@ def remade_lists(cfg: Config, before: Config) -> dict[str, str]:
         before (Config): The completed config of that run.
 
     Returns:
-        dict[str, str]: Their paths by name.
+        dict[str, str]: Their paths by name; none in the place of a list that the config does not name any more, or
+        that has been changed.
     """
-    found = {name: look_up(before, tuple(key.split('.'))) for name, key in LIST_HOMES.items()}
-    return {
-        name: found_list(path, cfg.work_dir)
-        for name, path in found.items()
-        if isinstance(path, str) and Path(path).parent.name == LISTS and Path(path).name.startswith(REMADE)
-    }
+    found = {}
+    for name, key in LIST_HOMES.items():
+        *place, last = key.split('.')
+        path, named = look_up(before, (*place, last)), look_up(cfg, (*place, last))
+        if isinstance(path, str) and isinstance(named, str) and Path(path).parent.name == LISTS:
+            root = look_up(cfg, (*place, 'data_root'))
+            root = look_up(before, (*place, 'data_root')) if root is None or is_open(root) else root
+            table = Path(root or '', named).expanduser()
+            part = name.removesuffix('_list')
+            if table.is_file() and Path(path).name.startswith(f'{remade_name(part, str(table))}_'):
+                found[name] = found_list(path, cfg.work_dir)
+    return found
 
 
 def _refuse_other_classes(before: Sequence[str] | None, now: Sequence[str] | None, checkpoint: str) -> None:

@@ -2,6 +2,7 @@
 """Cross-validation on noisy labels: they belong to the whole dataset, not to a fold of it."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from mmpretrain import datasets
@@ -12,16 +13,41 @@ class KFoldDataset(datasets.KFoldDataset):
     """mmpretrain's ``KFoldDataset``, which forgets the other folds, with the dataset that it divides.
 
     Attributes:
-        whole (BaseDataset): That dataset, after :meth:`full_init`.
+        dataset (BaseDataset): That dataset.
     """
 
-    whole: Any = None
+    dataset: Any
+    _ori_indices: Sequence[int]
 
     def full_init(self) -> None:
         """Read the dataset and take the fold, or all others; the second call does nothing."""
         if not self._fully_initialized:
-            self.whole = self.dataset
-        super().full_init()
+            whole = self.dataset
+            super().full_init()
+            # Not the copy of a part of it, beside it.
+            self.dataset = whole
+
+    def get_data_info(self, idx: int) -> dict:
+        """Get the data info of a sample."""
+        return self.dataset.get_data_info(self._get_ori_dataset_idx(idx))
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Get the classes of a sample."""
+        return self.dataset.get_cat_ids(self._get_ori_dataset_idx(idx))
+
+    def get_gt_labels(self) -> Any:
+        """Get the labels of all samples."""
+        self.full_init()
+        return self.dataset.get_gt_labels()[list(self._ori_indices)]
+
+    def __getitem__(self, idx: int) -> Any:
+        """Run the pipeline on a sample."""
+        return self.dataset[self._get_ori_dataset_idx(idx)]
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        self.full_init()
+        return len(self._ori_indices)
 
 
 def keep_whole(config: Any) -> Any:
@@ -43,6 +69,11 @@ def keep_whole(config: Any) -> Any:
     if _is_k_fold(config.get('type')):
         kept['type'] = KFoldDataset
     return kept
+
+
+def keeps_whole(dataset: Any) -> bool:
+    """Tell whether a dataset is a ``KFoldDataset`` that keeps what it divides."""
+    return isinstance(dataset, KFoldDataset)
 
 
 def _is_k_fold(kind: Any) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 from mmengine.dataset import RepeatDataset
 from mmpretrain.datasets import KFoldDataset
 
+from .folds import keeps_whole
+
 
 @dataclass
 class LeafTable:
@@ -65,11 +67,9 @@ def leaf_table(dataset: Any) -> LeafTable:
     if hasattr(dataset, 'datasets'):
         return _join([leaf_table(part) for part in dataset.datasets])
     if isinstance(dataset, KFoldDataset):
-        # Its dataset is the subset already; _get_ori_dataset_idx points into the one before.
-        whole = getattr(dataset, 'whole', None)
-        if whole is None:
-            return leaf_table(dataset.dataset)
-        return leaf_table(whole).rows(np.array(dataset._ori_indices, dtype=np.int64))
+        inner = leaf_table(dataset.dataset)
+        # mmpretrain's own has the subset already; its _get_ori_dataset_idx points into the one before.
+        return inner.rows(np.array(dataset._ori_indices, dtype=np.int64)) if keeps_whole(dataset) else inner
     if isinstance(dataset, RepeatDataset):
         inner = leaf_table(dataset.dataset)
         return inner.rows(np.tile(np.arange(len(inner.leaf)), dataset.times))

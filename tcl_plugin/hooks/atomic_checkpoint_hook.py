@@ -47,8 +47,9 @@ class AtomicCheckpointHook(CheckpointHook):
     written beside its place, flushed to the disk and renamed; then ``last_checkpoint`` is replaced in
     the same way; and then outdated checkpoints go.
 
-    With several processes, the batch statistics that ``EMAHook`` has are made those of all before they are saved:
-    ``SyncBuffersHook`` averages those of the model alone.
+    With several processes, the batch statistics that ``EMAHook`` has are made those of all at the end of an epoch,
+    before they are saved: ``SyncBuffersHook`` averages those of the model alone. Checkpoints by iterations have those
+    of one process, of model and average alike.
 
     Checkpoints on other storage than local files are written as mmengine's backend writes them.
     """

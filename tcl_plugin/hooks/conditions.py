@@ -23,6 +23,8 @@ NAMES = dict(
     torch='torch',
 )
 
+# Where a checkpoint has them.
+KEY = 'conditions'
 # Of a checkpoint: how many batches of an epoch had been trained, and of how many; 0 between epochs.
 POSITION = 'position'
 

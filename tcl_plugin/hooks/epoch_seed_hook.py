@@ -9,11 +9,9 @@ from mmpretrain.registry import HOOKS
 
 from ..compat import unwrap_model
 from ..seeding import generator_for, seed_everything
-from .conditions import POSITION, conditions_of, sampler_of, what_has_changed
+from .conditions import KEY, POSITION, conditions_of, sampler_of, what_has_changed
 from .left_aside import what_is_left_aside
 from .worker_seeds import WorkerSeeds
-
-KEY = 'conditions'
 
 # What a seed is for.
 TRAINING, LOADING = 0, 1

@@ -92,6 +92,8 @@ def _differing_groups(mine: list[dict], theirs: list[dict]) -> Iterator[tuple[st
 
 def _initial(group: dict, key: str) -> Any:
     """Value of a setting before any schedule has changed it."""
+    if key == 'betas' and 'initial_momentum' in group:  # Adam's momentum, which schedules change
+        return (group['initial_momentum'], *group[key][1:])
     return group.get(f'initial_{key}', group[key])
 
 

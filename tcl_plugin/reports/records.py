@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..foreign_config import parse_config
 from ..safe_files import parse_json, read_json
 
 # Of a piece of a run.
@@ -218,6 +219,8 @@ def _read_piece(file: Path) -> tuple[Series, Series, set[int | None]]:
     # How many epochs had been trained when a line was written; None where nothing says so.
     epoch = next((entry.get('epoch') for entry in entries if 'iter' in entry), None)
     epoch = None if epoch is None else epoch - 1
+    ahead = epoch is not None and any(entry['step'] > epoch + 1 for entry in entries if 'iter' not in entry)
+    by_epoch = not (ahead and _counts_iterations(file.with_name('config.py')))
     for entry in entries:
         if 'iter' in entry:  # of one iteration, not of an epoch
             epoch = entry.get('epoch')
@@ -227,7 +230,7 @@ def _read_piece(file: Path) -> tuple[Series, Series, set[int | None]]:
             continue
         step = entry.pop('step')
         # LoggerHook(log_metric_by_epoch=False) numbers them by iterations.
-        step = step if epoch is None else min(step, epoch)
+        step = min(step, epoch) if by_epoch and epoch is not None else step
         for name, value in entry.items():
             scalars.setdefault(name, {})[step] = value
     means = {
@@ -236,6 +239,15 @@ def _read_piece(file: Path) -> tuple[Series, Series, set[int | None]]:
         if None not in epochs  # of a run that counts iterations alone
     }
     return scalars, means, trained
+
+
+def _counts_iterations(config: Path) -> bool:
+    """Whether a run has no epochs, by the config beside its record: its lines may all be of epoch 1."""
+    try:
+        told = parse_config(config.read_text(encoding='utf-8')).get('train_cfg') or {}
+    except (FileNotFoundError, SyntaxError, ValueError):  # told where the config is read
+        return False
+    return told.get('by_epoch') is False or str(told.get('type')).endswith('IterBasedTrainLoop')
 
 
 def _entries(file: Path) -> Iterator[dict[str, Any]]:

@@ -311,6 +311,12 @@ def test_an_own_list_to_test_is_neither_trained_on_nor_kept_back(folder, tmp_pat
     values, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **own))
     parts = [{path for path, _ in listed(values[f'{part}_list'])} for part in ('train', 'val', 'test')]
     assert sorted(map(len, parts)) == [3, 10, 17] and len(set.union(*parts)) == 30 and parts[2] == set(named)
+    # Nor where a list says what is trained on, of which some images are gone since.
+    write_own_list(tmp_path / 'corrected.csv', folder, [folder / path for path in sorted(parts[0])])
+    own |= {LIST: str(tmp_path / 'corrected.csv'), 'auto_setup.val_share': 0.3}
+    values, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **own))
+    kept = {path for path, _ in listed(values['val_list'])}
+    assert kept and not kept & (parts[0] | parts[2])
 
 
 def test_images_of_a_list_of_ones_own_that_are_gone(folder, tmp_path, monkeypatch):
@@ -345,6 +351,12 @@ def test_images_of_a_list_of_ones_own_that_are_gone(folder, tmp_path, monkeypatc
     resumed.val_dataloader = None
     complete(resumed, decide(resumed, *BUILDING), *BUILDING)
     assert resumed.train_dataloader == cfg.train_dataloader
+    # But no longer where another list is named, or that one has been changed.
+    write_own_list(tmp_path / 'corrected.csv', own, images[6:])
+    resumed = read_folder_config(own, tmp_path / 'w', **ours, resume=True)
+    resumed.val_dataloader = None
+    complete(resumed, decide(resumed, *BUILDING), *BUILDING)
+    assert resumed.train_dataloader.dataset.dataset.ann_file == str(tmp_path / 'corrected.csv')
 
 
 def test_corrected_labels_of_a_folder_with_parts(tmp_path):

@@ -84,6 +84,21 @@ def test_after_an_interval_that_has_changed(tmp_path):
     assert accuracies(tmp_path) == [1, 2, 3]
 
 
+def test_not_with_the_weights_of_an_epoch_that_has_begun(tmp_path):
+    """What they score is no accuracy of the epoch before."""
+    each = dict(checkpoint=dict(type='AtomicCheckpointHook', by_epoch=False, interval=3))
+    changes = dict(train_cfg=dict(by_epoch=True, max_epochs=2, val_interval=1), default_hooks=each)
+    hooks = [CATCH_UP, dict(type='EpochSeedHook')]
+    data = noisy_digits(32, PLAIN_PIPELINE)
+    whole = build_runner(tmp_path / 'whole', classifier(), data, *hooks, **changes)
+    whole.train()
+    assert len(whole.train_dataloader) == 2
+    resumed = tmp_path / 'resumed'
+    load_from = str(tmp_path / 'whole' / 'iter_3.pth')
+    build_runner(resumed, classifier(), data, *hooks, resume=True, load_from=load_from, **changes).train()
+    assert accuracies(resumed) == [2]
+
+
 @pytest.mark.parametrize(
     ('best', 'scores', 'again'),
     [
@@ -91,8 +106,8 @@ def test_after_an_interval_that_has_changed(tmp_path):
         ('accuracy/top1', (50.0, 40.0), False),
         (['accuracy/top1', 'loss'], (50.0, 90.0), True),
         (['accuracy/top1', 'loss'], (50.0, 40.0), False),
-        # Which score it goes by is not known before the first validation.
-        ('auto', (50.0, 40.0), True),
+        ('auto', (50.0, 90.0), True),
+        ('auto', (50.0, 40.0), False),
     ],
 )
 def test_best_checkpoint_that_a_stop_has_prevented(best, scores, again, tmp_path, monkeypatch):

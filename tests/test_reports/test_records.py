@@ -145,6 +145,22 @@ def test_results_that_are_numbered_by_iterations(tmp_path):
     assert record.series('label_noise/noise_rate') == {1: 0.25}
 
 
+@pytest.mark.parametrize('loop', ['by_epoch=False', "type='mmengine.IterBasedTrainLoop'", 'by_epoch=True'])
+def test_all_lines_of_a_run_that_counts_iterations_may_be_of_epoch_1(loop, tmp_path):
+    folder = tmp_path / '20260101_000000' / 'vis_data'
+    folder.mkdir(parents=True)
+    lines = [
+        {'loss': 1.0, 'epoch': 1, 'iter': 22, 'step': 22},
+        {'accuracy/top1': 20.0, 'step': 22},
+        {'loss': 1.0, 'epoch': 1, 'iter': 44, 'step': 44},
+        {'accuracy/top1': 40.0, 'step': 44},
+    ]
+    (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    (folder / 'config.py').write_text(f'train_cfg = dict({loop})\n')
+    expected = {1: 40.0} if 'True' in loop else {22: 20.0, 44: 40.0}
+    assert read_record(tmp_path).series('accuracy/top1') == expected
+
+
 def test_no_record(tmp_path):
     with pytest.raises(FileNotFoundError, match='no work directory'):
         read_record(tmp_path)
