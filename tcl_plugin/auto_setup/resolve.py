@@ -182,16 +182,22 @@ def remade_lists(cfg: Config, before: Config) -> dict[str, str]:
     """
     found = {}
     for name, key in LIST_HOMES.items():
-        *place, last = key.split('.')
-        path, named = look_up(before, (*place, last)), look_up(cfg, (*place, last))
-        if isinstance(path, str) and isinstance(named, str) and Path(path).parent.name == LISTS:
-            root = look_up(cfg, (*place, 'data_root'))
-            root = look_up(before, (*place, 'data_root')) if root is None or is_open(root) else root
-            table = Path(root or '', named).expanduser()
-            part = name.removesuffix('_list')
-            if table.is_file() and Path(path).name.startswith(f'{remade_name(part, str(table))}_'):
+        path, table = look_up(before, tuple(key.split('.'))), _named_table(cfg, before, key)
+        if isinstance(path, str) and Path(path).parent.name == LISTS and table is not None and table.is_file():
+            of_table = remade_name(name.removesuffix('_list'), str(table))
+            if Path(path).name.startswith(f'{of_table}_'):
                 found[name] = found_list(path, cfg.work_dir)
     return found
+
+
+def _named_table(cfg: Config, before: Config, key: str) -> Path | None:
+    """The list that a config names; the folder that it starts from may be left open, as that of the earlier run."""
+    *place, last = key.split('.')
+    named, root = look_up(cfg, (*place, last)), look_up(cfg, (*place, 'data_root'))
+    if not isinstance(named, str) or is_open(named):
+        return None
+    root = look_up(before, (*place, 'data_root')) if root is None or is_open(root) else root
+    return Path(root or '', named).expanduser()
 
 
 def _refuse_other_classes(before: Sequence[str] | None, now: Sequence[str] | None, checkpoint: str) -> None:
