@@ -167,9 +167,10 @@ def show(result):
     for name in ('plain', 'changed'):
         if name in result:
             ratio = result['fast']['samples_per_second'] / result[name]['samples_per_second']
-            views = result[name]['view_seconds'] / result['fast']['view_seconds']
+            seconds = {key: result[key]['view_seconds'] / result[key]['batch_size'] for key in (name, 'fast')}
+            views = seconds[name] / seconds['fast']
             print(f'\nfast trains {ratio:.2f} times as many samples a second as {name}')
-            print(f'fast cuts {views:.2f} times as many views a second as {name}')
+            print(f'fast cuts the views of {views:.2f} times as many samples a second as {name}')
 
 
 def main(argv=None):

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .records import ACCURACY, HELD_OUT, NEIGHBORS, RunRecord
-from .style import save, series_style
+from .style import plain, save, series_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FITTED = 'label_noise/wrong_labels_fitted'
+# As many names of runs find room in a panel.
+FEW = 6
 
 # (title, scalar, scalar to dash beside it, factor to per cent); a scalar that no run has recorded gets no panel.
 PANELS = (
@@ -53,6 +55,7 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
         ValueError: If no run has recorded any of them.
     """
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     panels = panels_of(records, part)
     has_losses = any(record.losses for record in records.values())
@@ -61,7 +64,9 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
         raise ValueError(f'none of {", ".join(records)} has recorded {", ".join(p[1] for p in PANELS)} or losses')
     rows = 1 if count <= 3 else 2
     columns = -(-count // rows)
-    figure = Figure(figsize=(4.2 * columns, 0.2 + 3.2 * rows), layout='constrained')
+    # Beyond a few runs their names would hide the lines.
+    below = -(-len(records) // (2 * columns)) if len(records) > FEW else 0
+    figure = Figure(figsize=(4.2 * columns, 0.2 + 3.2 * rows + 0.2 * below), layout='constrained')
     figure.suptitle(title)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, panels, strict=False):
@@ -70,8 +75,13 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
         _draw_losses(axes[len(panels)], records)
     for axis in axes[count:]:
         axis.remove()
-    if len(records) > 1:
-        axes[0].legend(fontsize='small')
+    # Not by the lines' own names: one that begins with an underscore would not be shown.
+    handles = [Line2D([], [], **series_style(position)) for position in range(len(records))]
+    names = [plain(name) for name in records]
+    if below:
+        figure.legend(handles, names, fontsize='small', loc='outside lower center', ncols=2 * columns)
+    elif len(records) > 1:
+        axes[0].legend(handles, names, fontsize='small')
     save(figure, path)
 
 

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,14 @@ def recipes(configs: Sequence[dict], infos: Sequence[dict[str, Any]]) -> list[st
     """
     first = configs[0]
     # A resumed piece names the checkpoint that it goes on from.
-    weights = Path(first['load_from']).name if first.get('load_from') and not first.get('resume') else None
+    weights = _weights(first['load_from']) if first.get('load_from') and not first.get('resume') else None
     found = (_recipe(config, weights, info) for config, info in zip(configs, infos, strict=True))
     return list(dict.fromkeys(found))
+
+
+def _weights(path: str) -> str:
+    """Which checkpoint a run begins from: of which config and epoch, whatever seed and wherever that lies."""
+    return '/'.join([part for part in Path(path).parts if not re.fullmatch(r'seed\d+', part)][-2:])
 
 
 def _take_out_lookers(content: dict) -> None:

@@ -140,6 +140,12 @@ def decisions_twice(desk: Desk) -> str:
     return decisions(desk, HEADER + '1,1,2,accept\n1,1,2,reject\n')
 
 
+@case('decisions-of-another-page')
+def of_another_page(desk: Desk) -> str:
+    header = HEADER.replace('decision\n', 'decision,page\n')
+    return decisions(desk, f'{header}1,1,2,accept,0123456789abcdef\n')
+
+
 @case('decisions-of-another-run')
 def decisions_of_another_run(desk: Desk) -> str:
     return decisions(desk, HEADER + '1,0,2,accept\n')

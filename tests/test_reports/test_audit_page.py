@@ -8,6 +8,7 @@ from browser import Browser, find_browser, wait_until
 from mmengine.registry import DefaultScope
 
 from tcl_plugin.reports.audit import apply_decisions
+from tcl_plugin.reports.audit.decisions import page_id
 
 pytestmark = pytest.mark.skipif(
     find_browser() is None, reason='no Chromium is installed; CHROMIUM=/path/to/chromium names one'
@@ -172,11 +173,48 @@ def test_decisions_are_remembered_and_downloaded(browser, page, audit):
     browser.run('document.getElementById("download").click()')
     path = browser.downloads / 'decisions.csv'
     wait_until(lambda: path.is_file() and path.read_text().count('\n') == 3, 'the download')
-    assert path.read_text() == 'sample_idx,given_label,suggested_label,decision\n57,2,0,reject\n59,2,0,accept\n'
+    lines = path.read_text().splitlines()
+    assert lines[0] == 'sample_idx,given_label,suggested_label,decision,page'
+    assert lines[1:] == [f'57,2,0,reject,{page_id(audit.table)}', f'59,2,0,accept,{page_id(audit.table)}']
     labels, counts = apply_decisions(path, audit.table)
     assert np.flatnonzero(labels != audit.table.given_label).tolist() == [59]
     assert counts == {'accept': 1, 'reject': 1, 'undecided': COUNT - 2}
     assert browser.errors() == []
+
+
+def test_decisions_in_another_tab_are_kept(browser):
+    """What that has decided since comes in, and is not overwritten."""
+    browser.run('document.querySelector(".card .accept").click()')
+    key = browser.run('Object.keys(localStorage)[0]')
+    browser.run(f'localStorage.setItem({key!r}, JSON.stringify({{59: "accept", 58: "reject"}}))')
+    browser.run('document.querySelectorAll(".card .reject")[2].click()')
+    assert decided(browser) == {59: 'accept', 58: 'reject', 57: 'reject'}
+    browser.run(f'localStorage.setItem({key!r}, "{{}}")')
+    browser.run(f'window.dispatchEvent(new StorageEvent("storage", {{key: {key!r}}}))')
+    assert decided(browser) == {} and text(browser, '#decided-count') == '0'
+
+
+def test_decisions_on_images_that_the_page_does_not_hold(browser):
+    """As one made with a larger --top had them: they are told of, as the download lacks them."""
+    browser.run('document.querySelector(".card .accept").click()')
+    key = browser.run('Object.keys(localStorage)[0]')
+    browser.run(f'localStorage.setItem({key!r}, JSON.stringify({{59: "accept", 900: "reject"}}))')
+    browser.run('document.querySelectorAll(".card .reject")[2].click()')
+    assert text(browser, '#decided-count') == '2 (1 more are not on this page)'
+    browser.run('document.getElementById("download").click()')
+    assert '1 decisions are on images that this page does not hold' in text(browser, '#notice')
+
+
+def test_many_pairs_of_classes(chromium, audit, tmp_path):
+    """As many as a thousand classes may have."""
+    path = page_of(audit, tmp_path / 'index.html')
+    text_of = path.read_text(encoding='utf-8')
+    start = text_of.index('"pairs":')
+    end = text_of.index(']]', start) + 2
+    pairs = ','.join(['[0,1,20],[1,2,20]', *(['[2,0,3]'] * 200_000)])
+    path.write_text(f'{text_of[:start]}"pairs":[{pairs}]{text_of[end:]}', encoding='utf-8')
+    chromium.open(path)
+    assert chromium.errors() == [] and len(shown(chromium)) == PAGE_SIZE
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])

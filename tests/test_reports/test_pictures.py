@@ -14,6 +14,7 @@ from tcl_plugin.reports import (
     Doubtful,
     Points,
     RunRecord,
+    curves,
     draw_confusion,
     draw_embeddings,
     draw_gallery,
@@ -241,3 +242,20 @@ def test_names_are_no_formulas(tmp_path):
     ):
         save(figure, tmp_path / 'picture.png')
     assert [plain(name) for name in names] == ['\\$\\bad\\$', 'a\\$b\\$']
+
+
+@pytest.mark.parametrize('number', [3, 20])
+def test_every_run_is_in_the_legend_whatever_its_name(number, tmp_path, monkeypatch):
+    """Of many runs it stands below the panels, where it hides no line."""
+    figures = []
+    monkeypatch.setattr(curves, 'save', lambda figure, path: figures.append(figure))
+    names = ['_old', 'a$b$c', *(f'run {i}' for i in range(number - 2))]
+    # The first has recorded nothing of the first panel.
+    records = {name: RunRecord(Path(name), {'label_noise/score_auc': {1: 0.9, 2: 0.8}}) for name in names}
+    records['a$b$c'].scalars['accuracy/top1'] = {1: 50.0, 2: 60.0}
+    plot_curves(records, tmp_path / 'c.png')
+    (figure,) = figures
+    legend = figure.legends[0] if number > 6 else figure.axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ['_old', 'a\\$b\\$c', *names[2:]]
+    colors = [line.get_color() for line in figure.axes[1].lines]
+    assert [handle.get_color() for handle in legend.legend_handles] == colors

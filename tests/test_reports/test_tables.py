@@ -375,8 +375,11 @@ def test_a_stop_makes_no_other_recipe(tmp_path):
     assert cells(one_row_each_method(runs), 'seeds') == [('0 1 2',)]
     work_dir = write_run(tmp_path, 'tclplus_digits_sym80', [50.0, 60.0], seed=3)
     loads(work_dir, 1, 'first/seed3/epoch_12.pth', False)
+    # Nor are those seeds of one another that begin from other methods.
+    work_dir = write_run(tmp_path, 'tclplus_digits_sym80', [50.0, 60.0], seed=4)
+    loads(work_dir, 1, 'other/seed4/epoch_24.pth', False)
     runs = [read_run(work_dir) for work_dir in find_runs([tmp_path])]
-    assert sorted(cells(one_row_each_method(runs), 'seeds')) == [('0 1 2',), ('3',)]
+    assert sorted(cells(one_row_each_method(runs), 'seeds')) == [('0 1 2',), ('3',), ('4',)]
 
 
 def test_one_row_for_each_run(runs):

@@ -2,6 +2,7 @@
 """A person's decisions on suggested labels, as the page lets them be downloaded."""
 
 import csv
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,30 @@ import numpy as np
 from ...evaluation import LabelTable
 
 COLUMNS = ('sample_idx', 'given_label', 'suggested_label', 'decision')
+# Which page they were made on; not in files of earlier releases.
+PAGE = 'page'
 DECISIONS = ('accept', 'reject')
+
+
+def page_id(table: LabelTable) -> str:
+    """Tell the page of a table from others, in the memory of a browser and in what is downloaded.
+
+    Args:
+        table (LabelTable): The table.
+
+    Returns:
+        str: Sixteen hexadecimal digits, by given and suggested labels.
+    """
+    columns = np.stack([table.given_label, table.suggestions[0]]).astype('<i8')
+    return hashlib.sha256(columns.tobytes()).hexdigest()[:16]
 
 
 def apply_decisions(path: str | Path, table: LabelTable, undecided: str = 'keep') -> tuple[np.ndarray, dict[str, int]]:
     """Make labels from a person's decisions.
 
     Args:
-        path (str | Path): CSV with :data:`COLUMNS`, a row for each decision.
+        path (str | Path): CSV with :data:`COLUMNS`, a row for each decision, and perhaps a column ``page``, see
+            :func:`page_id`.
         table (LabelTable): The table that the page was made from, with suggestions.
         undecided (str): What becomes of labels that are called wrong and not decided on: ``'keep'``
             the given label, or ``'suggest'`` the suggested one. Defaults to ``'keep'``.
@@ -56,8 +73,14 @@ def _read(path: Path, table: LabelTable) -> dict[int, str]:
     if not set(COLUMNS) <= set(columns):
         raise ValueError(f'{path}: the first line must name the columns {", ".join(COLUMNS)}, got {list(columns)}')
     decided: dict[int, str] = {}
+    page = page_id(table)
     for number, row in rows:
         where = f'{path}: line {number}'
+        if row.get(PAGE) not in (None, '', page):
+            raise ValueError(
+                f'{where} was decided on page {row[PAGE]}, and that of this run is {page}: the decisions were made on '
+                'the page of another run or epoch'
+            )
         index = _check_row(row, table, where)
         if index in decided:
             raise ValueError(f'{where} decides on sample {index} a second time')

@@ -11,6 +11,8 @@
   const cards = data.cards.map((card, rank) => ({ ...card, rank }));
   const filter = { given: null, suggested: null };
   const history = [];
+  const known = new Map(cards.map((card) => [card.index, card]));
+  let kept = true; // whether the browser remembers what is decided here
   let decisions = recall();
   let view = cards;
   let at = 0; // place of the current card in the view
@@ -19,15 +21,22 @@
     try {
       return JSON.parse(localStorage.getItem(KEY)) || {};
     } catch (error) {
+      kept = false;
       warn(`This browser does not let the page remember decisions (${error.message}): download them before you close it.`);
       return {};
     }
+  }
+
+  // The page may be open in another tab, too, in which there are decisions by now.
+  function catchUp() {
+    if (kept) decisions = recall();
   }
 
   function remember() {
     try {
       localStorage.setItem(KEY, JSON.stringify(decisions));
     } catch (error) {
+      kept = false;
       warn(`Decisions cannot be kept in this browser (${error.message}): download them before you close the page.`);
     }
   }
@@ -115,7 +124,12 @@
   function drawHeat() {
     const labels = heatClasses();
     const counts = new Map(data.pairs.map(([given, suggested, count]) => [`${given}>${suggested}`, count]));
-    const most = Math.max(1, ...data.pairs.map(([, , count]) => count));
+    const inMap = new Set(labels);
+    // One by one: as arguments of one call, those of a thousand classes would be too many.
+    const most = data.pairs.reduce(
+      (top, [given, suggested, count]) => (inMap.has(given) && inMap.has(suggested) ? Math.max(top, count) : top),
+      1,
+    );
     const left = data.classes.length > labels.length;
     $('heat-hint').textContent =
       'Rows: given label. Columns: suggestion. Choose a pair to see its images below.' +
@@ -230,7 +244,8 @@
       : 'No label is called wrong.';
     $('shown').textContent =
       `${number(view.length)} of the ${number(cards.length)} shown here; ${number(data.issues)} are called wrong in all`;
-    $('decided-count').textContent = number(Object.keys(decisions).length);
+    const [here, others] = decidedOn();
+    $('decided-count').textContent = number(here.length) + (others ? ` (${number(others)} more are not on this page)` : '');
     $('download').disabled = $('forget').disabled = Object.keys(decisions).length === 0;
   }
 
@@ -310,12 +325,20 @@
 
   // Decisions
 
+  // Images of this page that are decided on, and how many others: an earlier page of the run may have had more.
+  function decidedOn() {
+    const all = Object.keys(decisions).map(Number);
+    const here = all.filter((index) => known.has(index)).sort((a, b) => a - b);
+    return [here, all.length - here.length];
+  }
+
   function decide(place, decision, advance) {
     const card = view[place];
     if (decision === 'accept' && card.suggested === card.given) {
       say(`Sample ${card.index}: there is no suggestion to accept`);
       return;
     }
+    catchUp();
     history.push(card.index);
     decisions[card.index] = decision;
     say(`Sample ${card.index} ${WORDS[decision]}`);
@@ -324,6 +347,7 @@
 
   // The card under the hand where it is decided on, otherwise the one decided on last.
   function undo(place) {
+    catchUp();
     let index = view[place].index;
     while (index !== undefined && !decisions[index]) index = history.pop();
     if (index === undefined) {
@@ -350,11 +374,15 @@
   }
 
   function download() {
-    const known = new Map(cards.map((card) => [card.index, card]));
-    const lines = ['sample_idx,given_label,suggested_label,decision'];
-    for (const index of Object.keys(decisions).map(Number).sort((a, b) => a - b)) {
+    catchUp();
+    const [here, others] = decidedOn();
+    const lines = ['sample_idx,given_label,suggested_label,decision,page'];
+    for (const index of here) {
       const card = known.get(index);
-      if (card) lines.push([index, card.given, card.suggested, decisions[index]].join(','));
+      lines.push([index, card.given, card.suggested, decisions[index], data.id].join(','));
+    }
+    if (others) {
+      warn(`${number(others)} decisions are on images that this page does not hold, and are not in the file: make the page with a larger --top.`);
     }
     const url = URL.createObjectURL(new Blob([lines.join('\n') + '\n'], { type: 'text/csv' }));
     make('a', { href: url, download: 'decisions.csv' }).click();
@@ -423,5 +451,11 @@
   $('previous').addEventListener('click', () => turn(-1));
   $('next').addEventListener('click', () => turn(1));
   $('gallery').addEventListener('keydown', onKey);
+  window.addEventListener('storage', (event) => {
+    if (event.key !== KEY && event.key !== null) return;
+    catchUp();
+    updateView();
+    drawPage();
+  });
   refresh();
 })();

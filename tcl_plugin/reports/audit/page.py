@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...atomic import write_text
+from .decisions import page_id
 from .source import Audit
 from .summary import warning_of
 from .thumbnails import Thumbnail
@@ -70,7 +71,7 @@ def page_data(audit: Audit, summary: dict, thumbnails: Sequence[Thumbnail]) -> d
         dict: Ready for JSON.
     """
     return {
-        'id': _fingerprint(audit),
+        'id': page_id(audit.table),
         'run': audit.name,
         'classes': list(audit.classes),
         'samples': summary['num_samples'],
@@ -105,13 +106,6 @@ def _card(audit: Audit, row: int, picture: Thumbnail) -> dict:
         'src': picture.uri,
         'error': picture.error,
     }
-
-
-def _fingerprint(audit: Audit) -> str:
-    """Tells the decisions on this page from those on others in the browser's memory."""
-    table = audit.table
-    columns = np.stack([table.given_label, table.suggestions[0]]).astype('<i8')
-    return hashlib.sha256(columns.tobytes()).hexdigest()[:16]
 
 
 def _policy(script: str, style: str) -> str:
