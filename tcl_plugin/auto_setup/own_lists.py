@@ -173,26 +173,24 @@ def hold_out(layout: Layout, own: dict[str, OwnList], classes: list[str], root: 
     Raises:
         ValueError: If no image of a class would be left to train on.
     """
-    notes = []
+    notes, trained = [], own.get('train')
     for part, what in [('val', 'validation is'), ('test', 'a test later on is')]:
         if part not in own:
             continue
         listed = own[part]
         layout.parts[part] = listed.by_class(classes, root)
         notes.append(f'{what} on the {len(listed.images):,} images that {listed.table} lists, with its labels')
-        # What the folder has is not trained on where a list says what is, nor kept back where another says it is not.
-        both = _also_trained_on(own['train'], listed) if 'train' in own else _take_out(layout, listed, root)
-        if 'train' in own:
-            layout.parts['train'], _ = without_listed(layout.parts['train'], listed, root)
-        if both and 'train' not in own:
-            notes.append(f'not trained on, as they stand in {listed.table}: {len(both):,} images ({some(both)})')
-        elif both and part == 'test':
-            notes.append(f'both {own["train"].table} and {listed.table} list {len(both):,} images ({some(both)})')
+        if trained is None:
+            both = _take_out(layout, listed, root)
+            if both:
+                notes.append(f'not trained on, as they stand in {listed.table}: {len(both):,} images ({some(both)})')
+            continue
+        # What the folder has is not trained on where a list says what is; nor is it kept back where another has it.
+        layout.parts['train'], _ = without_listed(layout.parts['train'], listed, root)
+        both = sorted(set(trained.images) & set(listed.images))
+        if both and part == 'test':
+            notes.append(f'both {trained.table} and {listed.table} list {len(both):,} images ({some(both)})')
     return notes
-
-
-def _also_trained_on(trained: OwnList, listed: OwnList) -> list[str]:
-    return sorted(set(trained.images) & set(listed.images))
 
 
 def _take_out(layout: Layout, listed: OwnList, root: Path) -> list[str]:

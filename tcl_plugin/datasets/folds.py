@@ -71,11 +71,6 @@ def keep_whole(config: Any) -> Any:
     return kept
 
 
-def keeps_whole(dataset: Any) -> bool:
-    """Tell whether a dataset is a ``KFoldDataset`` that keeps what it divides."""
-    return isinstance(dataset, KFoldDataset)
-
-
 def _is_k_fold(kind: Any) -> bool:
     if isinstance(kind, str):
         # Not looked up otherwise: a name that nobody has registered is for the build to complain about.

@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.dataset import RepeatDataset
 from mmpretrain.datasets import KFoldDataset
 
-from .folds import keeps_whole
+from . import folds
 
 
 @dataclass
@@ -69,7 +69,9 @@ def leaf_table(dataset: Any) -> LeafTable:
     if isinstance(dataset, KFoldDataset):
         inner = leaf_table(dataset.dataset)
         # mmpretrain's own has the subset already; its _get_ori_dataset_idx points into the one before.
-        return inner.rows(np.array(dataset._ori_indices, dtype=np.int64)) if keeps_whole(dataset) else inner
+        if not isinstance(dataset, folds.KFoldDataset):
+            return inner
+        return inner.rows(np.array(dataset._ori_indices, dtype=np.int64))
     if isinstance(dataset, RepeatDataset):
         inner = leaf_table(dataset.dataset)
         return inner.rows(np.tile(np.arange(len(inner.leaf)), dataset.times))

@@ -142,7 +142,7 @@ def _share_buffers(hook: EMAHook) -> None:
         all_reduce_params(average.module.buffers(), op='mean')
         return
     # As EMAHook does in each step; those of the model have been averaged over the processes since.
-    for buffer, source in zip(average.module.buffers(), hook.src_model.buffers(), strict=False):
+    for buffer, source in zip(average.module.buffers(), hook.src_model.buffers(), strict=True):
         buffer.copy_(source)
 
 
