@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .records import ACCURACY, HELD_OUT, NEIGHBORS, RunRecord
-from .style import plain, save, series_style
+from .style import add_legend, plain, save, series_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,9 +79,9 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
     handles = [Line2D([], [], **series_style(position)) for position in range(len(records))]
     names = [plain(name) for name in records]
     if below:
-        figure.legend(handles, names, fontsize='small', loc='outside lower center', ncols=2 * columns)
+        add_legend(figure, handles, names, loc='outside lower center', ncols=2 * columns)
     elif len(records) > 1:
-        axes[0].legend(handles, names, fontsize='small')
+        add_legend(axes[0], handles, names)
     save(figure, path)
 
 

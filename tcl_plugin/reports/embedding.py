@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..progress import is_watched, progress
-from .style import CLASSES, CROSS, class_colors, class_names
+from .style import CLASSES, CROSS, add_legend, class_colors, class_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,12 +142,11 @@ def _write_name(axis: 'Axes', where: np.ndarray, name: str) -> None:
 def _add_legend(figure: 'Figure', panels: Sequence[Points], names: list[str]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = []
-    if len(names) <= len(CLASSES):
-        colors = class_colors(len(names))
-        style: dict[str, Any] = dict(linestyle='', marker='o', markersize=5)
-        handles += [Line2D([], [], color=c, label=name, **style) for c, name in zip(colors, names, strict=True)]
-    for caption in {p.wrong_caption for p in panels if p.is_wrong is not None}:
-        handles.append(Line2D([], [], color=CROSS, linestyle='', marker='x', markersize=5, label=caption))
+    named = list(names) if len(names) <= len(CLASSES) else []
+    style: dict[str, Any] = dict(linestyle='', markersize=5)
+    handles = [Line2D([], [], color=color, marker='o', **style) for color in class_colors(len(named))]
+    for caption in sorted({p.wrong_caption for p in panels if p.is_wrong is not None}):
+        handles.append(Line2D([], [], color=CROSS, marker='x', **style))
+        named.append(caption)
     if handles:
-        figure.legend(handles=handles, loc='outside lower center', ncols=min(6, len(handles)), fontsize='small')
+        add_legend(figure, handles, named, loc='outside lower center', ncols=min(6, len(handles)))

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from ..atomic import beside
 from .runs import NAME, name_noise, read_config
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 # For letters that matplotlib's own font lacks, as far as they are installed.
@@ -91,6 +93,21 @@ def plain(text: str) -> str:
         str: What shows as this text.
     """
     return text.replace('$', '\\$')
+
+
+def add_legend(owner: 'Axes | Figure', handles: Sequence['Line2D'], names: Sequence[str], **arguments: Any) -> None:
+    """Name lines, whatever their names begin with.
+
+    Args:
+        owner (matplotlib.axes.Axes | matplotlib.figure.Figure): Where the legend goes.
+        handles (Sequence[matplotlib.lines.Line2D]): The lines.
+        names (Sequence[str]): Their names.
+        **arguments: Others of matplotlib's ``legend``.
+    """
+    # Written afterwards: up to matplotlib 3.9 a legend leaves out what begins with an underscore.
+    legend = owner.legend(handles, [str(i) for i in range(len(names))], fontsize='small', **arguments)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
 
 
 def title_of(work_dir: str | Path) -> str:

@@ -180,12 +180,12 @@ def test_embeddings_cross_out_wrong_labels(monkeypatch):
     rng = np.random.RandomState(0)
     classes = np.array([0, 1, 2, -1, 0, 1])
     points = Points(rng.rand(6, 4), classes, 'some', np.array([0, 1, 0, 1, 0, 0], dtype=bool), 'called wrong')
-    figure = draw_embeddings([points], 3, ['ant', 'bee', 'a very long name'])
+    figure = draw_embeddings([points], 3, ['_ant', 'bee', 'a very long name'])
     crosses, dots = figure.axes[0].collections
     assert len(crosses.get_offsets()) == 2 and len(dots.get_offsets()) == 4
     np.testing.assert_allclose(dots.get_facecolors()[:, :3], class_colors(3)[[0, 2, 0, 1], :3])
     names = [text.get_text() for text in figure.axes[0].texts]
-    assert names == ['ant', 'bee', 'a very long…']
+    assert names == ['_ant', 'bee', 'a very long…']
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [*names, 'called wrong']
 
 
