@@ -75,7 +75,7 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
         _draw_losses(axes[len(panels)], records)
     for axis in axes[count:]:
         axis.remove()
-    # Not by the lines' own names: one that begins with an underscore would not be shown.
+    # Lines made for it: a run may have none in the first panel.
     handles = [Line2D([], [], **series_style(position)) for position in range(len(records))]
     names = [plain(name) for name in records]
     if below:
