@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmpretrain.evaluation import Accuracy
 
+from ..checkpoints import recorded_checkpoint
 from ..compat import unwrap_model
 from ..errors import UserError, explained
 from ..explain import (
@@ -76,7 +77,8 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
 def watch_loading(runner: Runner) -> None:
     """Tell in one line of checkpoints that do not load, or are not the same in all processes.
 
-    Both happen in the middle of ``train()`` or ``test()``, which raises a :class:`UserError` then.
+    Both happen in the middle of ``train()`` or ``test()``, which raises a :class:`UserError` then. A run that goes on
+    finds its checkpoint whatever the locale.
 
     Args:
         runner (Runner): The runner.
@@ -95,6 +97,11 @@ def watch_loading(runner: Runner) -> None:
         return checkpoint
 
     def load(*args: Any, **kwargs: Any) -> None:
+        if runner._resume and runner._load_from is None:
+            # mmengine would read the record in the encoding of the locale, which need not be UTF-8. Not by the config:
+            # a run by the copy of it in the work directory goes on from what is then the last checkpoint.
+            last = recorded_checkpoint(runner.work_dir)
+            runner._load_from = last and str(last)
         with explained(explain_checkpoint):
             load_or_resume(*args, **kwargs)
         _check_same_start(runner, written)
