@@ -20,6 +20,7 @@ from ..explain import (
     explain_files,
     explain_full_disk,
     explain_loader,
+    explain_open_file,
     explain_optimizer,
     explain_own_validation,
     explain_registry,
@@ -50,6 +51,7 @@ RUNNING = (
     explain_memory,
     explain_own_validation,
     explain_full_disk,
+    explain_open_file,
 )
 
 
