@@ -170,7 +170,8 @@ def explain_full_disk(error: Exception) -> str | None:
     """
     if not isinstance(error, OSError) or error.errno not in NO_SPACE:
         return None
-    name = error.filename or local_text(error, 'file_path', 'a file')
+    # Writing to an open file does not tell which: it is the checkpoint, or something else in the work directory.
+    name = error.filename or local_text(error, 'file_path', None) or local_text(error, 'work_dir', 'a file')
     return f'{name} cannot be written: {error.strerror}; make room, and go on with --resume'
 
 

@@ -32,6 +32,7 @@ from ..explain_run import explain_collection, explain_image, explain_memory, exp
 from .weights import impatience
 
 BUILDING = (
+    explain_full_disk,
     explain_registry,
     explain_arguments,
     explain_timm,

@@ -81,6 +81,20 @@ def test_full_disk_ends_a_run_in_one_line(train_tool, trained, workplace, capsys
     assert not Path('w/epoch_2.pth').exists() and not list(Path('w').glob('*.tmp'))
 
 
+def test_full_disk_at_the_start(train_tool, workplace, monkeypatch, capsys):
+    """There is no room for the copy of the config, whose file is not told."""
+    run = train_tool.run
+
+    def without_room(*args):
+        with full_disk(1000):
+            run(*args)
+
+    monkeypatch.setattr(train_tool, 'run', without_room)
+    assert train_tool.main(flags('begun')) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == 'error: w cannot be written: File too large; make room, and go on with --resume'
+
+
 def test_the_record_is_read_as_it_was_written(train_tool, trained, workplace, monkeypatch):
     """Where text files are not UTF-8, as on Windows, mmengine would look in another folder."""
     folder = workplace / 'Müller lauf'
