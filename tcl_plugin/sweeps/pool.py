@@ -79,9 +79,10 @@ class Pool:
             filter(None, [str(tool.parent.parent), os.environ.get('PYTHONPATH')])
         )
         # A server that has imported everything splits off a process for each job. Not where there are GPUs: importing
-        # mmengine asks CUDA, which a process that is split off afterwards cannot use.
-        self.context: Any = multiprocessing.get_context('spawn' if gpus else 'forkserver')
-        if not gpus:
+        # mmengine asks CUDA, which a process that is split off afterwards cannot use. Windows has no such server.
+        split_off = not gpus and 'forkserver' in multiprocessing.get_all_start_methods()
+        self.context: Any = multiprocessing.get_context('forkserver' if split_off else 'spawn')
+        if split_off:
             self.context.set_forkserver_preload(['tcl_plugin', 'mmpretrain.datasets', 'mmpretrain.evaluation'])
         self.running: dict[Any, tuple[int, Job, Any, float]] = {}
 

@@ -288,6 +288,8 @@ def test_each_training_sees_one_gpu(monkeypatch):
     monkeypatch.setenv('PYTHONPATH', os.environ.get('PYTHONPATH', ''))
     assert Pool(2, gpus=2, tool=TRAIN).context.get_start_method() == 'spawn'
     assert Pool(2, gpus=0, tool=TRAIN).context.get_start_method() == 'forkserver'
+    monkeypatch.setattr('multiprocessing.get_all_start_methods', lambda: ['spawn'])  # Windows
+    assert Pool(2, gpus=0, tool=TRAIN).context.get_start_method() == 'spawn'
 
 
 def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
