@@ -323,6 +323,27 @@ def test_why_a_training_failed(workplace, capsys, code, reason):
     assert f'run: failed after 3 s: {reason}' in capsys.readouterr().out
 
 
+def test_why_a_training_failed_whose_output_is_not_utf_8(workplace, monkeypatch):
+    """As that of a library may be; nor need the sweep's be."""
+    (workplace / 'run').mkdir()
+    (workplace / 'run' / 'train.out').write_bytes('Grün → '.encode() + b'\xfc\n')
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(io.BytesIO(), encoding='latin-1'))
+    pool._tell(Job(CE, workplace / 'run', state='failed'), '3 s', 2)
+    assert r'Grün \u2192 \xfc; see' in sys.stdout.buffer.getvalue().decode('latin-1')
+
+
+def test_what_trainings_print_is_utf_8(workplace):
+    """Whatever the locale."""
+    Path('train.py').write_text("def main(argv):\n    print('→ Müller')\n    return 3\n", encoding='utf-8')
+    code = (
+        'from pathlib import Path; from tcl_plugin.sweeps import pool; pool._end_with_the_sweep = lambda: None; '
+        "pool.train(Path('train.py').resolve(), [], 'run', 1)"
+    )
+    env = os.environ | dict(PYTHONPATH=str(ROOT), PYTHONIOENCODING='latin-1')
+    assert subprocess.run([sys.executable, '-c', code], env=env).returncode == 3
+    assert Path('run/train.out').read_text(encoding='utf-8').splitlines()[-1] == '→ Müller'
+
+
 @pytest.fixture(scope='module')
 def swept(tmp_path_factory):
     """A sweep of four trainings, one of which cannot start, with its first stage."""
