@@ -292,6 +292,15 @@ def test_each_training_sees_one_gpu(monkeypatch):
     assert Pool(2, gpus=0, tool=TRAIN).context.get_start_method() == 'spawn'
 
 
+def test_as_many_trainings_as_cores_that_may_be_used(tool, workplace, monkeypatch, capsys):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {3, 5, 7}, raising=False)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
+    monkeypatch.setattr(tool, 'run_all', lambda jobs, pool: sys.exit(pool.size))
+    with pytest.raises(SystemExit) as ended:
+        tool.sweep([str(CE), '--seeds', *map(str, range(9))])
+    assert ended.value.code == 3 and '9 of 9 trainings to do, 3 at a time' in capsys.readouterr().out
+
+
 def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
     job = Job(CE, workplace / 'run', state='done')
     pool._tell(job, '3 s', 0)
