@@ -165,6 +165,14 @@ def browse_number(desk: Desk) -> str:
     return desk.tool('browse_dataset', DIGITS, '--out', 'views', '--number', '0')
 
 
+@case('benchmark-linux')
+def benchmark_linux(desk: Desk) -> str:
+    desk.patch.setattr(sys, 'platform', 'darwin')
+    told = desk.tool('benchmark', DIGITS)
+    assert told == desk.tool('benchmark_endurance') == desk.tool('benchmark_detection')
+    return told
+
+
 @case('benchmark-steps')
 def benchmark_steps(desk: Desk) -> str:
     return desk.tool('benchmark', DIGITS, '--steps', '0')
