@@ -82,6 +82,8 @@ $(OLDEST)/.installed: requirements/oldest.txt $(addprefix requirements/,runtime.
 	touch $@
 
 test-oldest: $(OLDEST)/.installed
+	@$(OLDEST)/bin/python -c 'import sys; v = sys.version.split()[0]; \
+		print("Python", v if sys.version_info[:2] == (3, 10) else v + ", as there is no python3.10, the lowest")'
 	$(OLDEST)/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile tests/test_tools/test_smoke.py tests/test_compat.py \
 		tests/test_checkpoints.py tests/test_detection tests/test_models tests/test_reports tests/test_auto_setup \
 		tests/test_tools/test_plot.py tests/test_tools/test_compare_cleanlab.py

@@ -18,6 +18,9 @@ import numpy as np
 # What file systems answer that cannot flush a folder.
 CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM}
 
+# Seconds to wait for a program that has a file open.
+PATIENCE = 1.0
+
 # Seconds after which nobody writes a file any more that has not changed in the meantime.
 ABANDONED = 3600
 
@@ -51,7 +54,7 @@ def beside(path: str | Path) -> Iterator[Path]:
         yield temporary
         with temporary.open('rb+') as file:
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        _replace(temporary, target)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename is None:
@@ -114,6 +117,19 @@ def array_bytes(array: np.ndarray) -> bytes:
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
     return content.getvalue()
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Give a file its name: on Windows only when no other program has the former one open, such as a virus scanner."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            os.replace(temporary, target)
+            return
+        except PermissionError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.05)
 
 
 def _host() -> str:

@@ -10,6 +10,7 @@ from mmengine.runner import CheckpointLoader
 
 from .errors import one_line
 from .explain import explain_checkpoint, explain_files
+from .moved_lists import path_from_anywhere
 from .safe_files import check_torch_archive
 
 RECORD = 'last_checkpoint'
@@ -24,7 +25,7 @@ class Found:
 
     Attributes:
         path (Path, optional): The checkpoint; None if there is none.
-        on_record (bool): Whether ``last_checkpoint`` names just this path, so that mmengine finds it by itself.
+        on_record (bool): Whether ``last_checkpoint`` names just this path, so that a run finds it by itself.
         damaged (list[str]): A line about each later checkpoint that could not be used.
     """
 
@@ -119,7 +120,7 @@ def recorded_checkpoint(work_dir: str | Path) -> Path | None:
     recorded = _read_record(Path(work_dir))
     if not recorded:
         return None
-    last = Path(recorded)
+    last = path_from_anywhere(recorded)
     own = Path(work_dir) / last.name
     return own if own.exists() and not (last.exists() and last.samefile(own)) else last
 

@@ -152,6 +152,8 @@ def explain_files(error: Exception) -> str | None:
         return _explain_download(error)
     if isinstance(error, (ConnectionError, TimeoutError)) or not isinstance(error, OSError):
         return None
+    if line := explain_open_file(error):
+        return line
     if error.filename is not None:
         return f'{os.path.normpath(error.filename)}: {error.strerror or one_line(error)}; check the path'
     return one_line(error)
@@ -168,8 +170,26 @@ def explain_full_disk(error: Exception) -> str | None:
     """
     if not isinstance(error, OSError) or error.errno not in NO_SPACE:
         return None
-    name = error.filename or local_text(error, 'file_path', 'a file')
+    # Writing to an open file does not tell which: it is the checkpoint, or something else in the work directory.
+    name = error.filename or local_text(error, 'file_path', None) or local_text(error, 'work_dir', 'a file')
     return f'{name} cannot be written: {error.strerror}; make room, and go on with --resume'
+
+
+def explain_open_file(error: Exception) -> str | None:
+    """Explain a file that cannot be replaced, as on Windows where another program has it open.
+
+    Args:
+        error (Exception): The exception.
+
+    Returns:
+        str | None: The line, or None.
+    """
+    if not isinstance(error, PermissionError) or error.filename2 is None:
+        return None
+    return (
+        f'{os.path.normpath(error.filename2)} cannot be replaced: {error.strerror}; if another program has it open, '
+        'such as a spreadsheet, close it there, and start again, a training with --resume'
+    )
 
 
 def _stopped_download(error: Exception) -> bool:

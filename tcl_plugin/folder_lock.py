@@ -8,9 +8,10 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from .errors import UserError, explained
-from .explain import explain_files
+from .explain import explain_files, explain_full_disk
 
 try:
     import fcntl
@@ -37,7 +38,7 @@ def alone_in(folder: str | Path) -> Iterator[None]:
     Raises:
         UserError: If another process holds it, or it can be neither made nor held.
     """
-    with explained(explain_files):
+    with explained(explain_full_disk, explain_files):
         Path(folder).mkdir(parents=True, exist_ok=True)
         # Not flock: worker processes would inherit the lock, and keep it when the training has been killed.
         file = (Path(folder) / LOCK_NAME).open('a+', encoding='utf-8')
@@ -52,7 +53,18 @@ def alone_in(folder: str | Path) -> Iterator[None]:
                         f'another training is at work in {folder} ({file.read().strip()}): wait until it has ended, '
                         'or name another folder by --work-dir'
                     ) from None
-        file.truncate(0)
-        file.write(f'process {os.getpid()} on {socket.gethostname()}, since {time.strftime("%Y-%m-%d %H:%M:%S")}\n')
-        file.flush()
+        with explained(explain_full_disk, explain_files):
+            _sign(file)
         yield
+
+
+def _sign(file: IO[str]) -> None:
+    """Write down who holds the folder."""
+    text = f'process {os.getpid()} on {socket.gethostname()}, since {time.strftime("%Y-%m-%d %H:%M:%S")}\n'
+    try:
+        file.truncate(0)
+        # Not by the buffer, which would try again, and fail again, when the file is closed.
+        os.write(file.fileno(), text.encode())
+    except OSError as error:
+        error.filename = str(file.name)
+        raise

@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of images that a training has written into its work directory, found again where that has moved."""
+"""What a training has written into its work directory, found again where that has moved: lists of images above all."""
 
+import os
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 #: Folder of the lists in a work directory.
 LISTS = 'lists'
 # Names that the set-up gives to them; a person's own lists are left where they are said to be.
 _NAME = re.compile(r'(own_)?(train|val|test)(_[0-9a-f]{8})+\.csv')
+
+
+def path_from_anywhere(path: str) -> Path:
+    """Read a path that may have been written on Windows, whose separator means nothing elsewhere.
+
+    Args:
+        path (str): The path.
+
+    Returns:
+        Path: The path as it is, if there is something; otherwise with the separators that all systems know.
+    """
+    return Path(path if os.path.exists(path) else PureWindowsPath(path).as_posix())
 
 
 def found_list(path: str, work_dir: str | Path) -> str:
@@ -22,8 +35,10 @@ def found_list(path: str, work_dir: str | Path) -> str:
         str: Where it is, absolute, if it is in the work directory alone; otherwise the path as it was. A list of that
         name is the same list, as the name holds a hash of it.
     """
-    was, moved = Path(path), Path(work_dir) / LISTS / Path(path).name
-    written = was.is_absolute() and was.parent.name == LISTS and _NAME.fullmatch(was.name)
+    was = path_from_anywhere(path)
+    moved = Path(work_dir) / LISTS / was.name
+    # With a root, it is absolute on the system that it is from.
+    written = PureWindowsPath(path).root and was.parent.name == LISTS and _NAME.fullmatch(was.name)
     return str(moved.resolve()) if written and not was.is_file() and moved.is_file() else path
 
 

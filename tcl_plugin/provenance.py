@@ -39,12 +39,16 @@ def device_name(device: torch.device) -> str:
         device (torch.device): Where the network is.
 
     Returns:
-        str: What people call the GPU; or the CPU, with the number of threads that torch uses.
+        str: What people call the GPU, or the CPU, with the number of threads that torch uses; of others the type.
     """
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
+    if device.type != 'cpu':
+        return device.type
     cpuinfo = Path('/proc/cpuinfo')
     names = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    name = next((line.split(':')[1].strip() for line in names if line.startswith('model name')), platform.processor())
+    found = [line.split(':')[1].strip() for line in names if line.startswith('model name')]
+    # Linux has no name for ARM processors, nor has Python there.
+    name = found[0] if found else platform.processor() or platform.machine()
     threads = torch.get_num_threads()
     return f'{name}, {threads} thread{"s" if threads > 1 else ""}'

@@ -17,6 +17,7 @@ import pytest
 import torch
 from killing import full_disk, killed_at_work
 
+from tcl_plugin import atomic
 from tcl_plugin.atomic import beside, replacing, write_text
 from tcl_plugin.evaluation import write_columns
 from tcl_plugin.hooks import transition_matrix_hook
@@ -135,6 +136,27 @@ def test_folders_that_cannot_be_flushed(number, fatal, tmp_path, monkeypatch):
     with pytest.raises(OSError, match=os.strerror(number)) if fatal else contextlib.nullcontext():
         write_text(tmp_path / 'file', 'new')
     assert (tmp_path / 'file').read_text() == 'new'
+
+
+def test_a_file_that_another_program_has_open(tmp_path, monkeypatch):
+    """Which cannot be replaced on Windows: a moment is waited for, and no more."""
+    replace, refusals = os.replace, [1, 1]
+
+    def busy(source, target):
+        if refusals:
+            refusals.pop()
+            raise PermissionError(errno.EACCES, 'Access is denied', str(source), None, str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', busy)
+    path = tmp_path / 'file'
+    write_text(path, 'old')
+    assert path.read_text() == 'old'
+    refusals += [1] * 1000
+    monkeypatch.setattr(atomic, 'PATIENCE', 0.1)
+    with pytest.raises(PermissionError):
+        write_text(path, 'new')
+    assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path] and len(refusals) > 990
 
 
 # Full disks

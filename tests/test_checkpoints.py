@@ -139,3 +139,18 @@ def test_moved_work_directory(work_dir):
     (work_dir / 'last_checkpoint').write_text('/gone/epoch_4.pth')
     found = find_whole_checkpoint(work_dir)
     assert found.path == work_dir / 'epoch_3.pth' and found.damaged == ['/gone/epoch_4.pth does not exist']
+
+
+def test_work_directory_of_another_system(work_dir, monkeypatch):
+    """Where it is also another folder that has checkpoints in which the command was given."""
+    (work_dir / 'elsewhere').mkdir()
+    save(work_dir / 'elsewhere' / 'epoch_1.pth')
+    monkeypatch.chdir(work_dir / 'elsewhere')
+    (work_dir / 'last_checkpoint').write_text(r'C:\gone\run\epoch_3.pth')
+    assert recorded_checkpoint(work_dir) == work_dir / 'epoch_3.pth'
+    (work_dir / 'last_checkpoint').write_text(r'C:\gone\run\epoch_4.pth')
+    assert find_whole_checkpoint(work_dir).path == work_dir / 'epoch_3.pth'
+    # Here it is a name like any other.
+    odd = save(work_dir / r'of\epoch_3.pth')
+    (work_dir / 'last_checkpoint').write_text(str(odd))
+    assert recorded_checkpoint(work_dir) == odd

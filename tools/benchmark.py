@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how fast a config trains: ``python tools/benchmark.py CONFIG``. No data set is needed."""
+"""Measure how fast a config trains: ``python tools/benchmark.py CONFIG``. No data set is needed. Linux only."""
 
 import json
 import sys
@@ -17,6 +17,7 @@ from tcl_plugin import cli
 from tcl_plugin.atomic import write_text
 from tcl_plugin.benchmark import as_text, build_timed, measure_ceiling, plain_config, use_generated_data
 from tcl_plugin.benchmark.generated import Shape, shape_of
+from tcl_plugin.benchmark.memory import require_linux
 from tcl_plugin.benchmark.report import figures
 from tcl_plugin.compat import has_bfloat16
 from tcl_plugin.errors import explained, run_tool
@@ -112,6 +113,9 @@ def benchmark(argv=None):
 
     Args:
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Raises:
+        UserError: If the config does not fit, or this is no Linux.
     """
     args = parse_args(argv)
     cfg = cli.load_config(args, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
@@ -122,6 +126,7 @@ def benchmark(argv=None):
         with explained(explain_files):
             plain_config(cfg).dump(args.write_plain)
         return
+    require_linux()
     given = dict(size=args.image_size, train=args.num_train, test=args.num_test)
     given = {name: value for name, value in given.items() if value}
     shape = Shape(**given) if len(given) == 3 else replace(shape_of(cfg), **given)

@@ -14,6 +14,7 @@ import torch
 from tcl_plugin import cli
 from tcl_plugin.atomic import write_text
 from tcl_plugin.benchmark.detection import measure_detection
+from tcl_plugin.benchmark.memory import require_linux
 from tcl_plugin.detection import OODDetector
 from tcl_plugin.errors import UserError, run_tool
 from tcl_plugin.provenance import device_name
@@ -93,8 +94,12 @@ def benchmark(argv=None):
 
     Args:
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+
+    Raises:
+        UserError: If there are too few samples, or this is no Linux.
     """
     args = parse_args(argv)
+    require_linux()
     if min(args.samples) < 2 * args.classes:
         raise UserError(f'--samples {min(args.samples)}: too few for {args.classes} classes')
     (measure_one if args.one else measure_each)(args)

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from tcl_plugin import cli
 from tcl_plugin.benchmark.endurance import ResourceWatch, measure_large
+from tcl_plugin.benchmark.memory import require_linux
 from tcl_plugin.errors import UserError, run_tool
 
 CONFIG = Path(__file__).resolve().parent.parent / 'configs' / 'tcl_digits_sym80.py'
@@ -68,9 +69,10 @@ def benchmark(argv=None):
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
 
     Raises:
-        UserError: If there are too few samples or epochs.
+        UserError: If there are too few samples or epochs, or this is no Linux.
     """
     args = parse_args(argv)
+    require_linux()
     if args.samples < 100 or (args.epochs is not None and args.epochs < 2):
         raise UserError('--samples must be 100 or more, and --epochs 2 or more')
     with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ from pathlib import Path
 # Work from a checkout, whether or not the package is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tcl_plugin.checkpoints import recorded_checkpoint
 from tcl_plugin.cli import SEED, Parser
 from tcl_plugin.errors import UserError, run_tool
 from tcl_plugin.reports import RunRecord, read_record
@@ -117,7 +118,9 @@ def table(results, seed):
     lines += ['', f"AUC of TCL's noise detection: {tcl.last('label_noise/score_auc'):.3f}", '']
     for method, result in results.items():
         folder = result.record.work_dir
-        lines.append(f'{method:14}  checkpoint {folder / (folder / "last_checkpoint").read_text().split("/")[-1]}')
+        last = recorded_checkpoint(folder)
+        assert last is not None  # the training has ended well
+        lines.append(f'{method:14}  checkpoint {folder / last.name}')
         lines.append(f'{"":14}  log        {max(folder.glob("*/*.log"))}')
     lines.append(f'{"":14}  which labels are wrong: {tcl.work_dir / "label_quality.csv"}')
     return '\n'.join(lines)

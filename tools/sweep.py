@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train many configs under several seeds and noises: ``python tools/sweep.py CONFIG... --seeds 0 1 2``."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
+from tcl_plugin.auto_setup.machine import usable_cores
 from tcl_plugin.cli import SEED, Parser
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_config, explain_files
@@ -97,7 +97,7 @@ def sweep(argv=None):
             job.state = 'done'
     todo = [job for job in jobs if job.state == 'waiting']
     gpus = torch.cuda.device_count()
-    size = min(args.jobs or gpus or os.cpu_count() or 1, max(1, len(todo)))
+    size = min(args.jobs or gpus or usable_cores(), max(1, len(todo)))
     print(f'{len(todo)} of {len(jobs)} trainings to do, {size} at a time', flush=True)
     run_all(jobs, Pool(size, gpus, TOOLS / 'train.py'))
     done = [read_run(job.folder) for job in jobs if job.state == 'done']

@@ -25,6 +25,7 @@ from .own_lists import (
     OwnList,
     describe_outside,
     hold_out,
+    places_of,
     read_own_lists,
     refuse_list_of_all,
     refuse_overlap,
@@ -201,12 +202,9 @@ class ImageFolderSetup:
     ) -> tuple[dict[str, OwnList], list[str]]:
         """Lists of a person's own by part, without images that are gone or cannot be read, and lines for the log."""
         own, notes = read_own_lists(cfg, fixed, root, classes), []
-        readable = {
-            os.path.abspath(os.path.join(root, path))
-            for part in (layout.parts.values() if own else ())
-            for images in part.values()
-            for path in images
-        }
+        parts = layout.parts.values() if own else ()
+        paths = (os.path.join(root, path) for part in parts for images in part.values() for path in images)
+        readable = set(places_of(paths))
         for part, listed in own.items():
             own[part], told = without_lost(part, listed, readable, self.check_images, classes)
             notes += told

@@ -47,27 +47,30 @@ def usable_cores() -> int:
     return max(1, cores // int(os.environ.get('LOCAL_WORLD_SIZE', 1)))
 
 
-def free_memory(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int | None:
     """Find out how much memory this process may take.
 
     Args:
         device (torch.device): Where the network is.
 
     Returns:
-        int: Bytes that are free on the GPU; otherwise this process's share of what is free, and allowed, on the host.
+        int, optional: Bytes that are free on the GPU; otherwise this process's share of what is free, and allowed, on
+        the host. None on Windows, whose Python does not say.
     """
     if device.type == 'cuda':
         return torch.cuda.mem_get_info(device)[0]
     limits = [_number(Path(name)) for name in CGROUP_LIMITS]
-    free = min([_free_on_host(), *(limit for limit in limits if limit is not None)])
-    return free // int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    known = [size for size in (_free_on_host(), *limits) if size is not None]
+    return min(known) // int(os.environ.get('LOCAL_WORLD_SIZE', 1)) if known else None
 
 
-def _free_on_host() -> int:
+def _free_on_host() -> int | None:
     meminfo = Path('/proc/meminfo')
     if meminfo.exists():
         fields = dict(line.split(':', 1) for line in meminfo.read_text().splitlines())
         return int(fields['MemAvailable'].split()[0]) * 1024
+    if not hasattr(os, 'sysconf'):  # Windows
+        return None
     # macOS says no more than how much there is.
     return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,11 @@ class OwnList:
     file: str
     left_out: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def places(self) -> list[str]:
+        """Where each image is, see :func:`places_of`."""
+        return places_of(self.images)
+
     def written(self, lists: Path, part: str, classes: list[str]) -> str:
         """Its path for the config: where images are left out, that of a list of the others, in the same order."""
         if not self.left_out:
@@ -56,6 +62,28 @@ class OwnList:
         for path, label in zip(self.images, self.labels, strict=True):
             found.setdefault(classes[label], []).append(Path(os.path.relpath(path, root)).as_posix())
         return {name: found[name] for name in classes if name in found}
+
+
+def places_of(paths: Iterable[str]) -> list[str]:
+    """Say where files are, so that those of a folder are the same by whatever path it is reached.
+
+    Each folder is asked about once. Single files are not, which takes long on other machines' disks: links to them are
+    files of their own.
+
+    Args:
+        paths (Iterable[str]): Paths of files.
+
+    Returns:
+        list[str]: A place for each, to be compared alone.
+    """
+    folders: dict[str, str] = {}
+    found = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(os.path.abspath(folder))
+        found.append(os.path.normcase(os.path.join(folders[folder], name)))
+    return found
 
 
 def remade_name(part: str, table: str) -> str:
@@ -115,14 +143,14 @@ def _read(config: dict, root: Path, classes: list[str]) -> OwnList:
 
 
 def without_lost(
-    part: str, listed: OwnList, readable: Iterable[str], decode: bool, classes: list[str]
+    part: str, listed: OwnList, readable: set[str], decode: bool, classes: list[str]
 ) -> tuple[OwnList, list[str]]:
     """Leave out images that have been deleted since the list was written, or cannot be read.
 
     Args:
         part (str): ``'train'``, ``'val'`` or ``'test'``.
         listed (OwnList): The list.
-        readable (Iterable[str]): Images that have been looked at, absolute.
+        readable (set[str]): Places of images that have been looked at, see :func:`places_of`.
         decode (bool): Whether to read the others, and not only to look whether they are there.
         classes (list[str]): The classes.
 
@@ -132,7 +160,7 @@ def without_lost(
     Raises:
         ValueError: If none of them can be read: the paths start from another folder, and the like.
     """
-    unknown = sorted(set(listed.images) - set(readable))
+    unknown = sorted({path for path, place in zip(listed.images, listed.places, strict=True) if place not in readable})
     wrong = {path: 'there is no such file' for path in unknown if not os.path.isfile(path)}
     there = [path for path in unknown if path not in wrong]
     wrong |= find_unreadable(Path(listed.folder), there, decode) if there else {}
@@ -187,7 +215,8 @@ def hold_out(layout: Layout, own: dict[str, OwnList], classes: list[str], root: 
             continue
         # What the folder has is not trained on where a list says what is; nor is it kept back where another has it.
         layout.parts['train'], _ = without_listed(layout.parts['train'], listed, root)
-        both = sorted(set(trained.images) & set(listed.images))
+        tested = set(listed.places)
+        both = sorted({path for path, place in zip(trained.images, trained.places, strict=True) if place in tested})
         if both and part == 'test':
             notes.append(f'both {trained.table} and {listed.table} list {len(both):,} images ({some(both)})')
     return notes
@@ -217,12 +246,11 @@ def without_listed(by_class: Classes, listed: OwnList, root: Path) -> tuple[Clas
     Returns:
         tuple[Classes, list[str]]: Images that the list does not name, with every class; and those that it names.
     """
-    named = set(listed.images)
-    both = {
-        path for images in by_class.values() for path in images if os.path.abspath(os.path.join(root, path)) in named
-    }
+    named, paths = set(listed.places), dict.fromkeys(path for images in by_class.values() for path in images)
+    places = places_of(os.path.join(root, path) for path in paths)
+    both = {path: None for path, place in zip(paths, places, strict=True) if place in named}
     left = {name: [path for path in images if path not in both] for name, images in by_class.items()}
-    return left, [path for path in dict.fromkeys(p for images in by_class.values() for p in images) if path in both]
+    return left, list(both)
 
 
 def refuse_overlap(own: OwnList, val: Classes, root: Path) -> None:

@@ -18,7 +18,7 @@ from mmpretrain.registry import TASK_UTILS
 
 from ..checkpoints import recorded_checkpoint
 from ..errors import UserError, explained
-from ..moved_lists import LISTS, found_list
+from ..moved_lists import LISTS, found_list, path_from_anywhere
 from ..saved_model import config_of, read_checkpoint
 from .machine import is_first_process
 from .own_lists import remade_name
@@ -183,9 +183,9 @@ def remade_lists(cfg: Config, before: Config) -> dict[str, str]:
     found = {}
     for name, key in LIST_HOMES.items():
         path, table = look_up(before, tuple(key.split('.'))), _named_table(cfg, before, key)
-        if isinstance(path, str) and Path(path).parent.name == LISTS and table is not None and table.is_file():
-            of_table = remade_name(name.removesuffix('_list'), str(table))
-            if Path(path).name.startswith(f'{of_table}_'):
+        if isinstance(path, str) and table is not None and table.is_file():
+            was, of_table = path_from_anywhere(path), remade_name(name.removesuffix('_list'), str(table))
+            if was.parent.name == LISTS and was.name.startswith(f'{of_table}_'):
                 found[name] = found_list(path, cfg.work_dir)
     return found
 

@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmpretrain.evaluation import Accuracy
 
+from ..checkpoints import recorded_checkpoint
 from ..compat import unwrap_model
 from ..errors import UserError, explained
 from ..explain import (
@@ -19,6 +20,7 @@ from ..explain import (
     explain_files,
     explain_full_disk,
     explain_loader,
+    explain_open_file,
     explain_optimizer,
     explain_own_validation,
     explain_registry,
@@ -30,6 +32,7 @@ from ..explain_run import explain_collection, explain_image, explain_memory, exp
 from .weights import impatience
 
 BUILDING = (
+    explain_full_disk,
     explain_registry,
     explain_arguments,
     explain_timm,
@@ -49,6 +52,7 @@ RUNNING = (
     explain_memory,
     explain_own_validation,
     explain_full_disk,
+    explain_open_file,
 )
 
 
@@ -76,7 +80,8 @@ def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
 def watch_loading(runner: Runner) -> None:
     """Tell in one line of checkpoints that do not load, or are not the same in all processes.
 
-    Both happen in the middle of ``train()`` or ``test()``, which raises a :class:`UserError` then.
+    Both happen in the middle of ``train()`` or ``test()``, which raises a :class:`UserError` then. A run that goes on
+    finds its checkpoint whatever the locale.
 
     Args:
         runner (Runner): The runner.
@@ -95,6 +100,11 @@ def watch_loading(runner: Runner) -> None:
         return checkpoint
 
     def load(*args: Any, **kwargs: Any) -> None:
+        if runner._resume and runner._load_from is None:
+            # mmengine would read the record in the encoding of the locale, which need not be UTF-8. Not by the config:
+            # a run by the copy of it in the work directory goes on from what is then the last checkpoint.
+            last = recorded_checkpoint(runner.work_dir)
+            runner._load_from = last and str(last)
         with explained(explain_checkpoint):
             load_or_resume(*args, **kwargs)
         _check_same_start(runner, written)

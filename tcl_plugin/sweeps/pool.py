@@ -2,6 +2,7 @@
 """Running trainings, some at a time, each in a process of its own."""
 
 import contextlib
+import io
 import math
 import multiprocessing
 import multiprocessing.connection
@@ -36,6 +37,9 @@ def train(tool: Path, arguments: list[str], folder: str, threads: int) -> None:
     with (Path(folder) / 'train.out').open('a', encoding='utf-8') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding='utf-8', errors='backslashreplace')
     torch.set_num_threads(threads)
     sys.argv = [str(tool), *arguments]
     sys.path.insert(0, str(tool.parent))
@@ -79,9 +83,10 @@ class Pool:
             filter(None, [str(tool.parent.parent), os.environ.get('PYTHONPATH')])
         )
         # A server that has imported everything splits off a process for each job. Not where there are GPUs: importing
-        # mmengine asks CUDA, which a process that is split off afterwards cannot use.
-        self.context: Any = multiprocessing.get_context('spawn' if gpus else 'forkserver')
-        if not gpus:
+        # mmengine asks CUDA, which a process that is split off afterwards cannot use. Windows has no such server.
+        split_off = not gpus and 'forkserver' in multiprocessing.get_all_start_methods()
+        self.context: Any = multiprocessing.get_context('forkserver' if split_off else 'spawn')
+        if split_off:
             self.context.set_forkserver_preload(['tcl_plugin', 'mmpretrain.datasets', 'mmpretrain.evaluation'])
         self.running: dict[Any, tuple[int, Job, Any, float]] = {}
 
@@ -135,14 +140,20 @@ def _signal(exit_code: int) -> str:
         return f'signal {-exit_code}'
 
 
+def _printable(text: str) -> str:
+    """A text in which what the output's encoding lacks is written by its number."""
+    encoding = sys.stdout.encoding or 'utf-8'
+    return text.encode(encoding, errors='backslashreplace').decode(encoding)
+
+
 def _tell(job: Job, took: str, exit_code: int) -> None:
     """One line on a job that has ended."""
     if job.state == 'failed':
         out = job.folder / 'train.out'
-        lines = out.read_text(encoding='utf-8').splitlines() if out.exists() else []
+        lines = out.read_text(encoding='utf-8', errors='backslashreplace').splitlines() if out.exists() else []
         # Killed, it has not said why: its last line is of something else.
         reason = f'ended by {_signal(exit_code)}' if exit_code < 0 else lines[-1] if lines else 'no output'
-        print(f'{job.folder}: failed after {took}: {reason}; see {out}', flush=True)
+        print(f'{job.folder}: failed after {took}: {_printable(reason)}; see {out}', flush=True)
     elif finished(job.folder):
         run = read_run(job.folder)
         early = f', stopped early after {run.epochs} of {run.max_epochs} epochs' if run.stopped_early else ''

@@ -15,6 +15,7 @@ from mmpretrain.registry import MODELS
 from test_tools.toolbox import DIGITS
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, noisy_digits
 
+from tcl_plugin import atomic
 from tcl_plugin.atomic import beside
 from tcl_plugin.explain import explain_checkpoint
 from tcl_plugin.saved_model import open_model
@@ -104,6 +105,19 @@ def no_room(desk: Desk) -> str:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     return desk.running(write)
+
+
+@case('checkpoint-open-elsewhere')
+def open_elsewhere(desk: Desk) -> str:
+    def replace(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(source), None, 'run/label_quality.csv')
+
+    desk.patch.setattr(os, 'replace', replace)
+    desk.patch.setattr(atomic, 'PATIENCE', 0)
+    desk.write('run/label_quality.csv', '')
+    told = desk.running(lambda: atomic.write_text('run/label_quality.csv', 'new'))
+    assert told == desk.building(lambda: atomic.write_text('run/label_quality.csv', 'new'))
+    return told
 
 
 @case('checkpoint-is-a-list')

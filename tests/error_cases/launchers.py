@@ -153,7 +153,8 @@ def process_silent(desk: Desk) -> str:
 @case('process-other-checkpoint')
 def other_checkpoint(desk: Desk) -> str:
     """Be process 0 of two, and hear of process 1 that it has loaded nothing."""
-    runner = SimpleNamespace(epoch=0, iter=0, load_checkpoint=lambda filename: dict(meta=dict(time='20260102_100000')))
+    runner = SimpleNamespace(epoch=0, iter=0, _resume=False)
+    runner.load_checkpoint = lambda filename: dict(meta=dict(time='20260102_100000'))
 
     def resume() -> None:
         runner.load_checkpoint('epoch_3.pth')

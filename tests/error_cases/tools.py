@@ -4,7 +4,10 @@
 import subprocess
 import sys
 
+from killing import full_disk
 from test_tools.toolbox import DIGITS
+
+from tcl_plugin.folder_lock import alone_in
 
 from .desk import Desk, case, tool
 
@@ -50,6 +53,15 @@ def train_folder_in_use(desk: Desk) -> str:
 def train_folder_is_a_file(desk: Desk) -> str:
     desk.write('runs', '')
     return desk.tool('train', DIGITS, '--work-dir', 'runs')
+
+
+@case('train-disk-full')
+def train_disk_full(desk: Desk) -> str:
+    def begin() -> None:
+        with full_disk(0), alone_in('runs'):
+            raise AssertionError('there is no room for the lock')
+
+    return desk.told(begin)
 
 
 @case('test-out-suffix')
@@ -151,6 +163,14 @@ def sweep_first_stage(desk: Desk) -> str:
 @case('browse-number')
 def browse_number(desk: Desk) -> str:
     return desk.tool('browse_dataset', DIGITS, '--out', 'views', '--number', '0')
+
+
+@case('benchmark-linux')
+def benchmark_linux(desk: Desk) -> str:
+    desk.patch.setattr(sys, 'platform', 'darwin')
+    told = desk.tool('benchmark', DIGITS)
+    assert told == desk.tool('benchmark_endurance') == desk.tool('benchmark_detection')
+    return told
 
 
 @case('benchmark-steps')

@@ -287,6 +287,31 @@ def test_a_list_of_ones_own_validates(folder, tmp_path):
         run_setup(read_folder_config(folder, tmp_path, **QUICK, **ours))
 
 
+def test_lists_that_reach_the_folder_by_another_path(folder, tmp_path):
+    """By a link, its images are the same."""
+    link = tmp_path / 'elsewhere' / 'link'
+    link.parent.mkdir()
+    link.symlink_to(folder)
+    images = images_of(folder)
+    named = write_own_list(tmp_path / 'mine.csv', folder, images[:4])
+    ours = {'val_dataloader.dataset.ann_file': str(tmp_path / 'mine.csv')}
+    ours |= {'val_dataloader.dataset.data_root': str(folder)}
+    values, _ = run_setup(read_folder_config(link, tmp_path, **QUICK, **ours))
+    trained = {path for path, _ in listed(values['train_list'])}
+    assert len(trained) == 26 and not trained & set(named)
+    # Nor where a list says what is trained on.
+    write_own_list(tmp_path / 'trained.csv', folder, images[3:20])
+    ours |= {LIST: str(tmp_path / 'trained.csv')}
+    with pytest.raises(ValueError, match=r'trained\.csv lists 1 of the images that are to validate'):
+        run_setup(read_folder_config(link, tmp_path, **QUICK, **ours))
+    write_own_list(tmp_path / 'val.csv', folder, images[20:24])
+    ours = {key.replace('val_', 'test_'): value for key, value in ours.items()}
+    ours |= {'val_dataloader.dataset.ann_file': str(tmp_path / 'val.csv')}
+    _, notes = run_setup(read_folder_config(link, tmp_path, **QUICK, **ours))
+    both = link / images[3].relative_to(folder)
+    assert any(note.startswith('both ') and f'list 1 images ({both})' in note for note in notes)
+
+
 def test_lists_of_ones_own_for_all_parts(folder, tmp_path):
     """Which images the set-up would have kept back does not matter."""
     images, keys = images_of(folder), []

@@ -2,6 +2,7 @@
 """What a process may take of the machine."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,3 +53,15 @@ def test_memory_is_what_is_free_and_allowed(monkeypatch, tmp_path):
     assert machine.free_memory(CPU) == 10**6
     monkeypatch.setenv('LOCAL_WORLD_SIZE', '4')
     assert machine.free_memory(CPU) == 250_000
+
+
+@pytest.mark.parametrize('windows', [False, True])
+def test_memory_where_there_is_no_proc(monkeypatch, windows):
+    """macOS says how much there is, and Windows nothing, to Python's own library."""
+    monkeypatch.delenv('LOCAL_WORLD_SIZE', raising=False)
+    monkeypatch.setattr(machine, 'CGROUP_LIMITS', ())
+    half = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2
+    monkeypatch.setattr(machine, 'Path', lambda name: Path('/gone' + name))
+    if windows:
+        monkeypatch.delattr(os, 'sysconf')
+    assert machine.free_memory(CPU) == (None if windows else half)

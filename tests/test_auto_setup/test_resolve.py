@@ -15,6 +15,7 @@ from tcl_plugin.auto_setup import Decision, complete, decide
 from tcl_plugin.auto_setup.placeholders import open_values
 from tcl_plugin.cli import BUILDING
 from tcl_plugin.errors import UserError
+from tcl_plugin.moved_lists import found_list
 
 
 @pytest.fixture
@@ -76,6 +77,10 @@ def test_its_work_directory_may_have_moved(before, folder, tmp_path):
     complete(cfg, decide(cfg, *BUILDING))
     name = Path(before.val_dataloader.dataset.ann_file).name
     assert cfg.val_dataloader.dataset.ann_file == str(tmp_path / 'moved' / 'lists' / name)
+    # From Windows, say.
+    assert found_list(rf'C:\gone\lists\{name}', tmp_path / 'moved') == cfg.val_dataloader.dataset.ann_file
+    relative = rf'gone\lists\{name}'
+    assert found_list(relative, tmp_path / 'moved') == relative
 
 
 def test_a_named_checkpoint_and_another_work_directory(before, folder, tmp_path):

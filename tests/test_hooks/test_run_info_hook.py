@@ -2,13 +2,16 @@
 """What a run writes down of itself is what tables of runs read."""
 
 import json
+import platform
 import subprocess
 import time
 
 import pytest
+import torch
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, noisy_digits
 
-from tcl_plugin.provenance import commit_of
+from tcl_plugin import provenance
+from tcl_plugin.provenance import commit_of, device_name
 from tcl_plugin.reports import read_record
 
 INFO = dict(type='RunInfoHook')
@@ -44,6 +47,16 @@ def test_a_run_that_is_stopped_early(tmp_path, epochs, early):
 
 def logged(work_dir):
     return ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
+
+
+def test_devices_that_are_not_described(monkeypatch, tmp_path):
+    """An ARM processor has no name in Linux, and an Apple GPU none in torch."""
+    assert device_name(torch.device('mps')) == 'mps'
+    (tmp_path / 'cpuinfo').write_text('processor\t: 0\nCPU part\t: 0xd40\n')
+    monkeypatch.setattr(provenance, 'Path', lambda name: tmp_path / 'cpuinfo')
+    monkeypatch.setattr(platform, 'processor', lambda: '')
+    monkeypatch.setattr(platform, 'machine', lambda: 'aarch64')
+    assert device_name(torch.device('cpu')).startswith('aarch64, ')
 
 
 def test_commit_says_whether_the_files_are_those_of_the_commit(tmp_path):

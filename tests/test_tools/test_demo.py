@@ -54,7 +54,7 @@ def test_every_figure_of_the_table_is_that_of_its_run(demo_tool, tmp_path):
         folder = tmp_path / name
         (folder / '1').mkdir(parents=True)
         (folder / '1' / '1.log').touch()
-        (folder / 'last_checkpoint').write_text(f'/gone/epoch_{number}.pth')
+        (folder / 'last_checkpoint').write_text(rf'C:\gone\epoch_{number}.pth')
         scalars = {
             'accuracy/top1': {1: 90.0 + number, 2: 40.0 + number},
             'label_noise/noise_rate': {1: 0.5, 2: 0.7},

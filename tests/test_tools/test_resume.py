@@ -81,6 +81,37 @@ def test_full_disk_ends_a_run_in_one_line(train_tool, trained, workplace, capsys
     assert not Path('w/epoch_2.pth').exists() and not list(Path('w').glob('*.tmp'))
 
 
+def test_full_disk_at_the_start(train_tool, workplace, monkeypatch, capsys):
+    """There is no room for the copy of the config, whose file is not told."""
+    run = train_tool.run
+
+    def without_room(*args):
+        with full_disk(1000):
+            run(*args)
+
+    monkeypatch.setattr(train_tool, 'run', without_room)
+    assert train_tool.main(flags('begun')) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == 'error: w cannot be written: File too large; make room, and go on with --resume'
+
+
+def test_the_record_is_read_as_it_was_written(train_tool, trained, workplace, monkeypatch):
+    """Where text files are not UTF-8, as on Windows, mmengine would look in another folder."""
+    folder = workplace / 'Müller lauf'
+    folder.mkdir()
+    shutil.copy(trained / 'epoch_1.pth', folder)
+    (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'), encoding='utf-8')
+
+    def find_latest_checkpoint(path):
+        return Path(path, 'last_checkpoint').read_text(encoding='latin-1')
+
+    monkeypatch.setattr('mmengine.runner.runner.find_latest_checkpoint', find_latest_checkpoint)
+    argv = [str(DIGITS), '--work-dir', str(folder), '--resume', *options('experiment_name=locale')]
+    assert train_tool.main(argv) == 0
+    (log,) = folder.glob('*/*.log')
+    assert 'resumed epoch: 1, iter: 4' in log.read_text(encoding='utf-8') and (folder / 'epoch_2.pth').exists()
+
+
 # Which checkpoint
 
 
@@ -119,7 +150,7 @@ def test_one_that_is_named(choose):
 def test_the_one_on_record(choose, flags, settings):
     save('w/epoch_1.pth', 'w/epoch_2.pth')
     Path('w/last_checkpoint').write_text('w/epoch_2.pth')
-    # mmengine finds it by itself.
+    # Found again when the run begins.
     assert choose(*flags, **settings) == (True, None, [])
     Path('w/epoch_2.pth').write_bytes(b'')
     warning = 'checkpoint w/epoch_2.pth is empty: going on from w/epoch_1.pth'

@@ -288,6 +288,17 @@ def test_each_training_sees_one_gpu(monkeypatch):
     monkeypatch.setenv('PYTHONPATH', os.environ.get('PYTHONPATH', ''))
     assert Pool(2, gpus=2, tool=TRAIN).context.get_start_method() == 'spawn'
     assert Pool(2, gpus=0, tool=TRAIN).context.get_start_method() == 'forkserver'
+    monkeypatch.setattr('multiprocessing.get_all_start_methods', lambda: ['spawn'])  # Windows
+    assert Pool(2, gpus=0, tool=TRAIN).context.get_start_method() == 'spawn'
+
+
+def test_as_many_trainings_as_cores_that_may_be_used(tool, workplace, monkeypatch, capsys):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {3, 5, 7}, raising=False)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 0)
+    monkeypatch.setattr(tool, 'run_all', lambda jobs, pool: sys.exit(pool.size))
+    with pytest.raises(SystemExit) as ended:
+        tool.sweep([str(CE), '--seeds', *map(str, range(9))])
+    assert ended.value.code == 3 and '9 of 9 trainings to do, 3 at a time' in capsys.readouterr().out
 
 
 def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
@@ -319,6 +330,27 @@ def test_why_a_training_failed(workplace, capsys, code, reason):
     (folder / 'train.out').write_text('first\nthe last line\n')
     pool._tell(Job(CE, folder, state='failed'), '3 s', code)
     assert f'run: failed after 3 s: {reason}' in capsys.readouterr().out
+
+
+def test_why_a_training_failed_whose_output_is_not_utf_8(workplace, monkeypatch):
+    """As that of a library may be; nor need the sweep's be."""
+    (workplace / 'run').mkdir()
+    (workplace / 'run' / 'train.out').write_bytes('Grün → '.encode() + b'\xfc\n')
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(io.BytesIO(), encoding='latin-1'))
+    pool._tell(Job(CE, workplace / 'run', state='failed'), '3 s', 2)
+    assert r'Grün \u2192 \xfc; see' in sys.stdout.buffer.getvalue().decode('latin-1')
+
+
+def test_what_trainings_print_is_utf_8(workplace):
+    """Whatever the locale."""
+    Path('train.py').write_text("def main(argv):\n    print('→ Müller')\n    return 3\n", encoding='utf-8')
+    code = (
+        'from pathlib import Path; from tcl_plugin.sweeps import pool; pool._end_with_the_sweep = lambda: None; '
+        "pool.train(Path('train.py').resolve(), [], 'run', 1)"
+    )
+    env = os.environ | dict(PYTHONPATH=str(ROOT), PYTHONIOENCODING='latin-1')
+    assert subprocess.run([sys.executable, '-c', code], env=env).returncode == 3
+    assert Path('run/train.out').read_text(encoding='utf-8').splitlines()[-1] == '→ Müller'
 
 
 @pytest.fixture(scope='module')
