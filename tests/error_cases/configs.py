@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner, set_random_seed
 from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS, TASK_UTILS
 from mmpretrain.structures import DataSample
-from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, tcl
+from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, elr, hook, noisy_digits, tcl
 
 from tcl_plugin import cli
 from tcl_plugin.detection import DetectionWarning
@@ -329,6 +329,15 @@ def hook_batch_augments(desk: Desk) -> str:
     noisy_data = dict(batch_size=16, num_workers=0, dataset=noisy_digits(pipeline=THREE_VIEWS))
     loading = noisy_data | dict(sampler=dict(type='DefaultSampler', shuffle=True))
     return runner(desk, hook(), model=tcl() | BATCH_MIXUP, train_dataloader=loading)
+
+
+@case('hook-batch-augments-later')
+def hook_batch_augments_later(desk: Desk) -> str:
+    recipe = dict(action_epoch=2, batch_augments=BATCH_MIXUP['train_cfg'])
+    noisy_data = dict(batch_size=16, num_workers=0, dataset=noisy_digits(pipeline=PLAIN_PIPELINE))
+    loading = noisy_data | dict(sampler=dict(type='DefaultSampler', shuffle=True))
+    hooks = [dict(type='SampleStateHook'), dict(type='SwitchRecipeHook', schedule=[recipe])]
+    return runner(desk, *hooks, model=elr(), train_dataloader=loading)
 
 
 @case('mixup-batch-augments')
