@@ -272,6 +272,25 @@ def head_tokens(desk: Desk) -> str:
     return desk.running(lambda: MODELS.build(tcl()['head']).pre_logits((torch.zeros(4, 5, 16),)))
 
 
+@case('head-channels-last')
+def head_channels_last(desk: Desk) -> str:
+    return desk.running(lambda: MODELS.build(tcl()['head']).pre_logits((torch.zeros(4, 7, 7, 16),)))
+
+
+@case('head-channels-last-pooled')
+def head_channels_last_pooled(desk: Desk) -> str:
+    class TIMMBackbone(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+            return (torch.zeros(len(images), 7, 7, 16),)
+
+    def run() -> None:
+        network = MODELS.build(classifier())
+        network.backbone = TIMMBackbone()
+        network(IMAGES.float())
+
+    return desk.running(run)
+
+
 @case('head-several-tensors')
 def head_several_tensors(desk: Desk) -> str:
     pair = (torch.zeros(4, 16), torch.zeros(4, 16))  # as those of DistilledVisionTransformer
