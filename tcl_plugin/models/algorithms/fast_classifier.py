@@ -126,6 +126,8 @@ def has_plain_loss(head: Any) -> bool:
     return issubclass(head, ClsHead) and (head.loss, head._get_loss) == (ClsHead.loss, ClsHead._get_loss)
 
 
-def _to_float(feats: Tensor | tuple) -> Tensor | tuple:
-    """Features of any nesting in float32."""
+def _to_float(feats: Tensor | tuple | None) -> Any:
+    """Features of any nesting in float32; None, as InceptionV3 gives for an output that it lacks, stays None."""
+    if feats is None:
+        return None
     return feats.float() if isinstance(feats, Tensor) else tuple(_to_float(feat) for feat in feats)
