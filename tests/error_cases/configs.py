@@ -169,6 +169,7 @@ def built(kind: str) -> torch.nn.Module:
     """A small model: ``'tcl'``, ``'plain'``, or one with the head of the other."""
     configs = dict(
         tcl=tcl(),
+        tcl_with_plain_preprocessor=tcl() | dict(data_preprocessor=dict(type='ClsDataPreprocessor')),
         plain=classifier(),
         tcl_with_linear_head=tcl() | dict(head=classifier()['head']),
         plain_with_tcl_head=classifier(head=tcl()['head']),
@@ -204,6 +205,11 @@ def views_one_for_tcl(desk: Desk) -> str:
 @case('views-two-for-tcl')
 def views_two_for_tcl(desk: Desk) -> str:
     return step(desk, 'tcl', [IMAGES] * 2)
+
+
+@case('views-stacked-for-tcl')
+def views_stacked_for_tcl(desk: Desk) -> str:
+    return step(desk, 'tcl_with_plain_preprocessor', [IMAGES] * 3)
 
 
 @case('views-three-for-plain-training')
