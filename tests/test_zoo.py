@@ -5,6 +5,7 @@ import warnings
 
 import mmpretrain
 import pytest
+import torch
 import yaml
 from test_tools.toolbox import ROOT
 
@@ -31,6 +32,15 @@ def test_models_are_built_by_name():
     assert model._metainfo.results is None and model._dataset_meta['classes'][0] == 'airplane'
     with pytest.warns(UserWarning, match='Unable to find pre-defined checkpoint of the model'):
         assert isinstance(mmpretrain.get_model('tclmoco_digits_sym80', pretrained=True), TCL)
+
+
+@pytest.mark.parametrize('method', ['tcl', 'tclmoco', 'tclplus', 'mixup', 'mcorrection'])
+def test_feature_extractors(method):
+    """Without a head what comes out is what the neck makes; there is less to compile."""
+    model = mmpretrain.get_model(f'{method}_digits_sym80', head=None, compile=dict(backend='eager')).eval()
+    model.init_weights()
+    images = torch.zeros(2, 3, 12, 12)
+    assert torch.equal(model(images)[0], model.extract_feat(images)[0]) and model(images)[0].shape == (2, 64)
 
 
 def test_index_lies_in_the_package_or_round_it(tmp_path):

@@ -42,7 +42,8 @@ class FastImageClassifier(ImageClassifier):
         self._autocast: bool | None = None  # not known before the device is
         if compile is not False:
             # One by one: data samples, in the steps between, would break the graph anyway.
-            for module in (self.backbone, self.neck, *self.head.children()):
+            networks = () if self.head is None else self.head.children()
+            for module in (self.backbone, self.neck, *networks):
                 if module is not None and any(True for _ in module.parameters()):
                     module.compile(**({} if compile is True else compile))
 
