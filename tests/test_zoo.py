@@ -12,13 +12,17 @@ from test_tools.toolbox import ROOT
 from tcl_plugin import compat, zoo
 from tcl_plugin.models import TCL
 
+# tools/train.py settles what they leave open, so that no model can be built of them as they are.
+OPEN = {'tcl_r50_csv', 'tcl_r50_folder'}
+
 
 def names_of_configs():
     return sorted(path.stem for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
 
 
 def test_every_config_is_listed():
-    names = names_of_configs()
+    names = [name for name in names_of_configs() if name not in OPEN]
+    assert not OPEN & set(mmpretrain.list_models())
     assert set(names) <= set(mmpretrain.list_models())
     assert mmpretrain.list_models('tcl*') == [name for name in names if name.startswith('tcl')]
     # Those with results, which alone mmpretrain takes for classifiers.
