@@ -96,9 +96,12 @@ def explain_parts(error: Exception) -> str | None:
         return f'TCL and TCLHead go together, and neither with another head or model: {one_line(error)}'
     shapes = re.search(r'mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)', text)
     if isinstance(error, RuntimeError) and shapes:
+        backbones = (getattr(owner, 'backbone', None) for owner in local_values(error, 'self'))
+        timm = any(type(backbone).__name__ == 'TIMMBackbone' for backbone in backbones)
+        hint = " (one that gives (B, H, W, C), as timm's Swin, needs neck=dict(type='TokenPooling'))" if timm else ''
         return (
             f'a layer expects {shapes[2]} features, and gets {shapes[1]}: '
-            'is model.head.in_channels what the backbone gives?'
+            f'is model.head.in_channels what the backbone gives?{hint}'
         )
     if isinstance(error, ValueError) and text.startswith('Expected more than 1 value per channel when training'):
         return (

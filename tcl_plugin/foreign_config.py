@@ -7,6 +7,7 @@ Literals alone are not harmless: where mmengine's registries do not know a ``typ
 
 import ast
 import os
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -96,6 +97,47 @@ def _is_dict_call(node: ast.expr) -> TypeGuard[ast.Call]:
     return len(node.args) <= 1 and all(word.arg is not None for word in node.keywords)
 
 
+def name_parts(values: dict) -> None:
+    """Call parts by the names that registries know them by, in place.
+
+    A pure Python config holds classes, and mmengine writes down where they were imported from, such as
+    ``'mmpretrain.datasets.LoadImageFromFile'``; this package and mmpretrain look for names. Only parts that are safe
+    to build get them, and no module that the config names is imported for it: what is not known stays as it is.
+
+    Args:
+        values (dict): The config.
+    """
+    register_all_modules(init_default_scope=False)
+    known = _known_parts()
+    names = {
+        id(part): name if len(parts) == 1 else f'{scope}.{name}'
+        for name, parts in known.items()
+        for part, scope in parts.items()
+    }
+    for part_config in _dicts(values):
+        kind = part_config.get('type')
+        bare = _bare_name(kind) if isinstance(kind, str) else None
+        part = _at_path(kind) if isinstance(kind, str) else kind
+        if bare is not None and len(known.get(bare, ())) == 1:
+            part_config['type'] = bare
+        elif id(part) in names:
+            part_config['type'] = names[id(part)]
+
+
+def _dicts(value: object) -> Iterator[dict]:
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from _dicts(inner)
+
+
+def _at_path(path: str) -> object:
+    """What a dotted path names in a module that is there already."""
+    module, _, name = path.rpartition('.')
+    # Not by getattr, for which a module may import others.
+    return getattr(sys.modules.get(module), '__dict__', {}).get(name)
+
+
 def admit_config(values: dict, what: str, remedy: str) -> None:
     """Refuse a config by which a stranger would choose what code is run; import the trusted modules that it names.
 
@@ -179,9 +221,9 @@ def _bare_name(name: str) -> str:
     return rest if scope in TRUSTED else name
 
 
-def _known_parts() -> set[str]:
-    """Names that the registries know, of parts that are safe to build with any arguments."""
-    found: set[str] = set()
+def _known_parts() -> dict[str, dict[Any, str]]:
+    """Names that the registries know, and the scopes of parts of that name that are safe with any arguments."""
+    found: dict[str, dict[Any, str]] = {}
     seen: set[int] = set()
     todo = [
         value
@@ -194,7 +236,9 @@ def _known_parts() -> set[str]:
         if id(registry) not in seen:
             seen.add(id(registry))
             todo.extend(registry.children.values())
-            found.update(name for name, part in registry.module_dict.items() if is_safe_part(part))
+            for name, part in registry.module_dict.items():
+                if is_safe_part(part):
+                    found.setdefault(name, {})[part] = registry.scope
     return found
 
 

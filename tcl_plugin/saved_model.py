@@ -16,7 +16,7 @@ from torch import nn
 from . import cli, compat
 from .errors import explained
 from .explain import explain_checkpoint, explain_device, explain_files
-from .foreign_config import admit_config, parse_config
+from .foreign_config import admit_config, name_parts, parse_config
 from .hooks.pass_loader import pipeline_of_loader
 
 REMEDY = 'name a config that you trust by --config'
@@ -91,6 +91,7 @@ def config_of(checkpoint: dict, path: str | Path = 'checkpoint') -> Config:
         values = parse_config(text)
     except (SyntaxError, ValueError) as error:
         raise ValueError(f'the config in checkpoint {path} cannot be read ({error}): name one by --config') from error
+    name_parts(values)
     admit_config(values, f'the config in checkpoint {path}', REMEDY)
     if not isinstance(values.get('model'), dict):
         raise ValueError(f'the config in checkpoint {path} has no model: name one by --config')
@@ -186,6 +187,7 @@ def open_model(args: argparse.Namespace, plain: bool = False) -> tuple[Config, B
     with explained(*cli.BUILDING):
         if args.config:
             cfg = cli.load_config(args, 'model')
+            name_parts({key: cfg[key] for key in cfg})  # a pure Python config has classes
         else:
             cfg = config_of(checkpoint, args.checkpoint)
             args.config = f'in {args.checkpoint}'

@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from toy_runs import classifier, noisy_digits, tcl
 
-from tcl_plugin.foreign_config import TRUST_VARIABLE, admit_config, is_safe_part, parse_config
+from tcl_plugin.datasets import SklearnDigits
+from tcl_plugin.foreign_config import TRUST_VARIABLE, admit_config, is_safe_part, name_parts, parse_config
 from tcl_plugin.reports import read_config
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -35,6 +36,41 @@ def test_wrapped_and_scoped_parts_are_admitted():
         optim_wrapper=dict(type='AmpOptimWrapper', optimizer=dict(type='SGD', lr=0.1)),
         collate_fn=dict(type='default_collate'),
     )
+
+
+def test_parts_by_class_or_by_path_get_their_names():
+    """As pure Python configs have them, and as mmengine writes these down."""
+    paths = dict(
+        LoadImageFromFile='mmpretrain.datasets.LoadImageFromFile',
+        Accuracy='mmpretrain.evaluation.Accuracy',
+        TCLHead='tcl_plugin.models.TCLHead',
+        SymmetricNoise='tcl_plugin.datasets.noise.SymmetricNoise',
+        SGD='torch.optim.SGD',
+        default_collate='mmengine.dataset.default_collate',
+        PackInputs='mmpretrain.PackInputs',
+        TCL='TCL',
+    )
+    found = dict(parts=[dict(type=path) for path in paths.values()], own=(dict(type=SklearnDigits),))
+    name_parts(found)
+    assert [part['type'] for part in found['parts']] == list(paths)
+    assert found['own'][0]['type'] == 'SklearnDigits'
+    admit(**found)
+
+
+def test_parts_that_share_a_name_keep_apart():
+    found = [dict(type=path) for path in ('mmengine.hooks.EMAHook', 'mmpretrain.engine.EMAHook', 'EMAHook')]
+    name_parts(dict(custom_hooks=found))
+    assert [hook['type'] for hook in found] == ['mmengine.EMAHook', 'mmpretrain.EMAHook', 'EMAHook']
+
+
+def test_nothing_is_imported_for_a_name(tmp_path, monkeypatch):
+    (tmp_path / 'planted.py').write_text('from tcl_plugin.models import TCL')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(MODELS._module_dict, 'Planted', type('Planted', (), {'__module__': 'planted'}))
+    found = [dict(type=path) for path in ('planted.TCL', 'os.system', 'Planted', 'mmengine.fileio.load')]
+    before = [dict(part) for part in found]
+    name_parts(dict(parts=found))
+    assert found == before and 'planted' not in sys.modules
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints bring their config, and nothing of it is run; weights that do not fit are refused."""
 
+import argparse
 import os
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmpretrain.datasets import remove_transform
 from toy_runs import classifier
 
 from tcl_plugin import compat
+from tcl_plugin.foreign_config import TRUST_VARIABLE
+from tcl_plugin.reports import read_config
 from tcl_plugin.saved_model import (
     build_model,
     config_of,
     find_pipeline,
     loads_bgr,
     new_model,
+    open_model,
     parse_config,
     plain_model_config,
     read_checkpoint,
@@ -24,6 +29,7 @@ from tcl_plugin.saved_model import (
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LOAD = dict(type='LoadImageFromFile')
+HEAD = dict(type='LinearClsHead', num_classes=2, in_channels=16)
 
 
 @pytest.mark.parametrize('name', ['tcl_digits_sym80', 'tcl_r50_folder', 'tcl_r18_cifar10_sym30_open30'])
@@ -57,6 +63,46 @@ def test_a_checkpoint_does_not_choose_what_is_imported(tmp_path, monkeypatch):
 def test_no_config():
     with pytest.raises(ValueError, match=r'checkpoint x.pth has no config in its meta'):
         config_of(dict(state_dict={}), 'x.pth')
+
+
+PURE = """
+from mmpretrain.datasets import CustomDataset, LoadImageFromFile, PackInputs, Resize
+from mmpretrain.models import GlobalAveragePooling, ImageClassifier, LinearClsHead
+
+from tcl_plugin.models import PreActResNet
+
+model = dict(
+    type=ImageClassifier,
+    backbone=dict(type=PreActResNet, depth=18, base_channels=2),
+    neck=dict(type=GlobalAveragePooling),
+    head=dict(type=LinearClsHead, num_classes=2, in_channels=16),
+)
+pipeline = [dict(type=LoadImageFromFile), dict(type=Resize, scale=(12, 8)), dict(type=PackInputs)]
+test_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(type=CustomDataset, data_root='x', pipeline=pipeline))
+train_cfg = dict(max_epochs=1)
+train_dataloader = test_dataloader
+"""
+
+
+@pytest.mark.parametrize('named', [True, False])
+def test_pure_python_configs(named, tmp_path, monkeypatch):
+    """Their classes, and the paths that mmengine writes down in their stead, are names afterwards."""
+    monkeypatch.delenv(TRUST_VARIABLE, raising=False)
+    (tmp_path / 'pure.py').write_text(PURE)
+    written = Config.fromfile(tmp_path / 'pure.py').pretty_text
+    assert "type='mmpretrain.models.ImageClassifier'" in written
+    torch.manual_seed(0)
+    weights = new_model(Config(dict(model=classifier(head=HEAD)))).state_dict()
+    torch.save(dict(state_dict=weights, meta=dict(cfg=written)), tmp_path / 'pure.pth')
+    config = str(tmp_path / 'pure.py') if named else None
+    args = argparse.Namespace(checkpoint=str(tmp_path / 'pure.pth'), config=config, cfg_options=None, device='cpu')
+    cfg, model = open_model(args)
+    assert cfg.model.type == 'ImageClassifier' and model.head.fc.out_features == 2
+    pipeline = find_pipeline(cfg)
+    assert loads_bgr(pipeline) and [step.type for step in pipeline] == ['LoadImageFromFile', 'Resize', 'PackInputs']
+    assert [step.type for step in remove_transform(pipeline, 'LoadImageFromFile')] == ['Resize', 'PackInputs']
+    (tmp_path / 'pure.py').write_text(written)
+    assert read_config(tmp_path)[1].train_dataloader.dataset.type == 'CustomDataset'
 
 
 def test_weights_must_fit(tmp_path):

@@ -19,6 +19,7 @@ from mmpretrain.datasets import remove_transform
 from mmpretrain.registry import TRANSFORMS
 
 from tcl_plugin import cli
+from tcl_plugin.atomic import beside
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.saved_model import find_pipeline, loads_bgr, open_model, sees_bgr, size_of_views
 
@@ -215,14 +216,20 @@ def export_onnx(argv=None):
     """
     args = parse_args(argv)
     cfg, model = open_model(args, plain=True)
-    with explained(explain_export, *cli.BUILDING):
+    with explained(*cli.BUILDING):
         pipeline, shape = find_pipeline(cfg), find_shape(cfg, model, args.size)
-        export(Predictor(model, sees_bgr(model, pipeline)).eval(), shape, Path(args.out))
-    difference = compare(args.out, model, shape, loads_bgr(pipeline))
+    # A file of before stays where the new one is not right.
+    with beside(args.out) as path:
+        with explained(explain_export, *cli.BUILDING):
+            export(Predictor(model, sees_bgr(model, pipeline)).eval(), shape, path)
+        difference = compare(path, model, shape, loads_bgr(pipeline))
+        if difference > TOLERANCE:
+            raise UserError(
+                f'what would be {args.out} differs from PyTorch by {difference:.2e}, more than {TOLERANCE}: '
+                'it is not written'
+            )
     print(f'{args.out}: images uint8 RGB (batch, {", ".join(map(str, shape))}) -> probabilities float32')
     print(f'largest difference to PyTorch: {difference:.2e}')
-    if difference > TOLERANCE:
-        raise UserError(f'{args.out} differs from PyTorch by {difference:.2e}, more than {TOLERANCE}: do not use it')
 
 
 def main(argv=None):

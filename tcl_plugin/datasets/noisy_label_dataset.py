@@ -419,7 +419,8 @@ class NoisyLabelDataset:
         """
         raise NotImplementedError(
             f'{type(self).__name__} has no subsets, because noise and label file belong to all '
-            'its samples. Set `indices` of the inner dataset; noise is then made for these alone'
+            'its samples. Set `indices` of the inner dataset, and noise is made for these alone; for folds put '
+            'KFoldDataset inside NoisyLabelDataset'
         )
 
     def get_subset_(self, indices: Sequence[int] | int) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
-from torch import nn
+from mmpretrain.engine.hooks import SwitchRecipeHook
 
+from ..compat import unwrap_model
 from ..datasets.resident import ResidentDataset
 
 
@@ -43,20 +44,30 @@ def need_noisy_labels(hook: Hook, dataset: Any, *attributes: str) -> None:
         )
 
 
-def refuse_batch_augments(model: nn.Module) -> None:
-    """Refuse batch augmentations of the data preprocessor, such as Mixup.
+def refuse_batch_augments(runner: Runner) -> None:
+    """Refuse batch augmentations of the data preprocessor, such as Mixup, also those of a later epoch.
 
     They mix images and write the mixed labels into ``gt_score``. Heads that keep something of each sample go by its
-    given label alone, and would teach a mixed image as if it were one of its two parts.
+    given label alone, and would teach a mixed image as if it were one of its two parts; so do models that mix images
+    themselves.
 
     Args:
-        model (nn.Module): The classifier, unwrapped.
+        runner (Runner): The runner, whose model is a classifier.
 
     Raises:
-        ValueError: If there are any.
+        ValueError: If there are any, or ``SwitchRecipeHook`` would switch some on.
     """
-    if getattr(getattr(model, 'data_preprocessor', None), 'batch_augments', None) is not None:
+    model = unwrap_model(runner.model)
+    at_once = getattr(getattr(model, 'data_preprocessor', None), 'batch_augments', None) is not None
+    if at_once or any(map(_switches_batch_augments, runner.hooks)):
         raise ValueError(
-            f'{type(model.head).__name__} goes by the given label of each image, and batch_augments (model.train_cfg, '
-            'such as Mixup) mix images: leave them out'
+            f'{type(model.head).__name__} goes by the given label of each image, and batch_augments '
+            f'({"model.train_cfg" if at_once else "SwitchRecipeHook"}, such as Mixup) mix images: leave them out'
         )
+
+
+def _switches_batch_augments(hook: Hook) -> bool:
+    # A recipe of None switches them off.
+    return isinstance(hook, SwitchRecipeHook) and any(
+        recipe.get('batch_augments') is not None for recipe in hook.schedule.values()
+    )

@@ -175,8 +175,8 @@ class LabelNoiseHook(Hook):
         head = getattr(model, 'head', None)
         if head is None:
             raise ValueError(f'LabelNoiseHook needs a classifier with a head, got {type(model).__name__}')
-        if hasattr(head, 'set_label_quality'):
-            refuse_batch_augments(model)
+        if hasattr(head, 'set_label_quality') or hasattr(model, 'mixup_alpha'):
+            refuse_batch_augments(runner)
         if self.detector is None and hasattr(head, 'set_label_quality'):
             raise ValueError(
                 f"{type(head).__name__} needs a detector: dict(type='LabelNoiseHook', "

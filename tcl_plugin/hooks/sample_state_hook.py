@@ -57,7 +57,7 @@ class SampleStateHook(Hook):
             raise ValueError(
                 f'SampleStateHook is for heads that remember samples, such as ELRHead, not for {type(head).__name__}'
             )
-        refuse_batch_augments(unwrap_model(runner.model))
+        refuse_batch_augments(runner)
         resumed = runner.iter > 0
         if resumed and self._loaded is None:
             raise ValueError(

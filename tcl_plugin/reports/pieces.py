@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..foreign_config import parse_config
+from ..foreign_config import name_parts, parse_config
 from .records import first_epoch, pieces_in
 
 # Hooks that measure, and leave training as it is.
@@ -34,6 +34,7 @@ def read_literals(path: Path) -> dict:
         raise ValueError(f'config {path} is not as mmengine writes it into a work directory: {error}') from error
     if '_base_' in values:
         raise ValueError(f'config {path} has a _base_: it is not as mmengine writes it into a work directory')
+    name_parts(values)
     return values
 
 

@@ -116,6 +116,11 @@ def outside(shop: Shop) -> str:
     return shop.refused('tcl', loading=data)
 
 
+@case('k-fold-outside')
+def k_fold_outside(shop: Shop) -> str:
+    return shop.refused('tcl', loading=dict(dataset=dict(type='KFoldDataset', fold=0, dataset=noisy(digits([])))))
+
+
 @case('workers')
 def workers(shop: Shop) -> None:
     """Two epochs with the same workers know what the hook has told in between: it tells the head, not the data."""

@@ -49,6 +49,7 @@ def views_on_device(shop: Shop) -> None:
 @case('precise-bn')
 def precise_bn(shop: Shop) -> None:
     """Statistics of batch normalisation are made anew after each epoch, on the training set."""
+    shop.train('tcl', dict(type='PreciseBNHook', num_samples=16))
     models = dict(tcl=dict(data_preprocessor=on_device(shop)), elr={}, mcorrection={})
     for method, model in models.items():
         shop.train(method, dict(type='ResidentDataHook'), dict(type='PreciseBNHook', num_samples=16), model=model)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from mmengine.hooks import Hook
 from torch._dynamo import register_backend
-from toy_runs import EMA
+from toy_runs import EMA, hook
 
 from .shop import METHODS, OPTIMIZER, Shop, case, check_trained, weights
 
@@ -125,3 +125,16 @@ def mixup(shop: Shop) -> str:
 @case('mixup-twice')
 def mixup_twice(shop: Shop) -> str:
     return shop.refused('mcorrection', model=dict(train_cfg=MIXUP))
+
+
+@case('mixup-later')
+def mixup_later(shop: Shop) -> str:
+    """Before the first step; without a hook that looks, at the first that would lose labels. None switches off."""
+    mixup = dict(type='MixupClassifier', head=dict(type='LinearClsHead', num_classes=10, in_channels=16))
+    later = dict(type='SwitchRecipeHook', schedule=[dict(action_epoch=2, batch_augments=MIXUP)])
+    told = {shop.refused(method, later).split(' ', 1)[1] for method in METHODS}
+    assert told == {shop.refused('mcorrection', later, model=mixup, own_hooks=[hook(None)]).split(' ', 1)[1]}
+    words = shop.refused('mcorrection', later, model=mixup, own_hooks=[])
+    assert words.startswith('MixupClassifier mixes images itself')
+    shop.train('elr', dict(type='SwitchRecipeHook', schedule=[dict(action_epoch=2, batch_augments=None)]))
+    return told.pop()

@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner, set_random_seed
 from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS, TASK_UTILS
 from mmpretrain.structures import DataSample
-from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, hook, noisy_digits, tcl
+from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, elr, hook, noisy_digits, tcl
 
 from tcl_plugin import cli
 from tcl_plugin.detection import DetectionWarning
@@ -169,6 +169,7 @@ def built(kind: str) -> torch.nn.Module:
     """A small model: ``'tcl'``, ``'plain'``, or one with the head of the other."""
     configs = dict(
         tcl=tcl(),
+        tcl_with_plain_preprocessor=tcl() | dict(data_preprocessor=dict(type='ClsDataPreprocessor')),
         plain=classifier(),
         tcl_with_linear_head=tcl() | dict(head=classifier()['head']),
         plain_with_tcl_head=classifier(head=tcl()['head']),
@@ -204,6 +205,11 @@ def views_one_for_tcl(desk: Desk) -> str:
 @case('views-two-for-tcl')
 def views_two_for_tcl(desk: Desk) -> str:
     return step(desk, 'tcl', [IMAGES] * 2)
+
+
+@case('views-stacked-for-tcl')
+def views_stacked_for_tcl(desk: Desk) -> str:
+    return step(desk, 'tcl_with_plain_preprocessor', [IMAGES] * 3)
 
 
 @case('views-three-for-plain-training')
@@ -272,6 +278,25 @@ def head_tokens(desk: Desk) -> str:
     return desk.running(lambda: MODELS.build(tcl()['head']).pre_logits((torch.zeros(4, 5, 16),)))
 
 
+@case('head-channels-last')
+def head_channels_last(desk: Desk) -> str:
+    return desk.running(lambda: MODELS.build(tcl()['head']).pre_logits((torch.zeros(4, 7, 7, 16),)))
+
+
+@case('head-channels-last-pooled')
+def head_channels_last_pooled(desk: Desk) -> str:
+    class TIMMBackbone(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+            return (torch.zeros(len(images), 7, 7, 16),)
+
+    def run() -> None:
+        network = MODELS.build(classifier())
+        network.backbone = TIMMBackbone()
+        network(IMAGES.float())
+
+    return desk.running(run)
+
+
 @case('head-several-tensors')
 def head_several_tensors(desk: Desk) -> str:
     pair = (torch.zeros(4, 16), torch.zeros(4, 16))  # as those of DistilledVisionTransformer
@@ -329,6 +354,15 @@ def hook_batch_augments(desk: Desk) -> str:
     noisy_data = dict(batch_size=16, num_workers=0, dataset=noisy_digits(pipeline=THREE_VIEWS))
     loading = noisy_data | dict(sampler=dict(type='DefaultSampler', shuffle=True))
     return runner(desk, hook(), model=tcl() | BATCH_MIXUP, train_dataloader=loading)
+
+
+@case('hook-batch-augments-later')
+def hook_batch_augments_later(desk: Desk) -> str:
+    recipe = dict(action_epoch=2, batch_augments=BATCH_MIXUP['train_cfg'])
+    noisy_data = dict(batch_size=16, num_workers=0, dataset=noisy_digits(pipeline=PLAIN_PIPELINE))
+    loading = noisy_data | dict(sampler=dict(type='DefaultSampler', shuffle=True))
+    hooks = [dict(type='SampleStateHook'), dict(type='SwitchRecipeHook', schedule=[recipe])]
+    return runner(desk, *hooks, model=elr(), train_dataloader=loading)
 
 
 @case('mixup-batch-augments')

@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 from killing import full_disk
+from mmengine.config import Config
 from test_tools.toolbox import DIGITS
+from toy_runs import PLAIN_PIPELINE, classifier
 
 from tcl_plugin.folder_lock import alone_in
+from tcl_plugin.saved_model import new_model
 
 from .desk import Desk, case, tool
 
@@ -101,6 +104,25 @@ def predict_batch_size(desk: Desk) -> str:
 @case('export-size')
 def export_size(desk: Desk) -> str:
     return desk.tool('export_onnx', 'my.pth', '--out', 'my.onnx', '--size', '0', '32')
+
+
+@case('export-differs')
+def export_differs(desk: Desk) -> str:
+    """Without a real export, which needs packages: what would be written is a text."""
+    cfg = Config(dict(model=classifier(), val_dataloader=dict(dataset=dict(pipeline=PLAIN_PIPELINE))))
+    fakes = dict(
+        PACKAGES=(),
+        LOWEST={},
+        open_model=lambda args, plain: (cfg, new_model(cfg)),
+        export=lambda predictor, shape, path: path.write_text('network'),
+        compare=lambda *args: 0.00858,
+    )
+    for name, fake in fakes.items():
+        desk.patch.setattr(tool('export_onnx'), name, fake)
+    old = desk.write('my.onnx', 'old')
+    told = desk.tool('export_onnx', 'my.pth', '--out', 'my.onnx', '--size', '8', '8')
+    assert old.read_text() == 'old' and list(desk.folder.iterdir()) == [old]
+    return told
 
 
 @case('audit-work-dir')

@@ -88,8 +88,9 @@ def test_automatic_mixed_precision_is_left_on(images):
 
 def test_features_of_any_nesting():
     half = torch.ones(2, dtype=torch.bfloat16)
-    nested = fast_classifier._to_float(((half, half), half))
+    nested = fast_classifier._to_float(((half, half), half, None))
     assert [feat.dtype for feat in (*nested[0], nested[1])] == [torch.float32] * 3
+    assert nested[2] is None  # the auxiliary output of InceptionV3
 
 
 def test_labels_of_a_batch_give_the_loss_of_its_samples(images):

@@ -19,7 +19,7 @@ def export_tool():
     return load_file(ROOT / 'tools' / 'export_onnx.py')
 
 
-def test_export(export_tool, trained, workplace, capsys):
+def test_export(export_tool, trained, workplace, capsys, monkeypatch):
     for package, least in export_tool.LOWEST.items():
         pytest.importorskip(package, minversion=least)
     onnxruntime = pytest.importorskip('onnxruntime')
@@ -33,6 +33,13 @@ def test_export(export_tool, trained, workplace, capsys):
     (probs,) = session.run(['probabilities'], {'images': images})
     assert probs.shape == (7, 10) and probs.dtype == np.float32
     np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-5)
+    # Had it come out wrong, the one of before would be there as it was.
+    before = (workplace / 'new' / 'model.onnx').read_bytes()
+    monkeypatch.setattr(export_tool, 'TOLERANCE', -1.0)
+    assert export_tool.main([str(trained / 'epoch_2.pth'), '--out', 'new/model.onnx']) == 2
+    assert 'what would be new/model.onnx differs from PyTorch by' in capsys.readouterr().err
+    assert [path.name for path in (workplace / 'new').iterdir()] == ['model.onnx']
+    assert (workplace / 'new' / 'model.onnx').read_bytes() == before
 
 
 @pytest.mark.parametrize(('loads', 'to_rgb'), [(True, True), (True, False), (False, False)])

@@ -42,7 +42,8 @@ class FastImageClassifier(ImageClassifier):
         self._autocast: bool | None = None  # not known before the device is
         if compile is not False:
             # One by one: data samples, in the steps between, would break the graph anyway.
-            for module in (self.backbone, self.neck, *self.head.children()):
+            networks = () if self.head is None else self.head.children()
+            for module in (self.backbone, self.neck, *networks):
                 if module is not None and any(True for _ in module.parameters()):
                     module.compile(**({} if compile is True else compile))
 
@@ -126,6 +127,8 @@ def has_plain_loss(head: Any) -> bool:
     return issubclass(head, ClsHead) and (head.loss, head._get_loss) == (ClsHead.loss, ClsHead._get_loss)
 
 
-def _to_float(feats: Tensor | tuple) -> Tensor | tuple:
-    """Features of any nesting in float32."""
+def _to_float(feats: Tensor | tuple | None) -> Any:
+    """Features of any nesting in float32; None, as InceptionV3 gives for an output that it lacks, stays None."""
+    if feats is None:
+        return None
     return feats.float() if isinstance(feats, Tensor) else tuple(_to_float(feat) for feat in feats)

@@ -45,11 +45,14 @@ class MCorrection(MixupClassifier):
 
     def __init__(self, *args: Any, mixup_alpha: float = 32.0, uniform_weight: float = 1.0, **kwargs: Any) -> None:
         super().__init__(*args, mixup_alpha=mixup_alpha, **kwargs)
-        if not hasattr(self.head, 'clean_prob_of'):
-            raise ValueError(f'MCorrection needs a MCorrectionHead, got {type(self.head).__name__}')
         if uniform_weight < 0:
             raise ValueError(f'uniform_weight must not be negative, got {uniform_weight}')
         self.uniform_weight = uniform_weight
+
+    def _check_head(self, head: type) -> None:
+        super()._check_head(head)
+        if not hasattr(head, 'clean_prob_of'):
+            raise ValueError(f'MCorrection needs a MCorrectionHead, got {head.__name__}')
 
     def targets(self, inputs: Tensor, data_samples: SampleBatch | list[DataSample]) -> Tensor:
         """Targets before mixing, between given labels and predicted classes.

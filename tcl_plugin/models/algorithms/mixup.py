@@ -48,13 +48,17 @@ class MixupClassifier(FastImageClassifier):
         super().__init__(*args, **kwargs)
         if mixup_alpha < 0:
             raise ValueError(f'mixup_alpha must not be negative, got {mixup_alpha}')
-        self._check_head(type(self.head))
+        if self.head is not None:  # get_model(..., head=None) leaves it out, to extract features
+            self._check_head(type(self.head))
+        self._refuse_batch_augments()
+        self.mixup_alpha = mixup_alpha
+
+    def _refuse_batch_augments(self) -> None:
         if getattr(self.data_preprocessor, 'batch_augments', None) is not None:
             raise ValueError(
                 f'{type(self).__name__} mixes images itself, and would lose the labels that batch_augments '
-                '(train_cfg) have mixed: leave them out'
+                '(train_cfg, or SwitchRecipeHook) have mixed: leave them out'
             )
-        self.mixup_alpha = mixup_alpha
 
     def _check_head(self, head: type[ClsHead]) -> None:
         if not has_plain_loss(head):
@@ -74,9 +78,11 @@ class MixupClassifier(FastImageClassifier):
             dict[str, Tensor]: The loss, and what :meth:`regularize` adds.
 
         Raises:
-            ValueError: If the images come in several views.
+            ValueError: If the images come in several views, or ``SwitchRecipeHook`` has switched on batch
+                augmentations where no :class:`LabelNoiseHook` has looked for them before.
         """
         self.check_one_view(inputs)
+        self._refuse_batch_augments()
         targets = self.targets(inputs, data_samples)
         mixing = draw_mixing(len(inputs), self.mixup_alpha, inputs.device)
         logits = self.head(self.extract_feat(mixing(inputs)))

@@ -121,8 +121,34 @@ class TCL(FastImageClassifier):
         """
         return None
 
+    def forward(
+        self,
+        inputs: Tensor | Sequence[Tensor],
+        data_samples: SampleBatch | list[DataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """See ``ImageClassifier.forward``; without losses, several views are one large batch.
+
+        Args:
+            inputs (Tensor | Sequence[Tensor]): Images, shape (B, C, H, W), or views of that shape.
+            data_samples (SampleBatch | list[DataSample], optional): Their samples. Defaults to None.
+            mode (str): ``'tensor'``, ``'predict'`` or ``'loss'``. Defaults to ``'tensor'``.
+
+        Returns:
+            Any: See ``ImageClassifier.forward``.
+        """
+        if mode == 'tensor' and not isinstance(inputs, Tensor):
+            # PreciseBNHook puts training batches through the network as they are.
+            inputs = torch.cat(list(inputs))
+        return super().forward(inputs, data_samples, mode)
+
     @staticmethod
     def _three_views(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        if isinstance(inputs, Tensor) and inputs.ndim == 5:
+            raise ValueError(
+                f'TCL takes its views one by one, and another data preprocessor has stacked them to '
+                f'{tuple(inputs.shape)}: leave data_preprocessor.type out, or set it to MultiViewDataPreprocessor'
+            )
         if isinstance(inputs, Tensor) or len(inputs) != 3:
             got = tuple(inputs.shape) if isinstance(inputs, Tensor) else f'{len(inputs)} views'
             raise ValueError(

@@ -46,6 +46,8 @@ class TCLMoCo(TCL):
         if not 0 < momentum < 1:
             raise ValueError(f'momentum must lie between 0 and 1, got {momentum}')
         self.momentum = momentum
+        if self.head is None:  # to extract features: there is nothing to contrast
+            return
         self.key_encoder = copy.deepcopy(self._encoder()).requires_grad_(False)
         self.queue = FeatureQueue(queue_size, self.head.prototypes.size(1))
 
@@ -56,6 +58,8 @@ class TCLMoCo(TCL):
     def init_weights(self) -> None:
         """Initialise all weights; the momentum encoder begins with those of the encoder."""
         super().init_weights()
+        if self.head is None:
+            return
         # Running statistics too: norms that are frozen would never have others.
         self.key_encoder.load_state_dict(self._encoder().state_dict())
 

@@ -59,7 +59,8 @@ class TCLPlus(MixupClassifier):
         self.bootstrap_epoch = bootstrap_epoch
         self.bootstrap_weight = bootstrap_weight
         self.labels: Tensor | None = None  # a plain attribute: RelabelHook saves it
-        self.head.projector.requires_grad_(False)
+        if self.head is not None:
+            self.head.projector.requires_grad_(False)
 
     def _check_head(self, head: type) -> None:
         if not hasattr(self.head, 'projector'):

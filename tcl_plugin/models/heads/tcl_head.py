@@ -154,9 +154,11 @@ class TCLHead(TrustsLabels, ClsHead):
     def _missing_neck(self, feat: Tensor) -> str:
         """Which neck makes vectors of these features."""
         tokens, positions = "neck=dict(type='TokenPooling')", "neck=dict(type='GlobalAveragePooling', dim=1)"
-        if feat.ndim != 3:
-            return "neck=dict(type='GlobalAveragePooling')"
         fits = [size == self.classifier[0].in_features for size in feat.shape[1:]]
+        if feat.ndim != 3:
+            # Channels last, as those of timm's Swin transformers, whose tokens lie in a plane.
+            last = feat.ndim == 4 and fits[-1] and not fits[0]
+            return tokens if last else "neck=dict(type='GlobalAveragePooling')"
         if fits == [False, True]:
             return tokens
         if fits == [True, False]:

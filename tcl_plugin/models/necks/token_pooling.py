@@ -11,7 +11,9 @@ class TokenPooling(BaseModule):
     """Take the class token, or the mean of the patches.
 
     For backbones that give all tokens, such as the vision transformers of timm through ``TIMMBackbone``.
-    Those of mmpretrain choose by themselves (``out_type``) and need no neck.
+    Those of mmpretrain choose by themselves (``out_type``) and need no neck. Tokens that lie in a plane,
+    channels last, as those of timm's Swin transformers, are all patches: their mean is taken whatever the
+    arguments say.
 
     Args:
         num_prefix_tokens (int): Number of tokens before those of the patches, class token and registers.
@@ -42,7 +44,7 @@ class TokenPooling(BaseModule):
         """Pool tokens.
 
         Args:
-            feats (tuple[Tensor, ...]): Tokens of the stages, shape (B, T, C) each.
+            feats (tuple[Tensor, ...]): Tokens of the stages, shape (B, T, C) or (B, H, W, C) each.
 
         Returns:
             tuple[Tensor, ...]: Shape (B, C) each.
@@ -53,9 +55,11 @@ class TokenPooling(BaseModule):
         return tuple(map(self._pool, feats))
 
     def _pool(self, tokens: Tensor) -> Tensor:
+        if tokens.ndim == 4:
+            return tokens.mean(dim=(1, 2))
         if tokens.ndim != 3 or tokens.shape[1] <= self.num_prefix_tokens:
             raise ValueError(
-                f'TokenPooling needs features of shape (B, T, C) with more than {self.num_prefix_tokens} tokens, got '
-                f'{tuple(tokens.shape)}'
+                f'TokenPooling needs features of shape (B, T, C) with more than {self.num_prefix_tokens} tokens, or '
+                f'(B, H, W, C), got {tuple(tokens.shape)}'
             )
         return tokens[:, 0] if self.pool == 'cls' else tokens[:, self.num_prefix_tokens :].mean(dim=1)
