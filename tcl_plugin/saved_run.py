@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, Subset
 
 from .checkpoints import recorded_checkpoint
 from .datasets import NoisyLabelDataset
+from .datasets.leaves import leaf_configs
 from .hooks.ordered_pass import watched_pass
 from .hooks.pass_loader import build_pass_loader, with_sample_idx
 from .reports import read_config
@@ -84,10 +85,8 @@ def test_outputs(cfg: Config, model: nn.Module) -> Outputs:
         raise ValueError('the run has neither test_dataloader nor val_dataloader: there are no images to test')
     loader = cfg.get('test_dataloader') or cfg.val_dataloader
     dataset = copy.deepcopy(loader.dataset)
-    inner = dataset
-    while 'pipeline' not in inner and 'dataset' in inner:
-        inner = inner.dataset
-    inner.pipeline = [with_sample_idx(step) for step in inner.pipeline]
+    for leaf in leaf_configs(dataset):
+        leaf.pipeline = [with_sample_idx(step) for step in leaf.get('pipeline', [])]
     return collect(model, DATASETS.build(dataset), loader.get('batch_size', 64), 'test images')
 
 

@@ -4,7 +4,7 @@
 from mmengine.config import Config
 from mmpretrain.registry import BATCH_AUGMENTS
 
-from .generated import _innermost
+from ..datasets.leaves import leaf_configs
 
 
 def plain_config(cfg: Config) -> Config:
@@ -44,7 +44,6 @@ def _plain_views(cfg: Config) -> None:
     if views is None:
         return
     preprocessor.type = 'MultiViewDataPreprocessor'
-    dataset = _innermost(cfg.train_dataloader.dataset)
     to_rgb = preprocessor.get('to_rgb', False)
     kinds = [_one_by_one(view['transforms'], to_rgb) for view in views]
     numbers = [view.get('num_views', 1) for view in views]
@@ -52,8 +51,9 @@ def _plain_views(cfg: Config) -> None:
         cut = kinds[0]
     else:
         cut = [dict(type='MultiView', num_views=numbers, transforms=kinds)]
-    *before, pack = dataset.pipeline
-    dataset.pipeline = [*before, *cut, pack]
+    for leaf in leaf_configs(cfg.train_dataloader.dataset):
+        *before, pack = leaf.pipeline
+        leaf.pipeline = [*before, *cut, pack]
 
 
 def _one_by_one(transforms: list[dict], to_rgb: bool) -> list[dict]:

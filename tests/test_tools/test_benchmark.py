@@ -13,8 +13,9 @@ from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from toolbox import DIGITS, NARROW, ROOT, load_file
 
 from tcl_plugin.benchmark import Measurement, plain_config, use_generated_data
-from tcl_plugin.benchmark.generated import Shape
+from tcl_plugin.benchmark.generated import Shape, shape_of
 from tcl_plugin.benchmark.report import epoch_seconds, num_validations
+from tcl_plugin.errors import UserError
 
 SMALL = [
     f'model.backbone.base_channels={NARROW}',
@@ -112,6 +113,19 @@ def test_images_that_replace_others_are_generated_too(workplace):
     init_default_scope('mmpretrain')
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     assert len(dataset) == 20 and len(dataset.open_noise) == 6
+
+
+def test_each_part_of_a_training_set_is_replaced(workplace):
+    cfg = Config.fromfile(ROOT / 'configs' / 'tcl_r18_cifar10_sym90.py')
+    outer = cfg.train_dataloader.dataset
+    outer.dataset = dict(type='ConcatDataset', datasets=[outer.dataset, outer.dataset])
+    with pytest.raises(UserError, match='images of CIFAR10, CIFAR10 are of unknown size'):
+        shape_of(cfg)
+    init_default_scope('mmpretrain')
+    plain = plain_config(cfg)
+    use_generated_data(plain, size=32, num_train=7, num_test=2)
+    dataset = DATASETS.build(plain.train_dataloader.dataset)
+    assert len(dataset) == 7 and all(len(dataset[i]['inputs']) == 3 for i in (0, 6))
 
 
 def test_an_epoch_is_what_its_sampler_draws():
