@@ -4,7 +4,8 @@
 import subprocess
 import sys
 
-from test_tools.toolbox import DIGITS
+from test_tools.toolbox import DIGITS, ROOT
+from written_runs import write_run
 
 from .desk import Desk, case, tool
 
@@ -146,6 +147,16 @@ def sweep_config_syntax(desk: Desk) -> str:
 def sweep_first_stage(desk: Desk) -> str:
     load = "load_from = 'work_dirs/mine_digits_sym80/epoch_24.pth'\n"
     return desk.tool('sweep', desk.write('mineplus_digits_sym80.py', f'_base_ = {str(DIGITS)!r}\n{load}').name)
+
+
+@case('sweep-damaged-record')
+def sweep_damaged_record(desk: Desk) -> str:
+    desk.patch.setenv('PYTHONPATH', str(ROOT))  # so that what the sweep sets is undone
+    folder = write_run(desk.folder / 'work_dirs' / 'sweep', DIGITS.stem, [50.0, 40.0])
+    (folder / 'last_checkpoint').write_text('epoch_2.pth')
+    (scalars,) = folder.glob('*/vis_data/scalars.json')
+    scalars.write_text(scalars.read_text()[1:])
+    return desk.tool('sweep', DIGITS)
 
 
 @case('browse-number')
