@@ -92,7 +92,6 @@ class LabelPosterior:
         return score_given_labels(
             ((self._posterior(probs.float(), transition[:, labels].t()), labels) for probs, labels in pieces),
             len(self._labels),
-            transition,
         )
 
     @staticmethod
