@@ -164,6 +164,13 @@ def browse_number(desk: Desk) -> str:
     return desk.tool('browse_dataset', DIGITS, '--out', 'views', '--number', '0')
 
 
+@case('benchmark-transform')
+def benchmark_transform(desk: Desk) -> str:
+    view = "dict(transforms=[dict(type='mmpretrain.Mixup', alpha=1.0)])"
+    desk.write('my.py', f'_base_ = {str(DIGITS)!r}\ndata_preprocessor = dict(views=[{view}])\n')
+    return desk.tool('benchmark', 'my.py', '--write-plain', 'plain.py')
+
+
 @case('benchmark-steps')
 def benchmark_steps(desk: Desk) -> str:
     return desk.tool('benchmark', DIGITS, '--steps', '0')

@@ -9,13 +9,14 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
+from mmpretrain.registry import BATCH_AUGMENTS, DATASETS, MODELS, TRANSFORMS
 from toolbox import DIGITS, NARROW, ROOT, load_file
 
 from tcl_plugin.benchmark import Measurement, plain_config, use_generated_data
 from tcl_plugin.benchmark.generated import Shape, shape_of
 from tcl_plugin.benchmark.report import epoch_seconds, num_validations
 from tcl_plugin.errors import UserError
+from tcl_plugin.models.batch_transforms import BatchTransform
 
 SMALL = [
     f'model.backbone.base_channels={NARROW}',
@@ -105,6 +106,26 @@ def test_plain_views_of_image_files_are_cut_in_their_colours():
     image = to_pil(dict(img=red))['img']
     assert plain.data_preprocessor.to_rgb and image.getpixel((0, 0)) == (200, 0, 0)
     assert (to_numpy(dict(img=image))['img'] == red).all()
+
+
+def test_a_transform_of_ones_own(monkeypatch):
+    """It needs to draw and apply; only what is plain cannot be made of it."""
+
+    class Invert(BatchTransform):
+        def draw(self, num_images, size, generator):
+            return {}
+
+        def apply(self, images, params):
+            return 255 - images
+
+    monkeypatch.setitem(BATCH_AUGMENTS.module_dict, 'Invert', Invert)
+    cfg = Config.fromfile(DIGITS)
+    cfg.data_preprocessor.views[1].transforms.append(dict(type='Invert'))
+    images = torch.randint(256, (3, 3, 12, 12), dtype=torch.uint8)
+    cut = MODELS.build(cfg.data_preprocessor)(dict(inputs=images), True)['inputs']
+    assert [view.shape for view in cut] == [images.shape] * 3
+    with pytest.raises(UserError, match='to one image what Invert does to a batch: only BatchColorJitter, '):
+        plain_config(cfg)
 
 
 def test_images_that_replace_others_are_generated_too(workplace):
