@@ -116,24 +116,21 @@ def training_set(cfg: Config) -> NoisyLabelDataset:
     return dataset if isinstance(dataset, NoisyLabelDataset) else NoisyLabelDataset(dataset)
 
 
-def training_outputs(
-    cfg: Config, model: nn.Module, dataset: NoisyLabelDataset, most: int = 10_000, seed: int = 0
-) -> Outputs:
+def training_outputs(cfg: Config, model: nn.Module, dataset: NoisyLabelDataset, most: int) -> Outputs:
     """Put the training set, or a part of it, through the network, with the pipeline of tests.
 
     Args:
         cfg (Config): The run's config.
         model (nn.Module): Its network.
         dataset (NoisyLabelDataset): Its training set.
-        most (int): Of more samples than this, so many are chosen at random. Defaults to 10,000.
-        seed (int): Seed of the choice. Defaults to 0.
+        most (int): Of more samples than this, so many are chosen at random, always the same.
 
     Returns:
         Outputs: What it says.
     """
     view: Any = dataset.with_pipeline([with_sample_idx(step) for step in find_pipeline(cfg)])
     if len(view) > most:
-        chosen = np.random.default_rng(seed).choice(len(view), most, replace=False)
+        chosen = np.random.default_rng(0).choice(len(view), most, replace=False)
         view = Subset(view, np.sort(chosen).tolist())
     loader: ConfigDict = cfg.get('test_dataloader') or cfg.val_dataloader
     return collect(model, view, loader.get('batch_size', 64), 'training images')

@@ -49,6 +49,15 @@ def test_a_fit_to_some_agrees_with_a_fit_to_all(per_class):
     assert (part == fit_clean_probability(*args, options=GMMOptions(max_samples=2_000))).all()
 
 
+def test_the_seed_chooses_what_a_fit_sees(scores, monkeypatch):
+    seen, fit = [], GaussianMixture.fit
+    monkeypatch.setattr(GaussianMixture, 'fit', lambda gmm, column: seen.append(column.copy()) or fit(gmm, column))
+    for seed in (3, 3, 4):
+        fit_clean_probability(scores, options=GMMOptions(seed=seed, max_samples=40))
+    first, again, other = (set(column[:, 0]) for column in seen)
+    assert len(first) == 40 and first == again and first != other
+
+
 @pytest.mark.parametrize('per_class', [False, True])
 def test_the_mixture_itself_gives_the_same_probabilities(scores, per_class):
     """Scores of two classes far apart: a class's own mixture is alone where its scores are."""

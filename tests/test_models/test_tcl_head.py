@@ -86,6 +86,12 @@ def test_scales_default_to_the_share_of_clean_labels(reference, outputs):
     assert found['loss_cross'] != losses_of(build_head(scale_cross=1.0), reference, outputs)['loss_cross']
 
 
+def test_a_label_in_balance_is_not_clean():
+    head = build_head()
+    head.set_label_quality(torch.tensor([0.5, 0.7, 0.2, 0.5]))
+    assert head.clean_share == 0.25
+
+
 def test_warmup_ends_after_its_epochs():
     head = build_head(warmup_epochs=2)
     states = []
