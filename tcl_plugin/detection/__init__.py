@@ -9,7 +9,7 @@ from .label_posterior import LabelPosterior, estimate_transition
 from .mixture import class_means, class_variances, posterior
 from .ood import OODDetector
 from .small_loss import SmallLossDetector
-from .transition import count_transitions, transitions_from_anchors
+from .transition import count_transitions, keep_absent, transitions_from_anchors
 
 __all__ = [
     'BetaMixture',
@@ -28,6 +28,7 @@ __all__ = [
     'fit_beta_mixture',
     'fit_clean_probability',
     'fit_score_mixture',
+    'keep_absent',
     'posterior',
     'transitions_from_anchors',
 ]

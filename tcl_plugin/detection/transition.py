@@ -60,8 +60,30 @@ def transitions_from_anchors(probs: np.ndarray, percentile: float | None = 97.0)
         ValueError: If ``percentile`` lies outside [0, 100].
     """
     check_percentile(percentile)
-    probs = np.asarray(probs, dtype=np.float64)
+    probs = np.asarray(probs)
     place = int(np.ceil((100 if percentile is None else percentile) / 100 * (len(probs) - 1)))
-    anchors = np.argsort(probs, axis=0, kind='stable')[place]
-    matrix = probs[anchors]
+    # Column by column, and unsorted: the table may be large, and one sample of each column is wanted.
+    matrix = probs[[_in_place(column, place) for column in probs.T]].astype(np.float64)
     return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def _in_place(column: np.ndarray, place: int) -> int:
+    """Index that a stable sort would put in a place."""
+    found = int(np.argpartition(column, place)[place])
+    alike = np.flatnonzero(column == column[found])
+    # NaN is not even like itself.
+    return int(alike[place - np.count_nonzero(column < column[found])]) if len(alike) else found
+
+
+def keep_absent(matrix: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Let classes that no sample has as its given label keep theirs: no sample can stand for them.
+
+    Args:
+        matrix (np.ndarray): Transition matrix, estimated, shape (K, K).
+        given (np.ndarray): Given labels, shape (N,).
+
+    Returns:
+        np.ndarray: The matrix, with rows of the identity for these classes.
+    """
+    absent = np.bincount(given, minlength=len(matrix)) == 0
+    return np.where(absent[:, None], np.eye(len(matrix)), matrix)

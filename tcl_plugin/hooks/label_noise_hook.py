@@ -13,13 +13,13 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..compat import unwrap_model
-from ..datasets.sidecar import digest
 from ..evaluation import TABLE_NAME, LabelTable, write_label_table
 from ..reports.histogram import picture_scores
 from .bad_numbers import evidence_of_pass
 from .checks import need_epochs, need_noisy_labels, refuse_batch_augments
 from .findings import Findings, build_detector, find
 from .head_epoch import tell_epoch
+from .label_identity import identity_of, what_differs
 from .label_judge import LabelJudge
 from .ordered_pass import watched_pass
 from .pass_loader import training_pass_loader
@@ -126,7 +126,7 @@ class LabelNoiseHook(Hook):
         saved, self._saved = self._saved, None
         if runner.iter == 0 or saved is None:
             return False
-        changed = _what_differs(saved, runner.train_dataloader.dataset)
+        changed = what_differs(saved, runner.train_dataloader.dataset)
         if changed is not None:
             runner.logger.warning(
                 f'LabelNoiseHook: {changed} are not those of the checkpoint, so that clean probabilities are '
@@ -144,7 +144,7 @@ class LabelNoiseHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put what the head has been told beside the weights."""
         if self._told is not None:
-            checkpoint[KEY] = dict(clean_prob=self._told) | _identity(runner.train_dataloader.dataset)
+            checkpoint[KEY] = dict(clean_prob=self._told) | identity_of(runner.train_dataloader.dataset)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the head which epoch begins."""
@@ -243,18 +243,6 @@ class LabelNoiseHook(Hook):
                 f'LabelNoiseHook: epoch {epoch}: {remarks[kind]} (said once; see docs/degenerate.md)'
             )
         self._remarked |= remarks.keys()
-
-
-def _identity(dataset: Any) -> dict[str, str | None]:
-    """What clean probabilities belong to: open-set noise leaves given labels as they are, and puts in other images."""
-    return dict(given_labels=digest(dataset.given_labels), replaced_images=getattr(dataset, 'replaced_digest', None))
-
-
-def _what_differs(saved: dict, dataset: Any) -> str | None:
-    """What is no longer as it was; checkpoints of earlier releases say nothing of images."""
-    names = dict(given_labels='the given labels', replaced_images='the images of open_set')
-    now = _identity(dataset)
-    return next((name for key, name in names.items() if saved.get(key) not in (None, now[key])), None)
 
 
 def _collapse(predicted: np.ndarray | None, runner: Runner) -> dict[str, str]:

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 
 from ..atomic import array_bytes, replacing
 from ..compat import unwrap_model
-from ..detection import count_transitions, transitions_from_anchors
+from ..datasets.image_lists import some
+from ..detection import count_transitions, keep_absent, transitions_from_anchors
 from ..detection.transition import check_percentile
 from .checks import need_epochs, need_noisy_labels
 from .ordered_pass import watched_pass
@@ -36,7 +37,9 @@ class TransitionMatrixHook(Hook):
       whatever noise a config has.
     - ``source='anchors'`` estimates it after ``warmup_epochs`` epochs, in which the loss still has the
       identity and so is cross-entropy, by one pass over the training set, see
-      :func:`transitions_from_anchors`. That pass keeps N x K predictions in memory.
+      :func:`transitions_from_anchors`. That pass keeps N x K predictions in memory. Classes that no
+      sample has as its given label keep theirs. Where the highest entry of a row is not that of its
+      class, the log warns of it.
 
     The training set must be a :class:`NoisyLabelDataset`.
 
@@ -82,11 +85,15 @@ class TransitionMatrixHook(Hook):
         """Check that the parts fit; count.
 
         Raises:
-            ValueError: If the head's loss takes no matrix, true labels are needed and not known, the
-                loop has no epochs, training ends before the estimate, there is no pipeline for the pass, or a run
-                is resumed after the estimate from a checkpoint that has none.
+            ValueError: If the head's loss takes no matrix, or has one by its config, true labels are needed and not
+                known, the loop has no epochs, training ends before the estimate, there is no pipeline for the pass,
+                or a run is resumed after the estimate from a checkpoint that has none, or before it from one that
+                has.
         """
-        _loss_of(runner)
+        if getattr(_loss_of(runner), 'matrix_is_given', False):
+            raise ValueError(
+                "TransitionMatrixHook finds out the matrix that 'matrix' of the loss gives: leave one of them out"
+            )
         dataset = runner.train_dataloader.dataset
         if self.source == 'noise':
             if getattr(dataset, 'true_labels', None) is None:
@@ -97,7 +104,7 @@ class TransitionMatrixHook(Hook):
             _hand_over(runner, count_transitions(dataset.true_labels, dataset.given_labels, dataset.num_classes))
             return
         need_epochs(self, runner)
-        need_noisy_labels(self, dataset, 'with_pipeline')
+        need_noisy_labels(self, dataset, 'with_pipeline', 'given_labels')
         if self.warmup_epochs >= runner.max_epochs:
             raise ValueError(
                 f'warmup_epochs={self.warmup_epochs} of TransitionMatrixHook leaves nothing of the '
@@ -108,18 +115,31 @@ class TransitionMatrixHook(Hook):
         if runner.iter == 0:
             # Weights that the run starts from may have brought a matrix along.
             _loss_of(runner).set_matrix(np.eye(dataset.num_classes))
-        elif runner.epoch >= self.warmup_epochs and _is_identity(_loss_of(runner).matrix):
+        else:
+            self._check_resumed(runner)
+
+    def _check_resumed(self, runner: Runner) -> None:
+        estimated = not _is_identity(_loss_of(runner).matrix)
+        if runner.epoch >= self.warmup_epochs and not estimated:
             raise ValueError(
                 f'the run is resumed after epoch {runner.epoch}, and its checkpoint has no matrix, which '
                 f'TransitionMatrixHook would have estimated after warmup_epochs={self.warmup_epochs}: begin anew, or '
                 'choose a longer warm-up'
             )
+        if runner.epoch < self.warmup_epochs and estimated:
+            raise ValueError(
+                f'the run is resumed after epoch {runner.epoch}, and its checkpoint has a matrix already, which '
+                f'TransitionMatrixHook would estimate after warmup_epochs={self.warmup_epochs}: begin anew, or leave '
+                'the warm-up as it was'
+            )
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Estimate, once. A run that is resumed later has the matrix from its checkpoint."""
         if self.source == 'anchors' and runner.epoch + 1 == self.warmup_epochs:
-            probs = _predict(runner, self._loader)
-            _hand_over(runner, transitions_from_anchors(probs, self.percentile))
+            matrix = transitions_from_anchors(_predict(runner, self._loader), self.percentile)
+            matrix = keep_absent(matrix, runner.train_dataloader.dataset.given_labels)
+            _hand_over(runner, matrix)
+            _warn_of_strange_rows(runner, matrix)
 
 
 def _loss_of(runner: Runner) -> Any:
@@ -159,3 +179,18 @@ def _hand_over(runner: Runner, matrix: np.ndarray) -> None:
     if dist.is_main_process():
         with replacing(Path(runner.work_dir) / MATRIX_NAME, 'wb') as file:
             file.write(array_bytes(matrix))
+
+
+def _warn_of_strange_rows(runner: Runner, matrix: np.ndarray) -> None:
+    """Say where the anchor of a class may be a sample of another."""
+    right = np.diag(matrix)
+    strange = np.flatnonzero(right < matrix.max(axis=1))
+    if len(strange):
+        rows = some([f'{label} (of {matrix[label].argmax()})' for label in strange])
+        least = int(right.argmin())
+        runner.logger.warning(
+            'TransitionMatrixHook: by the estimate, these classes have the given label of another class more often '
+            f'than their own: {rows}. The given label is right least often in class {least}, with probability '
+            f'{right[least]:.4f}. Unless labels are so, anchors are samples of other classes: look at {MATRIX_NAME}, '
+            'and choose another warmup_epochs or percentile'
+        )

@@ -341,6 +341,45 @@ def hook_of_another_loss(desk: Desk) -> str:
     return runner(desk, dict(type='TransitionMatrixHook', source='noise'))
 
 
+def forward_correction(**loss) -> dict:
+    loss = dict(type='ForwardCorrectionLoss', num_classes=10) | loss
+    return classifier(head=dict(type='LinearClsHead', num_classes=10, in_channels=16, loss=loss))
+
+
+@case('hook-of-a-given-matrix')
+def hook_of_a_given_matrix(desk: Desk) -> str:
+    known = forward_correction(matrix=torch.eye(10).tolist())
+    return runner(desk, dict(type='TransitionMatrixHook', source='noise'), model=known)
+
+
+def going_on(desk: Desk, model: dict, before: dict, after: dict, data: dict, **changes) -> str:
+    """Train with a hook and data, and be refused to go on with others."""
+
+    def resume() -> None:
+        with torch.random.fork_rng():
+            build_runner(desk.folder / 'w', model, PLAIN, before, max_epochs=2, **changes).train()
+            last = dict(load_from='w/epoch_2.pth', resume=True)
+            build_runner(desk.folder / 'again', model, data, after, max_epochs=4, **last).train()
+
+    return desk.building(resume)
+
+
+@case('hook-warmup-is-over')
+def hook_warmup_is_over(desk: Desk) -> str:
+    hooks = [dict(type='TransitionMatrixHook', source='anchors', warmup_epochs=number) for number in (1, 3)]
+    return going_on(desk, forward_correction(), *hooks, data=PLAIN)
+
+
+@case('hook-corrected-labels')
+def hook_corrected_labels(desk: Desk) -> str:
+    norm = dict(classifier()['data_preprocessor'], type='ClsDataPreprocessor')
+    model = tcl() | dict(type='TCLPlus', data_preprocessor=norm)
+    torch.save(dict(state_dict=MODELS.build(model).state_dict()), 'first.pth')
+    relabel = dict(type='RelabelHook', detector=dict(type='OODDetector'))
+    data = PLAIN | dict(noise=PLAIN['noise'] | dict(seed=1))
+    return going_on(desk, model, relabel, relabel, data=data, load_from='first.pth')
+
+
 @case('detector-unknown')
 def detector_unknown(desk: Desk) -> str:
     return hooked(desk, detector=dict(type='OODDetecter'))

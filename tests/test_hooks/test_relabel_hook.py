@@ -23,9 +23,9 @@ def plus(**changes):
     return dict(tcl(), type='TCLPlus', data_preprocessor=dict(type='ClsDataPreprocessor', **NORM)) | changes
 
 
-def build(work_dir, model=None, detector=OOD, **changes):
-    relabel = dict(type='RelabelHook', detector=detector, threshold=THRESHOLD)
-    return build_runner(work_dir, model or plus(), DATA, relabel, hook(dict(type='SmallLossDetector')), **changes)
+def build(work_dir, model=None, detector=OOD, data=DATA, threshold=THRESHOLD, **changes):
+    relabel = dict(type='RelabelHook', detector=detector, threshold=threshold)
+    return build_runner(work_dir, model or plus(), data, relabel, hook(dict(type='SmallLossDetector')), **changes)
 
 
 @pytest.fixture(scope='module')
@@ -159,6 +159,34 @@ def test_labels_of_another_training_set(finished, tmp_path):
     torch.save(checkpoint, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='corrected labels of 41 samples: the checkpoint has those of 30 samples'):
         build(tmp_path, max_epochs=2, resume=True, load_from=str(tmp_path / 'other.pth')).train()
+
+
+def test_other_labels_are_refused(finished, tmp_path):
+    """As many, but dealt out anew; checkpoints of earlier releases do not say what theirs are made from."""
+    work_dir, stopped = finished
+    other = DATA | dict(noise=DATA['noise'] | dict(seed=77))
+    path = tmp_path / 'old.pth'
+    settings = dict(data=other, max_epochs=2, resume=True)
+    with pytest.raises(
+        ValueError, match='the given labels are not those that the labels in its checkpoint are corrected'
+    ):
+        build(tmp_path, load_from=str(work_dir / 'epoch_1.pth'), **settings).train()
+    checkpoint = torch.load(work_dir / 'epoch_1.pth', weights_only=True)
+    del checkpoint['corrected_labels_of']
+    torch.save(checkpoint, path)
+    resumed = build(tmp_path, load_from=str(path), **settings)
+    resumed.train()
+    assert torch.equal(resumed.model.labels, stopped.labels)
+
+
+@pytest.mark.parametrize('threshold', [1.0, THRESHOLD])
+def test_no_suggestion_is_sure_enough(threshold, first_stage, tmp_path, capsys):
+    runner = build(tmp_path, threshold=threshold, load_from=first_stage)
+    runner.train()
+    text = ' '.join(capsys.readouterr().out.split())
+    none = np.array_equal(runner.model.labels, runner.train_dataloader.dataset.given_labels)
+    assert none is (threshold == 1)
+    assert ('RelabelHook: no suggestion exceeds threshold=1.0, the highest is' in text) is none
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tcl_plugin.hooks.transition_matrix_hook import MATRIX_NAME
 LOSS = dict(type='ForwardCorrectionLoss', num_classes=10)
 MODEL = classifier(head=dict(type='LinearClsHead', num_classes=10, in_channels=16, loss=LOSS))
 DATA = noisy_digits(pipeline=PLAIN_PIPELINE)
+SEEDS = dict(type='EpochSeedHook')
 KEPT = 'head.loss_module.matrix'
 
 
@@ -92,6 +93,63 @@ def test_weights_to_start_from_bring_no_matrix_along(estimated, tmp_path):
     assert all(torch.equal(known, torch.eye(10)) for known in watch(runner, matrix_of).iters[:3])
 
 
+def test_a_longer_warmup_after_the_estimate(estimated, tmp_path):
+    """It would be none: the matrix is there already."""
+    settings = dict(source='anchors', warmup_epochs=4)
+    runner = build(tmp_path, settings, max_epochs=5, resume=True, load_from=str(estimated[0] / 'epoch_3.pth'))
+    with pytest.raises(ValueError, match=r'after epoch 3, and its checkpoint has a matrix already, .*=4: begin anew'):
+        runner.train()
+
+
+def test_a_warmup_that_is_resumed(estimated, tmp_path):
+    settings = dict(source='anchors', warmup_epochs=2, percentile=90)
+    resumed = build(tmp_path, settings, max_epochs=3, resume=True, load_from=str(estimated[0] / 'epoch_1.pth'))
+    again = watch(resumed, matrix_of)
+    assert all(torch.equal(known, torch.eye(10)) for known in again.iters[:3])
+    assert not torch.equal(again.iters[3], torch.eye(10))
+
+
+@pytest.mark.parametrize('strange', [False, True])
+def test_rows_that_belong_to_other_classes(strange, tmp_path, monkeypatch, capsys):
+    """A warning names them. A class that no sample has as its label keeps it, whatever is predicted."""
+    swap = np.eye(10)
+    swap[4] = swap[5]
+    data = DATA | dict(noise=dict(type='TransitionMatrixNoise', matrix=swap.tolist()))
+    probs = np.full((NUM_TRAIN, 10), 0.01)
+    probs[np.arange(NUM_TRAIN), np.arange(NUM_TRAIN) % 10] = 0.91
+    if strange:
+        probs[:, [2, 7]] = probs[:, [7, 7]]
+        probs[:, 2] -= 0.001
+    monkeypatch.setattr('tcl_plugin.hooks.transition_matrix_hook._predict', lambda *_: probs)
+    runner = build(tmp_path, dict(source='anchors', warmup_epochs=1, percentile=None), data=data, max_epochs=2)
+    assert set(runner.train_dataloader.dataset.given_labels) == {0, 1, 2, 3, 5, 6, 7, 8, 9}
+    found = watch(runner, matrix_of).iters[-1]
+    assert torch.equal(found[4], torch.eye(10)[4])
+    assert found.argmax(dim=1).tolist() == [0, 1, 7 if strange else 2, *range(3, 10)]
+    text = ' '.join(capsys.readouterr().out.split())
+    least = f'The given label is right least often in class 2, with probability {float(found[2, 2]):.4f}'
+    warning = f'more often than their own: 2 (of 7). {least}'
+    assert (warning in text) is strange and ('by the estimate' in text) is strange
+
+
+def given(matrix):
+    return classifier(head=dict(MODEL['head'], loss=dict(LOSS, matrix=matrix)))
+
+
+def test_a_given_matrix_after_a_warmup_of_its_own(estimated, tmp_path):
+    """As in the paper: train, estimate, train with the estimate; and that run is resumed as it was."""
+    matrix = str(estimated[0] / MATRIX_NAME)
+    known = torch.from_numpy(np.load(matrix)).float()
+    first, half = estimated[0] / 'epoch_1.pth', tmp_path / 'whole' / 'epoch_1.pth'
+    whole = build_runner(tmp_path / 'whole', given(matrix), DATA, SEEDS, max_epochs=2, load_from=str(first))
+    assert all(torch.equal(one, known) for one in watch(whole, matrix_of).iters)
+    again = dict(max_epochs=2, resume=True, load_from=str(half))
+    resumed = build_runner(tmp_path / 'resumed', given(matrix), DATA, SEEDS, **again)
+    resumed.train()
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value), name
+
+
 def test_two_processes_equal_one(two_processes, tmp_path):
     """From the predictions of both; and both have the same matrix."""
     shares = two_processes(estimate_transitions, str(tmp_path))
@@ -121,6 +179,11 @@ def test_bad_arguments(hook, reason):
     ('hook', 'changes', 'reason'),
     [
         (dict(source='noise'), dict(model=classifier()), 'whose loss takes a matrix, .* got CrossEntropyLoss'),
+        (
+            dict(source='noise'),
+            dict(model=given(np.eye(10).tolist())),
+            "'matrix' of the loss gives: leave one of them out",
+        ),
         (dict(source='noise'), dict(data=DATA | dict(noise=None)), r"needs true labels: .*source='anchors' does"),
         (
             dict(source='anchors', warmup_epochs=1),

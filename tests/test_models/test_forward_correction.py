@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.runner import checkpoint
 from mmpretrain.registry import MODELS
+
+from tcl_plugin.models.losses import forward_correction
 
 B, K = 7, 4
 ROWS = [[0.7, 0.1, 0.1, 0.1], [0.0, 1.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25], [0.4, 0.0, 0.0, 0.6]]
@@ -74,6 +77,42 @@ def test_matrix_travels_with_the_weights():
     assert other.matrix.tolist() == torch.eye(K).tolist()
     other.load_state_dict(known.state_dict())
     assert other.matrix.tolist() == torch.tensor(ROWS).tolist()
+
+
+@pytest.mark.parametrize('load', [lambda model, state: model.load_state_dict(state), checkpoint.load_state_dict])
+def test_a_given_matrix_stands(load, monkeypatch):
+    """Whatever a checkpoint has, as torch and mmengine load it; it is said where that is another."""
+    said = []
+    monkeypatch.setattr(forward_correction, 'print_log', lambda text, **kwargs: said.append(text))
+    monkeypatch.setattr(checkpoint, 'print_log', lambda text, **kwargs: said.append(text))
+    for state, other in (build().state_dict(), True), (build(ROWS).state_dict(), False), ({}, False):
+        before = dict(state)
+        known = build(ROWS)
+        load(known, state)
+        assert known.matrix.tolist() == torch.tensor(ROWS).tolist()
+        expected = (
+            ['ForwardCorrectionLoss: the matrix of the config stands, not that of the checkpoint'] if other else []
+        )
+        assert [line.partition(', which')[0] for line in said] == expected
+        said.clear()
+        assert dict(state) == before
+    with pytest.raises(RuntimeError, match='Missing key'):
+        build().load_state_dict({})
+
+
+def test_hard_labels_need_no_table_of_all_pairs(logits, target):
+    """And have the loss and the gradient of the same labels one-hot."""
+    shapes = []
+    logits.requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda saved: shapes.append(saved.shape) or saved, torch.clone):
+        found = build(ROWS)(logits, target)
+    assert shapes and all(shape.numel() <= B * K for shape in shapes)
+    expected = build(ROWS)(logits, F.one_hot(target, K))
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*[torch.autograd.grad(loss, logits)[0] for loss in (found, expected)])
+    for label in (-1, K):
+        with pytest.raises((RuntimeError, IndexError)):
+            build(ROWS)(logits, torch.full((B,), label))
 
 
 def test_matrix_of_a_file(tmp_path):

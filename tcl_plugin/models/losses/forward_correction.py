@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cross-entropy with the given label, through a matrix that says how labels go wrong."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
@@ -23,7 +25,9 @@ class ForwardCorrectionLoss(SampleLoss):
 
     (Section 4.2 and Theorem 2 of the paper.) :math:`T_{ij}` is the probability that a sample of
     class i is given label j. Until a matrix is known it is the identity, and this is cross-entropy.
-    The matrix travels in checkpoints. :class:`TransitionMatrixHook` counts or estimates it.
+    The matrix travels in checkpoints, but where ``matrix`` is given, that is the one, whatever weights
+    are loaded: such as those of a network that was trained by cross-entropy, to estimate it from.
+    :class:`TransitionMatrixHook` counts or estimates it.
 
     Patrini et al.: Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach,
     CVPR 2017, https://arxiv.org/abs/1609.03683
@@ -49,6 +53,7 @@ class ForwardCorrectionLoss(SampleLoss):
     def __init__(self, num_classes: int, matrix: Sequence | str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.register_buffer('matrix', torch.eye(num_classes))
+        self.matrix_is_given = matrix is not None
         if matrix is not None:
             self.set_matrix(matrix, f'matrix of {matrix}' if isinstance(matrix, (str, Path)) else 'matrix')
 
@@ -84,10 +89,32 @@ class ForwardCorrectionLoss(SampleLoss):
             )
         self.matrix.copy_(matrix)
 
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        """Keep a matrix that the config gives."""
+        if self.matrix_is_given:
+            saved = state_dict.get(f'{prefix}matrix', self.matrix)
+            if not torch.equal(saved.to(self.matrix), self.matrix):
+                print_log(
+                    f'{type(self).__name__}: the matrix of the config stands, not that of the checkpoint, which is '
+                    "another: to go on with the latter, leave 'matrix' out",
+                    logger='current',
+                    level=logging.WARNING,
+                )
+            # A copy of what the caller has: both torch and mmengine make one.
+            state_dict[f'{prefix}matrix'] = self.matrix
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def each_label(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """See :meth:`SampleLoss.each_label`. One column of the matrix for each sample, not all K."""
+        columns = self._log_matrix().index_select(1, labels)  # refuses negative labels, which brackets would not
+        return -(logits.log_softmax(dim=1) + columns.t()).logsumexp(dim=1)
+
     def each(self, logits: Tensor, target: Tensor) -> Tensor:
         """See :meth:`SampleLoss.each`."""
+        log_given = (logits.log_softmax(dim=1).unsqueeze(2) + self._log_matrix()).logsumexp(dim=1)
+        return -(target * log_given).sum(dim=1)
+
+    def _log_matrix(self) -> Tensor:
         # By logarithms, so that nothing underflows: with the identity this is cross-entropy to the last digit. That of
         # 0 is finite, lest the gradient be NaN, and lower than log-probabilities get.
-        log_matrix = torch.where(self.matrix > 0, self.matrix.log(), -1e4)
-        log_given = (logits.float().log_softmax(dim=1).unsqueeze(2) + log_matrix).logsumexp(dim=1)
-        return -(target * log_given).sum(dim=1)
+        return torch.where(self.matrix > 0, self.matrix.log(), -1e4)

@@ -52,10 +52,20 @@ class SampleLoss(nn.Module, ABC):
         reduction = _check_reduction('reduction_override', reduction_override or self.reduction)
         # Powers and logarithms are not for half precision.
         logits = cls_score.float()
-        if target.ndim == 1:
-            target = F.one_hot(target, logits.size(1))
-        each = self.each(logits, target.to(logits.dtype))
+        each = self.each_label(logits, target) if target.ndim == 1 else self.each(logits, target.to(logits.dtype))
         return self.loss_weight * weight_reduce_loss(each, weight, reduction, avg_factor)
+
+    def each_label(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Loss of each sample by its label: :meth:`each` of one-hot rows, where a loss knows no shorter way.
+
+        Args:
+            logits (Tensor): float32, shape (B, K).
+            labels (Tensor): int64, shape (B,).
+
+        Returns:
+            Tensor: Shape (B,).
+        """
+        return self.each(logits, F.one_hot(labels, logits.size(1)).to(logits.dtype))
 
     @abstractmethod
     def each(self, logits: Tensor, target: Tensor) -> Tensor:
