@@ -84,8 +84,7 @@ def draw_scores(run: OpenRun) -> 'Figure':
         matplotlib.figure.Figure: The picture.
     """
     table = read_label_table(run.work_dir / TABLE_NAME)
-    num_classes = int(table.given_label.max()) + 1
-    return draw_table(table, detector_of(run.work_dir), num_classes, run.title)
+    return draw_table(table, detector_of(run.work_dir), run.title)
 
 
 def detector_of(work_dir: str | Path) -> BaseDetector | None:

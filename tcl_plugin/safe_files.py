@@ -12,18 +12,18 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-# Which function reads the header of a version of the .npy format; the third is for names of fields in Unicode.
 # Room for the header of a file of numpy, which has some hundreds.
 HEADER_BYTES = 65_536
+# Which function reads the header of a version of the .npy format. The third, for names of fields in Unicode, is not
+# read: numbers and texts have no fields.
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-def read_json(path: str | Path, nan: bool = False) -> object:
+def read_json(path: str | Path) -> object:
     """Read a JSON file as the standard has it: no key twice, no NaN, of bearable depth.
 
     Args:
         path (str | Path): The file, in UTF-8, with a byte order mark or without.
-        nan (bool): Whether ``NaN`` and ``Infinity`` are numbers. Defaults to False.
 
     Returns:
         object: Its content.
@@ -31,11 +31,11 @@ def read_json(path: str | Path, nan: bool = False) -> object:
     Raises:
         ValueError: It is no such file.
     """
-    return parse_json(Path(path).read_text(encoding='utf-8-sig'), nan)
+    return parse_json(Path(path).read_text(encoding='utf-8-sig'))
 
 
 def parse_json(text: str, nan: bool = False) -> object:
-    """Read JSON; see :func:`read_json`."""
+    """Read JSON as :func:`read_json` does, or with ``nan`` also ``NaN`` and ``Infinity``, as numbers."""
     try:
         return json.loads(
             text, parse_constant=None if nan else _refuse_constant, object_pairs_hook=_without_duplicates

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, Subset
 
 from .checkpoints import recorded_checkpoint
 from .datasets import NoisyLabelDataset
+from .datasets.leaves import leaf_configs
 from .hooks.ordered_pass import watched_pass
 from .hooks.pass_loader import build_pass_loader, with_sample_idx
 from .reports import read_config
@@ -84,10 +85,8 @@ def test_outputs(cfg: Config, model: nn.Module) -> Outputs:
         raise ValueError('the run has neither test_dataloader nor val_dataloader: there are no images to test')
     loader = cfg.get('test_dataloader') or cfg.val_dataloader
     dataset = copy.deepcopy(loader.dataset)
-    inner = dataset
-    while 'pipeline' not in inner and 'dataset' in inner:
-        inner = inner.dataset
-    inner.pipeline = [with_sample_idx(step) for step in inner.pipeline]
+    for leaf in leaf_configs(dataset):
+        leaf.pipeline = [with_sample_idx(step) for step in leaf.get('pipeline', [])]
     return collect(model, DATASETS.build(dataset), loader.get('batch_size', 64), 'test images')
 
 
@@ -117,24 +116,21 @@ def training_set(cfg: Config) -> NoisyLabelDataset:
     return dataset if isinstance(dataset, NoisyLabelDataset) else NoisyLabelDataset(dataset)
 
 
-def training_outputs(
-    cfg: Config, model: nn.Module, dataset: NoisyLabelDataset, most: int = 10_000, seed: int = 0
-) -> Outputs:
+def training_outputs(cfg: Config, model: nn.Module, dataset: NoisyLabelDataset, most: int) -> Outputs:
     """Put the training set, or a part of it, through the network, with the pipeline of tests.
 
     Args:
         cfg (Config): The run's config.
         model (nn.Module): Its network.
         dataset (NoisyLabelDataset): Its training set.
-        most (int): Of more samples than this, so many are chosen at random. Defaults to 10,000.
-        seed (int): Seed of the choice. Defaults to 0.
+        most (int): Of more samples than this, so many are chosen at random, always the same.
 
     Returns:
         Outputs: What it says.
     """
     view: Any = dataset.with_pipeline([with_sample_idx(step) for step in find_pipeline(cfg)])
     if len(view) > most:
-        chosen = np.random.default_rng(seed).choice(len(view), most, replace=False)
+        chosen = np.random.default_rng(0).choice(len(view), most, replace=False)
         view = Subset(view, np.sort(chosen).tolist())
     loader: ConfigDict = cfg.get('test_dataloader') or cfg.val_dataloader
     return collect(model, view, loader.get('batch_size', 64), 'training images')

@@ -17,9 +17,10 @@ from tcl_plugin.atomic import array_bytes, replacing
 from tcl_plugin.datasets import NoisyLabelDataset
 from tcl_plugin.datasets.leaves import leaf_table
 from tcl_plugin.datasets.open_set import true_labels
-from tcl_plugin.datasets.sidecar import digest, sidecar_path, transition_matrix
+from tcl_plugin.datasets.sidecar import digest, sidecar_path
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_files
+from tcl_plugin.transitions import count_transitions
 
 
 def parse_args(argv=None):
@@ -87,7 +88,7 @@ def describe(dataset, config):
     """
     (own, given), replaced = dataset.image_labels, dataset.open_noise[:, 0]
     true = true_labels(own, replaced)
-    matrix = transition_matrix(true, given, dataset.num_classes)
+    matrix = count_transitions(true, given, dataset.num_classes)
     return dict(
         dataset=', '.join(sorted({type(leaf).__name__ for leaf in leaf_table(dataset.dataset).leaves})),
         config=Path(config).name,

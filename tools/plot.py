@@ -188,7 +188,7 @@ def draw_all_in_one(args):
     first = next(iter(args.runs.values()))
     audit = read_audit(first)
     table = audit.table
-    mixture = mixture_of(detector_of(first), table.scores, table.given_label, len(audit.classes))
+    mixture = mixture_of(detector_of(first), table.scores, table.given_label)
     cells = doubtful_images(audit, MOST_IMAGES)
     save(draw_overview(records, table, mixture, cells, common_title(args), validated_images(args)), args.out)
     print(args.out)

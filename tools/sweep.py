@@ -85,7 +85,7 @@ def sweep(argv=None):
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
 
     Raises:
-        UserError: If a training has failed.
+        UserError: If a training has failed, or has no row in the table.
     """
     args = parse_args(argv)
     with explained(explain_config, explain_files):
@@ -93,8 +93,7 @@ def sweep(argv=None):
     start = time.monotonic()
     for job in jobs:
         check_record(job)
-        if finished(job.folder):
-            job.state = 'done'
+        take_for_done(job)
     todo = [job for job in jobs if job.state == 'waiting']
     gpus = torch.cuda.device_count()
     size = min(args.jobs or gpus or usable_cores(), max(1, len(todo)))
@@ -103,9 +102,27 @@ def sweep(argv=None):
     done = [read_run(job.folder) for job in jobs if job.state == 'done']
     print(f'\n{len(todo)} trainings took {(time.monotonic() - start) / 60:.1f} minutes\n')
     print(to_markdown([row[:-3] for row in one_row_each_method(done)]), end='')
-    failed = [str(job.folder) for job in jobs if job.state == 'failed']
-    if failed:
-        raise UserError(f'{len(failed)} of {len(jobs)} trainings failed: {", ".join(failed)}')
+    told = []
+    for state, what in (('failed', 'failed'), ('unmeasured', 'are not in the table')):
+        folders = [str(job.folder) for job in jobs if job.state == state]
+        if folders:
+            told.append(f'{len(folders)} of {len(jobs)} trainings {what}: {", ".join(folders)}')
+    if told:
+        raise UserError('; '.join(told))
+
+
+def take_for_done(job):
+    """Leave out a training that has come to its end, and one of which nobody can tell; what needs it waits for that.
+
+    Args:
+        job (Job): The training; its state is changed.
+    """
+    try:
+        if finished(job.folder):
+            job.state = 'done'
+    except ValueError as error:
+        job.state = 'failed'
+        print(f'{job.folder}: not trained: {error}', flush=True)
 
 
 def main(argv=None):

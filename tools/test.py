@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Test a model: ``python tools/test.py CONFIG CHECKPOINT``. ``--help`` lists the flags, which are mmpretrain's."""
 
-import copy
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mmengine.evaluator import DumpResults
 
 from tcl_plugin import cli
 from tcl_plugin.atomic import beside
+from tcl_plugin.datasets.leaves import leaf_configs
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_files
 
@@ -113,18 +113,15 @@ def set_tta(cfg, args):
     """
     if not args.tta:
         return
-    dataset = cfg.test_dataloader.dataset
-    while 'pipeline' not in dataset and 'dataset' in dataset:
-        dataset = dataset.dataset
-    if not dataset.get('pipeline'):
-        raise UserError(f'--tta: test_dataloader.dataset in config {args.config} has no pipeline')
-    if 'tta_pipeline' not in cfg:
-        *steps, pack = copy.deepcopy(dataset.pipeline)
-        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
-        cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
+    flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+    for leaf in leaf_configs(cfg.test_dataloader.dataset):
+        if not leaf.get('pipeline'):
+            raise UserError(f'--tta: test_dataloader.dataset in config {args.config} has no pipeline')
+        *steps, pack = leaf.pipeline
+        flipped = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
+        leaf.pipeline = cfg.get('tta_pipeline') or flipped
     tta_model = cfg.get('tta_model') or dict(type='mmpretrain.AverageClsScoreTTA')
     cfg.model = ConfigDict(**tta_model, module=cfg.model)
-    dataset.pipeline = cfg.tta_pipeline
 
 
 def merge_args(cfg, args):

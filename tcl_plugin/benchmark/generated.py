@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from ..datasets.leaves import leaf_configs
 from ..errors import UserError
 
 
@@ -68,13 +69,14 @@ def shape_of(cfg: Config) -> Shape:
         Shape: The shape.
 
     Raises:
-        UserError: If the data set is none of :data:`SHAPES`.
+        UserError: If the data set is none of :data:`SHAPES`, or has several parts.
     """
-    dataset = _innermost(cfg.train_dataloader.dataset)
-    if dataset.type not in SHAPES:
+    dataset, *others = leaf_configs(cfg.train_dataloader.dataset)
+    if others or dataset.type not in SHAPES:
+        kinds = ', '.join(leaf.type for leaf in (dataset, *others))
         raise UserError(
-            f'the images of {dataset.type} are of unknown size and number: name --image-size, --num-train and '
-            f'--num-test (known are {", ".join(SHAPES)})'
+            f'the images of {kinds} are of unknown size and number: name --image-size, --num-train and --num-test '
+            f'(known are {", ".join(SHAPES)})'
         )
     shape = SHAPES[dataset.type]
     indices = dataset.get('indices')
@@ -98,16 +100,14 @@ def use_generated_data(cfg: Config, size: int, num_train: int, num_test: int) ->
         num_classes = cfg.model.head.num_classes
         for dataset in (outer, (outer.get('open_set') or {}).get('dataset')):
             if dataset is not None:
-                _replace(_innermost(dataset), size=size, length=length, num_classes=num_classes)
+                _replace(dataset, length, size=size, num_classes=num_classes)
 
 
-def _replace(dataset: ConfigDict, **shape: int) -> None:
-    pipeline = [transform for transform in dataset.get('pipeline', []) if transform['type'] != 'LoadImageFromFile']
-    dataset.clear()
-    dataset.update(type='GeneratedImages', pipeline=pipeline, **shape)
-
-
-def _innermost(dataset: ConfigDict) -> ConfigDict:
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return dataset
+def _replace(dataset: ConfigDict, length: int, **shape: int) -> None:
+    """Put as many generated images into each part, which together are ``length``."""
+    parts = list(leaf_configs(dataset))
+    for i, part in enumerate(parts):
+        pipeline = [transform for transform in part.get('pipeline', []) if transform['type'] != 'LoadImageFromFile']
+        part.clear()
+        share = length // len(parts) + (i < length % len(parts))
+        part.update(type='GeneratedImages', pipeline=pipeline, length=share, **shape)

@@ -106,17 +106,16 @@ def require_folder(path: Path, what: str) -> Path:
     return path
 
 
-def contents(folder: Path, most: int = 8) -> str:
-    """Name what is in a folder, for errors.
+def contents(folder: Path) -> str:
+    """Name what is in a folder, the first eight, for errors.
 
     Args:
         folder (Path): The folder.
-        most (int): The largest number of names. Defaults to 8.
 
     Returns:
         str: Such as ``'images, meta'``.
     """
-    return some(sorted(os.listdir(folder)), most) or 'nothing'
+    return some(sorted(os.listdir(folder)), most=8) or 'nothing'
 
 
 def some(names: Sequence[str] | set[str], most: int = 5) -> str:

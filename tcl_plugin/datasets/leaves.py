@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks through dataset wrappers, down to the datasets that hold the images."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -46,6 +47,24 @@ class LeafTable:
             LeafTable: The table of these.
         """
         return replace(self, leaf=self.leaf[rows], index=self.index[rows])
+
+
+def leaf_configs(dataset: Any) -> Iterator[Any]:
+    """Look through the config of a dataset, under any wrappers.
+
+    Args:
+        dataset (ConfigDict): The config.
+
+    Yields:
+        ConfigDict: Those at the bottom, which hold images; of a ``ConcatDataset`` one for each part. A wrapper with
+        a pipeline of its own counts as one of them.
+    """
+    inner = [] if 'pipeline' in dataset else dataset.get('datasets') or [dataset.get('dataset')]
+    parts = [part for part in inner if part]
+    if not parts:
+        yield dataset
+    for part in parts:
+        yield from leaf_configs(part)
 
 
 def leaf_table(dataset: Any) -> LeafTable:

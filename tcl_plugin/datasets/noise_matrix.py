@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from mmpretrain.registry import TASK_UTILS
 
-from ..safe_files import read_json, read_npy
+from ..transitions import read_matrix
 from .noise import LabelNoise, check_rate
 
 
@@ -88,7 +88,8 @@ class TransitionMatrixNoise(ClassConditionalNoise):
 
     Args:
         matrix (list[list[float]] | np.ndarray | str): Probability of given label j for true label
-            i in row i and column j; or a ``.npy``, ``.json`` or ``.csv`` file that holds it.
+            i in row i and column j; or a ``.npy``, ``.json`` or ``.csv`` file that holds it. See
+            :func:`read_matrix`.
         seed (int): Seed of the random stream. Defaults to 0.
 
     Raises:
@@ -101,8 +102,7 @@ class TransitionMatrixNoise(ClassConditionalNoise):
     def __init__(self, matrix: list | np.ndarray | str, seed: int = 0) -> None:
         super().__init__(seed)
         self.source = str(matrix) if isinstance(matrix, (str, Path)) else 'array'
-        entries = _read_matrix(Path(matrix)) if isinstance(matrix, (str, Path)) else matrix
-        self._matrix = _check_matrix(entries, f'transition matrix {self.source}')
+        self._matrix = read_matrix(matrix)
 
     def matrix(self, num_classes: int) -> np.ndarray:
         """See :meth:`ClassConditionalNoise.matrix`."""
@@ -114,40 +114,3 @@ class TransitionMatrixNoise(ClassConditionalNoise):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(matrix={self.source}, seed={self.seed})'
-
-
-def _read_matrix(path: Path) -> object:
-    readers = {
-        '.npy': lambda: read_npy(path),
-        '.json': lambda: read_json(path),
-        '.csv': lambda: np.loadtxt(path, delimiter=',', ndmin=2, encoding='utf-8-sig'),
-    }
-    if path.suffix.lower() not in readers:
-        raise ValueError(f'transition matrix {path}: unknown suffix {path.suffix!r}; known are {sorted(readers)}')
-    if not path.is_file():
-        raise FileNotFoundError(f'transition matrix {path} does not exist or is not a file')
-    try:
-        return readers[path.suffix.lower()]()
-    except (TypeError, ValueError, EOFError, OSError) as error:
-        raise ValueError(f'transition matrix {path}: cannot be read: {error}') from error
-
-
-def _check_matrix(entries: object, source: str) -> np.ndarray:
-    try:
-        matrix = np.array(entries, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f'{source}: its entries are not K rows of K numbers: {error}') from error
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f'{source}: expected K rows of K numbers, got shape {matrix.shape}')
-    # Written so that NaN, for which every comparison is false, is refused too.
-    wrong = np.argwhere(~((matrix >= 0) & (matrix <= 1)))
-    if len(wrong):
-        row, column = wrong[0]
-        raise ValueError(
-            f'{source}: entry {matrix[row, column]} in row {row}, column {column} is no probability in [0, 1]'
-        )
-    sums = matrix.sum(axis=1)
-    wrong_rows = np.flatnonzero(np.abs(sums - 1) > 1e-6)
-    if len(wrong_rows):
-        raise ValueError(f'{source}: row {wrong_rows[0]} sums to {sums[wrong_rows[0]]:.6f}, not to 1')
-    return matrix

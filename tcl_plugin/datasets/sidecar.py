@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..safe_files import read_json
-from .labels import NO_CLASS
 
 
 def digest(labels: np.ndarray) -> str:
@@ -21,24 +20,6 @@ def digest(labels: np.ndarray) -> str:
         str: SHA-256 of the numbers as little-endian 64-bit integers, row by row, in hexadecimal.
     """
     return hashlib.sha256(np.ascontiguousarray(labels, dtype='<i8').tobytes()).hexdigest()
-
-
-def transition_matrix(true: np.ndarray, given: np.ndarray, num_classes: int) -> np.ndarray:
-    """Measure how often each class has got each label.
-
-    Args:
-        true (np.ndarray): True labels, shape (N,). Samples that belong to no class
-            (:data:`NO_CLASS`) are left out.
-        given (np.ndarray): Given labels, shape (N,).
-        num_classes (int): Number of classes K.
-
-    Returns:
-        np.ndarray: Share of given label j among the samples of class i in row i and column j,
-        float64, shape (K, K). The row of a class without samples is zero.
-    """
-    true, given = true[true != NO_CLASS], given[true != NO_CLASS]
-    counts = np.bincount(true * num_classes + given, minlength=num_classes**2).reshape(num_classes, num_classes)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def sidecar_path(path: str | Path) -> Path:

@@ -9,7 +9,7 @@ from .label_posterior import LabelPosterior, estimate_transition
 from .mixture import class_means, class_variances, posterior
 from .ood import OODDetector
 from .small_loss import SmallLossDetector
-from .transition import count_transitions, keep_absent, transitions_from_anchors
+from .transition import keep_absent, transitions_from_anchors
 
 __all__ = [
     'BetaMixture',
@@ -23,7 +23,6 @@ __all__ = [
     'SmallLossDetector',
     'class_means',
     'class_variances',
-    'count_transitions',
     'estimate_transition',
     'fit_beta_mixture',
     'fit_clean_probability',

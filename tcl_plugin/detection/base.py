@@ -30,22 +30,26 @@ class LocalScores:
     suggested_prob: Tensor | None = None
 
 
-def score_given_labels(pieces: Iterable[tuple[Tensor, Tensor]], size: int, prototypes: Tensor) -> LocalScores:
+def score_given_labels(
+    pieces: Iterable[tuple[Tensor, Tensor]], size: int, prototypes: Tensor | None = None
+) -> LocalScores:
     """Score each given label by the probability that a detector gives to its class.
 
     Args:
         pieces (Iterable[tuple[Tensor, Tensor]]): Probabilities of all classes, shape (P, K), and
-            given labels, shape (P,), piece by piece.
+            given labels, shape (P,), piece by piece; one or more.
         size (int): Number n of samples in all pieces.
-        prototypes (Tensor): Class means, shape (K, D).
+        prototypes (Tensor, optional): Class means, shape (K, D), to pass on. Defaults to None.
 
     Returns:
         LocalScores: All of it.
     """
-    # Filled in place: small results between large temporary tensors would leave holes in memory.
-    scores, best = prototypes.new_empty(size), prototypes.new_empty(size)
-    label, start = prototypes.new_empty(size, dtype=torch.int64), 0
+    start = 0
     for class_probs, labels in pieces:
+        if not start:
+            # Filled in place: small results between large temporary tensors would leave holes in memory.
+            scores, best = class_probs.new_empty(size), class_probs.new_empty(size)
+            label = labels.new_empty(size)
         rows = slice(start, start + len(labels))
         scores[rows] = class_probs.gather(1, labels[:, None]).squeeze(1)
         torch.max(class_probs, dim=1, out=(best[rows], label[rows]))

@@ -83,7 +83,6 @@ class ScoreMixture:
 def fit_clean_probability(
     scores: np.ndarray,
     labels: np.ndarray | None = None,
-    num_classes: int | None = None,
     options: GMMOptions = DEFAULTS,
 ) -> np.ndarray:
     """Fit a two-component GMM to the scores; the component with the higher mean is "clean".
@@ -102,7 +101,6 @@ def fit_clean_probability(
         scores (np.ndarray): Score of each given label, higher means more likely right, shape (N,).
         labels (np.ndarray, optional): Given labels, shape (N,): fit one mixture per class.
             Defaults to None, one mixture over all samples.
-        num_classes (int, optional): Number of classes K, needed with ``labels``.
         options (GMMOptions): How mixtures are fitted. Defaults to its own defaults.
 
     Returns:
@@ -121,7 +119,7 @@ def fit_clean_probability(
     # to its variances (reg_covar), so its result depends on the scale of what it is given.
     scaled = _scale_to_unit(scores)
     clean_prob = np.full_like(scaled, TRUST)
-    for members, gmm in _fit_each(scaled, labels, num_classes, options):
+    for members, gmm in _fit_each(scaled, labels, options):
         clean_prob[members] = _clean_responsibility(gmm, scaled[members], options.max_samples)
     return clean_prob
 
@@ -129,7 +127,6 @@ def fit_clean_probability(
 def fit_score_mixture(
     scores: np.ndarray,
     labels: np.ndarray | None = None,
-    num_classes: int | None = None,
     options: GMMOptions = DEFAULTS,
 ) -> ScoreMixture | None:
     """Fit what :func:`fit_clean_probability` fits, and return the mixture itself, for pictures.
@@ -137,7 +134,6 @@ def fit_score_mixture(
     Args:
         scores (np.ndarray): See :func:`fit_clean_probability`; so are the others.
         labels (np.ndarray, optional): Given labels.
-        num_classes (int, optional): Number of classes K.
         options (GMMOptions): How mixtures are fitted. Defaults to its own defaults.
 
     Returns:
@@ -152,7 +148,7 @@ def fit_score_mixture(
     columns = []
     scaled = _scale_to_unit(scores)
     # Whoever has asked for probabilities has been told.
-    for members, gmm in _fit_each(scaled, labels, num_classes, options, tell=False):
+    for members, gmm in _fit_each(scaled, labels, options, tell=False):
         order = gmm.means_[:, 0].argsort()
         share = len(scaled[members]) / len(scaled)
         means, variances = gmm.means_[order, 0], gmm.covariances_[order, 0, 0]
@@ -171,7 +167,6 @@ def _scale_to_unit(scores: np.ndarray) -> np.ndarray:
 def _fit_each(
     scores: np.ndarray,
     labels: np.ndarray | None,
-    num_classes: int | None,
     options: GMMOptions,
     tell: bool = True,
 ) -> Iterator[tuple[np.ndarray | slice, GaussianMixture]]:
@@ -180,15 +175,8 @@ def _fit_each(
     Those without two components are not yielded; one warning of each kind names all of them, with ``tell``.
     """
     trusted, unfinished = {}, []
-    if labels is not None and num_classes is None:
-        raise TypeError('labels need num_classes')
-    names = ['all samples'] if num_classes is None or labels is None else [f'class {k}' for k in range(num_classes)]
-    for k, name in enumerate(names):
-        members = slice(None) if labels is None else np.flatnonzero(labels == k)
-        own = scores[members]
-        if not len(own):
-            continue  # nobody to judge
-        gmm, reason = _fit(own, options)
+    for name, members in _groups(labels):
+        gmm, reason = _fit(scores[members], options)
         if reason is None:
             yield members, gmm
         else:
@@ -197,6 +185,13 @@ def _fit_each(
             unfinished.append(name)
     if tell:
         _warn(trusted, unfinished)
+
+
+def _groups(labels: np.ndarray | None) -> list[tuple[str, np.ndarray | slice]]:
+    """Names of what has a mixture of its own, and its samples."""
+    if labels is None:
+        return [('all samples', slice(None))]
+    return [(f'class {k}', np.flatnonzero(labels == k)) for k in np.unique(labels)]
 
 
 def _warn(trusted: dict[str, str], unfinished: list[str]) -> None:

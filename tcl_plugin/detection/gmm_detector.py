@@ -30,8 +30,7 @@ class GMMDetector(BaseDetector):
 
     def clean_probability(self, scores: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """Two-component GMM over the scores; see :func:`fit_clean_probability`."""
-        by_class: tuple[np.ndarray | None, int | None] = (labels, num_classes) if self.per_class else (None, None)
-        return fit_clean_probability(scores, *by_class, self.gmm_options)
+        return fit_clean_probability(scores, labels if self.per_class else None, self.gmm_options)
 
 
 class FeatureDetector(GMMDetector):

@@ -14,7 +14,7 @@ SHRINKAGE = 0.5
 SMALLEST_HALF = 2.0**-24
 
 
-def estimate_transition(joint: Tensor, shrinkage: float = SHRINKAGE) -> Tensor:
+def estimate_transition(joint: Tensor) -> Tensor:
     r"""Estimate how labels go wrong.
 
     .. math::
@@ -22,11 +22,10 @@ def estimate_transition(joint: Tensor, shrinkage: float = SHRINKAGE) -> Tensor:
 
     U has the mean of the diagonal of :math:`\hat T` on its diagonal, and one value everywhere else:
     labels that go wrong at one rate, into any class. Predictions that confuse two classes look like
-    labels that do, which the half with one rate makes up for.
+    labels that do, which the half with one rate (s = 0.5) makes up for.
 
     Args:
         joint (Tensor): :math:`J_{kl} = \sum_i p(k|x_i)\,[y_i=l]`, true class by given label, shape (K, K).
-        shrinkage (float): s, from 0 to 1. Defaults to 0.5.
 
     Returns:
         Tensor: :math:`p(y=l \mid \text{true class } k)`, float64, shape (K, K); rows sum to 1.
@@ -38,7 +37,7 @@ def estimate_transition(joint: Tensor, shrinkage: float = SHRINKAGE) -> Tensor:
     kept = float(rates.diagonal().mean())
     uniform = torch.full_like(rates, (1 - kept) / max(1, size - 1))
     uniform.fill_diagonal_(kept)
-    return (1 - shrinkage) * rates + shrinkage * uniform
+    return (1 - SHRINKAGE) * rates + SHRINKAGE * uniform
 
 
 class LabelPosterior:
@@ -92,7 +91,6 @@ class LabelPosterior:
         return score_given_labels(
             ((self._posterior(probs.float(), transition[:, labels].t()), labels) for probs, labels in pieces),
             len(self._labels),
-            transition,
         )
 
     @staticmethod

@@ -22,7 +22,8 @@ class OODDetector(FeatureDetector):
 
     Args:
         sigma (float | str): Spread of the classes. A number fixes it for all classes: the
-            published code uses the temperature, 0.25. ``'estimated'`` takes the weighted squared
+            published code uses the temperature, 0.25, which in :class:`TCLHead` is another
+            argument: to change it as there, change both. ``'estimated'`` takes the weighted squared
             distance to the class mean for each class (Eq. 4). Defaults to 0.25.
         per_class (bool): Fit one GMM for each given class instead of one over all samples.
             Defaults to False.

@@ -1,28 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often a sample of one class is given the label of another."""
+"""How often a sample of one class is given the label of another, by what a network predicts."""
 
 import numpy as np
-
-
-def count_transitions(true: np.ndarray, given: np.ndarray, num_classes: int) -> np.ndarray:
-    r"""Transition matrix from true and given labels, by counting.
-
-    .. math:: T_{ij} = \frac{|\{n : y_n = i, \tilde y_n = j\}|}{|\{n : y_n = i\}|}
-
-    Args:
-        true (np.ndarray): True labels, shape (N,); samples of -1, which belong to no class, do not count.
-        given (np.ndarray): Given labels, shape (N,).
-        num_classes (int): Number of classes K.
-
-    Returns:
-        np.ndarray: float64, shape (K, K); each row sums to 1. A class without samples keeps its label.
-    """
-    counts = np.zeros((num_classes, num_classes))
-    known = true >= 0
-    np.add.at(counts, (true[known], given[known]), 1)
-    empty = counts.sum(axis=1) == 0
-    counts[empty, empty] = 1
-    return counts / counts.sum(axis=1, keepdims=True)
 
 
 def check_percentile(percentile: float | None) -> None:

@@ -232,8 +232,7 @@ class LabelNoiseHook(Hook):
         """Write the table, and draw it where that is due."""
         write_label_table(Path(runner.work_dir) / TABLE_NAME, table)
         if self.plot_interval and self.detector is not None and epoch and epoch % self.plot_interval == 0:
-            num_classes = runner.train_dataloader.dataset.num_classes
-            picture = picture_scores(table, self.detector, num_classes, f'epoch {epoch}')
+            picture = picture_scores(table, self.detector, f'epoch {epoch}')
             runner.visualizer.add_image(PICTURE_NAME, picture, step=epoch)
 
     def _remark(self, runner: Runner, epoch: int, findings: Findings) -> None:

@@ -9,6 +9,7 @@ from mmengine.dataset import DefaultSampler, default_collate
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from ..datasets.leaves import leaf_configs
 from ..datasets.resident import ResidentDataset, ResidentLoader
 
 
@@ -57,12 +58,10 @@ def pipeline_of_loader(cfg: dict) -> list[dict] | None:
         cfg (dict): The config, which may be empty.
 
     Returns:
-        list[dict], optional: Configs of the transforms; None where there are none.
+        list[dict], optional: Configs of the transforms, those of the first where there are several; None where there
+        are none.
     """
-    dataset = cfg.get('dataset') or {}
-    while 'pipeline' not in dataset and ('dataset' in dataset or dataset.get('datasets')):
-        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
-    return dataset.get('pipeline')
+    return next(leaf_configs(cfg.get('dataset') or {})).get('pipeline')
 
 
 def with_sample_idx(transform: dict) -> dict:

@@ -35,7 +35,7 @@ class RunInfoHook(Hook):
     which training began, and, once it has ended, the seconds that it took, and ``stopped_early``
     where mmengine's ``EarlyStoppingHook`` has ended it before its last epoch. A resumed run leaves
     one file for each piece, numbered, as the clocks of machines may differ.
-    :func:`tcl_plugin.reports.read_run_info` reads them.
+    :func:`tcl_plugin.reports.read_run` reads them.
     """
 
     priority = 'VERY_LOW'

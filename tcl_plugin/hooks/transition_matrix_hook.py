@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader
 from ..atomic import array_bytes, replacing
 from ..compat import unwrap_model
 from ..datasets.image_lists import some
-from ..detection import count_transitions, keep_absent, transitions_from_anchors
+from ..detection import keep_absent, transitions_from_anchors
 from ..detection.transition import check_percentile
+from ..transitions import count_transitions
 from .checks import need_epochs, need_noisy_labels
 from .ordered_pass import watched_pass
 from .pass_loader import training_pass_loader
@@ -171,7 +172,7 @@ def _predict(runner: Runner, loader: DataLoader) -> np.ndarray:
 
 
 def _hand_over(runner: Runner, matrix: np.ndarray) -> None:
-    _loss_of(runner).set_matrix(matrix, 'matrix of TransitionMatrixHook')
+    _loss_of(runner).set_matrix(matrix, 'of TransitionMatrixHook')
     runner.logger.info(
         f'TransitionMatrixHook: the given label is right with probability {np.diag(matrix).mean():.4f}, '
         'averaged over classes'

@@ -8,7 +8,7 @@ from .gallery import Doubtful, doubtful_images, draw_gallery
 from .histogram import draw_histogram, draw_table, mixture_of, picture_scores
 from .overview import draw_overview
 from .records import RunRecord, read_record
-from .runs import Run, find_runs, images_of_part, read_config, read_run, read_run_info
+from .runs import Run, find_runs, images_of_part, read_config, read_run
 from .style import save, title_of, to_array
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     'read_config',
     'read_record',
     'read_run',
-    'read_run_info',
     'save',
     'title_of',
     'to_array',

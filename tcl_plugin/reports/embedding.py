@@ -41,7 +41,7 @@ class Points:
     wrong_caption: str = 'given label wrong'
 
 
-def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
+def embed(features: np.ndarray) -> np.ndarray:
     """Lay out representations in the plane by t-SNE, with openTSNE where it is installed.
 
     On a terminal, a line on stderr shows how much time remains; scikit-learn's tells nobody how far it has come, and
@@ -52,7 +52,6 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
 
     Args:
         features (np.ndarray): Shape (N, D).
-        seed (int): Seed of the layout. Defaults to 0.
 
     Returns:
         np.ndarray: Shape (N, 2).
@@ -66,17 +65,17 @@ def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
     features = np.asarray(features, dtype=np.float32)
     what = f't-SNE of {len(features)} samples'
     if importlib.util.find_spec('openTSNE'):
-        return _embed_by_open_tsne(features, perplexity, seed, what)
+        return _embed_by_open_tsne(features, perplexity, what)
     from sklearn.manifold import TSNE
 
     with progress(what, None):
-        return TSNE(perplexity=perplexity, random_state=seed, init='pca').fit_transform(features)
+        return TSNE(perplexity=perplexity, random_state=0, init='pca').fit_transform(features)
 
 
-def _embed_by_open_tsne(features: np.ndarray, perplexity: float, seed: int, what: str) -> np.ndarray:
+def _embed_by_open_tsne(features: np.ndarray, perplexity: float, what: str) -> np.ndarray:
     from openTSNE import TSNE
 
-    tsne = TSNE(perplexity=perplexity, random_state=seed)
+    tsne = TSNE(perplexity=perplexity, random_state=0)
     # At once: before the first iteration come the neighbours, which take long and say nothing.
     with progress(what, tsne.early_exaggeration_iter + tsne.n_iter, patience=0) as advance:
         if is_watched():

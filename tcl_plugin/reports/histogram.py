@@ -17,16 +17,13 @@ if TYPE_CHECKING:
 BINS = 50
 
 
-def mixture_of(
-    detector: BaseDetector | None, scores: np.ndarray, given: np.ndarray, num_classes: int
-) -> ScoreMixture | None:
+def mixture_of(detector: BaseDetector | None, scores: np.ndarray, given: np.ndarray) -> ScoreMixture | None:
     """Fit the mixture that a detector fits to its scores.
 
     Args:
         detector (BaseDetector, optional): The detector.
         scores (np.ndarray): Score of each sample, shape (N,).
         given (np.ndarray): Given labels, shape (N,).
-        num_classes (int): Number of classes K.
 
     Returns:
         ScoreMixture, optional: The mixture. None where these numbers show no two components, or where
@@ -35,38 +32,35 @@ def mixture_of(
     """
     if not isinstance(detector, (OODDetector, KNNDetector)):
         return None
-    by_class: tuple[np.ndarray | None, int | None] = (given, num_classes) if detector.per_class else (None, None)
-    return fit_score_mixture(scores, *by_class, detector.gmm_options)
+    return fit_score_mixture(scores, given if detector.per_class else None, detector.gmm_options)
 
 
-def picture_scores(table: LabelTable, detector: BaseDetector, num_classes: int, title: str = '') -> np.ndarray:
+def picture_scores(table: LabelTable, detector: BaseDetector, title: str = '') -> np.ndarray:
     """Draw the scores of a table of label quality into memory.
 
     Args:
         table (LabelTable): The table.
         detector (BaseDetector): The detector that made it.
-        num_classes (int): Number of classes K.
         title (str): Title of the picture. Defaults to ''.
 
     Returns:
         np.ndarray: Red, green and blue, uint8, shape (H, W, 3).
     """
-    return to_array(draw_table(table, detector, num_classes, title))
+    return to_array(draw_table(table, detector, title))
 
 
-def draw_table(table: LabelTable, detector: BaseDetector | None, num_classes: int, title: str = '') -> 'Figure':
+def draw_table(table: LabelTable, detector: BaseDetector | None, title: str = '') -> 'Figure':
     """Draw the scores of a table of label quality; see :func:`draw_histogram`.
 
     Args:
         table (LabelTable): The table.
         detector (BaseDetector, optional): The detector that made it.
-        num_classes (int): Number of classes K.
         title (str): Title of the picture. Defaults to ''.
 
     Returns:
         matplotlib.figure.Figure: The picture.
     """
-    mixture = mixture_of(detector, table.scores, table.given_label, num_classes)
+    mixture = mixture_of(detector, table.scores, table.given_label)
     is_wrong = None if table.true_label is None else table.given_label != table.true_label
     return draw_histogram(table.scores, is_wrong, mixture, title)
 

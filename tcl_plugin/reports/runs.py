@@ -245,21 +245,12 @@ def _detection(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def read_run_info(work_dir: str | Path) -> dict:
-    """Read what ``RunInfoHook`` has written.
-
-    Args:
-        work_dir (str | Path): The work directory.
-
-    Returns:
-        dict: ``seconds`` of all pieces that make up the run, None where one was stopped; ``device`` and ``commit`` of
-        all, each once; ``command`` of the first. Empty without records.
-    """
-    return _how([read_piece_info(piece) for piece in latest_pieces(Path(work_dir))])
-
-
 def _how(infos: Sequence[dict[str, Any]]) -> dict:
-    """See :func:`read_run_info`."""
+    """What ``RunInfoHook`` has written of the pieces that make up a run, together.
+
+    ``seconds`` of all, None where one was stopped; ``device`` and ``commit`` of all, each once; ``command`` of the
+    first. Empty without records.
+    """
     pieces = [info for info in infos if info]
     if not pieces:
         return {}

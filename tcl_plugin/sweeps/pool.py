@@ -154,16 +154,25 @@ def _tell(job: Job, took: str, exit_code: int) -> None:
         # Killed, it has not said why: its last line is of something else.
         reason = f'ended by {_signal(exit_code)}' if exit_code < 0 else lines[-1] if lines else 'no output'
         print(f'{job.folder}: failed after {took}: {_printable(reason)}; see {out}', flush=True)
-    elif finished(job.folder):
+    elif (what := _why_unmeasured(job)) is None:
         run = read_run(job.folder)
         early = f', stopped early after {run.epochs} of {run.max_epochs} epochs' if run.stopped_early else ''
         print(f'{job.folder}: last {run.last:.1f} %, best {run.best:.1f} %, {took}{early}', flush=True)
     else:
         job.state = 'unmeasured'
-        trained, wanted = _trained_epochs(job.folder), job.max_epochs
-        stopped = f'stopped after {trained} of {wanted} epochs' if trained < wanted else None
-        what = stopped or 'its last epoch has no accuracy/top1'
         print(f'{job.folder}: trained, {took}, but {what}', flush=True)
+
+
+def _why_unmeasured(job: Job) -> str | None:
+    """Why a table has no row for a training that has ended; None where it has one."""
+    try:
+        if finished(job.folder):
+            return None
+    except ValueError as error:
+        return str(error)
+    trained, wanted = _trained_epochs(job.folder), job.max_epochs
+    stopped = f'stopped after {trained} of {wanted} epochs' if trained < wanted else None
+    return stopped or 'its last epoch has no accuracy/top1'
 
 
 def _trained_epochs(folder: Path) -> float:

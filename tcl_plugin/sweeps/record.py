@@ -10,7 +10,8 @@ from mmengine.config import Config
 
 from ..atomic import write_text
 from ..errors import UserError
-from ..reports import read_run
+from ..reports import read_record, read_run
+from ..reports.records import ACCURACY
 from ..safe_files import read_json
 from .plan import Job
 
@@ -67,10 +68,14 @@ def finished(folder: Path) -> bool:
 
     Returns:
         bool: True if so.
+
+    Raises:
+        ValueError: If a file in it is damaged, so that nobody can tell.
     """
     if not (folder / 'last_checkpoint').exists():
         return False
     try:
-        return read_run(folder).finished
-    except (ValueError, FileNotFoundError):  # stopped before the first evaluation
+        # Without an accuracy it was stopped before the first evaluation.
+        return ACCURACY in read_record(folder).scalars and read_run(folder).finished
+    except FileNotFoundError:
         return False

@@ -6,8 +6,9 @@ import sys
 
 from killing import full_disk
 from mmengine.config import Config
-from test_tools.toolbox import DIGITS
+from test_tools.toolbox import DIGITS, ROOT
 from toy_runs import PLAIN_PIPELINE, classifier
+from written_runs import write_run
 
 from tcl_plugin.folder_lock import alone_in
 from tcl_plugin.saved_model import new_model
@@ -182,6 +183,16 @@ def sweep_first_stage(desk: Desk) -> str:
     return desk.tool('sweep', desk.write('mineplus_digits_sym80.py', f'_base_ = {str(DIGITS)!r}\n{load}').name)
 
 
+@case('sweep-damaged-record')
+def sweep_damaged_record(desk: Desk) -> str:
+    desk.patch.setenv('PYTHONPATH', str(ROOT))  # so that what the sweep sets is undone
+    folder = write_run(desk.folder / 'work_dirs' / 'sweep', DIGITS.stem, [50.0, 40.0])
+    (folder / 'last_checkpoint').write_text('epoch_2.pth')
+    (scalars,) = folder.glob('*/vis_data/scalars.json')
+    scalars.write_text(scalars.read_text()[1:])
+    return desk.tool('sweep', DIGITS)
+
+
 @case('browse-number')
 def browse_number(desk: Desk) -> str:
     return desk.tool('browse_dataset', DIGITS, '--out', 'views', '--number', '0')
@@ -193,6 +204,13 @@ def benchmark_linux(desk: Desk) -> str:
     told = desk.tool('benchmark', DIGITS)
     assert told == desk.tool('benchmark_endurance') == desk.tool('benchmark_detection')
     return told
+
+
+@case('benchmark-transform')
+def benchmark_transform(desk: Desk) -> str:
+    view = "dict(transforms=[dict(type='mmpretrain.Mixup', alpha=1.0)])"
+    desk.write('my.py', f'_base_ = {str(DIGITS)!r}\ndata_preprocessor = dict(views=[{view}])\n')
+    return desk.tool('benchmark', 'my.py', '--write-plain', 'plain.py')
 
 
 @case('benchmark-steps')

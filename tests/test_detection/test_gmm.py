@@ -28,7 +28,7 @@ def test_a_mixture_for_each_class_knows_low_classes(scores):
     labels = np.repeat([0, 1], 80)
     both = np.concatenate([scores, scores / 20])
     one = fit_clean_probability(both)
-    each = fit_clean_probability(both, labels, num_classes=2)
+    each = fit_clean_probability(both, labels)
     assert (one[80:] < 0.5).all()
     assert ((each > 0.5) == np.tile(np.arange(80) >= 30, 2)).all()
 
@@ -40,7 +40,7 @@ def test_a_fit_to_some_agrees_with_a_fit_to_all(per_class):
     labels = rng.randint(2, size=40_000)
     clean = rng.rand(40_000) < 0.3
     scores = np.where(clean, rng.beta(6, 2, 40_000), rng.beta(1.2, 8, 40_000)) / (1 + labels)
-    args = (scores, labels, 2) if per_class else (scores,)
+    args = (scores, labels) if per_class else (scores,)
     whole = fit_clean_probability(*args, options=GMMOptions(max_samples=40_000))
     part = fit_clean_probability(*args, options=GMMOptions(max_samples=2_000))
     assert not (part == whole).all()
@@ -49,10 +49,19 @@ def test_a_fit_to_some_agrees_with_a_fit_to_all(per_class):
     assert (part == fit_clean_probability(*args, options=GMMOptions(max_samples=2_000))).all()
 
 
+def test_the_seed_chooses_what_a_fit_sees(scores, monkeypatch):
+    seen, fit = [], GaussianMixture.fit
+    monkeypatch.setattr(GaussianMixture, 'fit', lambda gmm, column: seen.append(column.copy()) or fit(gmm, column))
+    for seed in (3, 3, 4):
+        fit_clean_probability(scores, options=GMMOptions(seed=seed, max_samples=40))
+    first, again, other = (set(column[:, 0]) for column in seen)
+    assert len(first) == 40 and first == again and first != other
+
+
 @pytest.mark.parametrize('per_class', [False, True])
 def test_the_mixture_itself_gives_the_same_probabilities(scores, per_class):
     """Scores of two classes far apart: a class's own mixture is alone where its scores are."""
-    args = (np.concatenate([scores, scores + 9]), np.repeat([0, 1], 80), 2) if per_class else (scores,)
+    args = (np.concatenate([scores, scores + 9]), np.repeat([0, 1], 80)) if per_class else (scores,)
     mixture, clean_prob = fit_score_mixture(*args), fit_clean_probability(*args)
     wrong, right = mixture.density(args[0])
     np.testing.assert_allclose(right / (wrong + right), clean_prob, atol=1e-6)
@@ -83,7 +92,7 @@ def test_the_global_generator_is_left_alone(scores):
 def test_labels_that_nothing_speaks_against_are_trusted(scores, labels, reason):
     labels = None if labels is None else np.array(labels)
     with pytest.warns(DetectionWarning, match=reason) as told:
-        clean_prob = fit_clean_probability(np.array(scores), labels, num_classes=2)
+        clean_prob = fit_clean_probability(np.array(scores), labels)
     assert len(told) == 1 and told[0].message.kind == 'no two components'
     if labels is None:
         assert (clean_prob == 1).all()
@@ -93,7 +102,7 @@ def test_labels_that_nothing_speaks_against_are_trusted(scores, labels, reason):
     with warnings.catch_warnings():
         # Whoever draws it has been told.
         warnings.simplefilter('error')
-        mixture = fit_score_mixture(np.array(scores), labels, num_classes=2)
+        mixture = fit_score_mixture(np.array(scores), labels)
     assert mixture is None if labels is None else mixture.means.shape == (2, 1)
 
 
@@ -134,7 +143,7 @@ def test_a_class_without_samples_is_no_matter(scores):
     """There is nobody to judge."""
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        alone = fit_clean_probability(scores, np.ones(80, dtype=int), num_classes=3)
+        alone = fit_clean_probability(scores, np.ones(80, dtype=int))
     np.testing.assert_allclose(alone, fit_clean_probability(scores))
 
 
@@ -142,7 +151,7 @@ def test_a_fit_that_has_not_converged(scores):
     """Its last step counts; scikit-learn's warning becomes one, for all classes, and none else is heard."""
     labels = np.arange(80) % 2
     with pytest.warns(Warning) as told:
-        clean_prob = fit_clean_probability(scores, labels, 2, GMMOptions(max_iter=1, tol=0))
+        clean_prob = fit_clean_probability(scores, labels, GMMOptions(max_iter=1, tol=0))
     assert [(warning.category, warning.message.kind) for warning in told] == [(DetectionWarning, 'not converged')]
     assert 'GMM of class 0, class 1 has not converged' in str(told[0].message)
     assert ((clean_prob > 0.5) == (np.arange(80) >= 30)).all()

@@ -25,6 +25,7 @@ def test_plain_version():
     kept = sum(rates[k][k] for k in range(4)) / 4
     mixed = [[(rates[k][c] + (kept if k == c else (1 - kept) / 3)) / 2 for c in range(4)] for k in range(4)]
     found = judge(probs, labels)
+    assert found.prototypes is None and found.scores.dtype == torch.float32
     for i in range(50):
         weights = [float(probs[i, k]) * mixed[k][int(labels[i])] for k in range(4)]
         best = max(range(4), key=weights.__getitem__)

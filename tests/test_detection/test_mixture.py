@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from tcl_plugin.detection import class_means, class_variances, posterior
+from tcl_plugin.detection.mixture import ClassSums
 
 N, K, D = 23, 4, 5
 
@@ -32,6 +33,16 @@ def test_class_means(features, probs, means):
         weight = sum(probs[i, k] for i in range(N))
         average = sum(probs[i, k] * features[i] for i in range(N)) / weight
         torch.testing.assert_close(means[k], average / average.norm())
+
+
+def test_sums_of_millions_of_samples_lose_none():
+    """In one batch or two, where float32 has no room for one more."""
+    many, one, ones = torch.tensor([[2.0**24]]), torch.tensor([[1.0]]), torch.ones(2, 1)
+    for batches in [[(ones[:1], many), (ones[:1], one)], [(ones, torch.cat([many, one]))]]:
+        found = ClassSums()
+        for batch in batches:
+            found.update(*batch)
+        assert found.sums.item() == found.weights.item() == 2**24 + 1
 
 
 def test_class_variances(features, probs, means):

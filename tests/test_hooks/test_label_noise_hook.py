@@ -28,6 +28,7 @@ from toy_runs import (
 )
 
 from tcl_plugin.compat import unwrap_model
+from tcl_plugin.datasets.leaves import leaf_configs
 from tcl_plugin.detection import estimate_transition
 from tcl_plugin.evaluation import TABLE_NAME, detection_metrics, fitted_share, read_label_table
 from tcl_plugin.hooks import LabelNoiseHook, prob_export
@@ -319,6 +320,17 @@ def test_pipeline_is_found_under_wrappers():
     wrapped = dict(dataset=dict(type='NoisyLabelDataset', dataset=dict(type='RepeatDataset', dataset=inner)))
     assert pipeline_of_loader(Config(wrapped)) == PLAIN_PIPELINE
     assert pipeline_of_loader({}) is None
+
+
+def test_all_configs_at_the_bottom_are_found():
+    """A wrapper with a pipeline of its own is where the search for one ends."""
+    one, other, third = (
+        dict(type='A', pipeline=[]),
+        dict(type='B'),
+        dict(type='C', pipeline=[1], dataset=dict(type='D')),
+    )
+    inner = dict(type='RepeatDataset', dataset=dict(type='ConcatDataset', datasets=[one, other]))
+    assert list(leaf_configs(dict(type='ConcatDataset', datasets=[inner, third]))) == [one, other, third]
 
 
 def test_bad_interval():

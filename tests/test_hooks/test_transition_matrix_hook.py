@@ -8,11 +8,12 @@ from hook_workers import estimate_transitions
 from toy_runs import NUM_TRAIN, PLAIN_PIPELINE, build_runner, classifier, noisy_digits, watch
 
 from tcl_plugin.compat import unwrap_model
-from tcl_plugin.detection import count_transitions, transitions_from_anchors
+from tcl_plugin.detection import transitions_from_anchors
 from tcl_plugin.hooks import TransitionMatrixHook
 from tcl_plugin.hooks.ordered_pass import run_pass
 from tcl_plugin.hooks.pass_loader import training_pass_loader
 from tcl_plugin.hooks.transition_matrix_hook import MATRIX_NAME
+from tcl_plugin.transitions import count_transitions
 
 LOSS = dict(type='ForwardCorrectionLoss', num_classes=10)
 MODEL = classifier(head=dict(type='LinearClsHead', num_classes=10, in_channels=16, loss=LOSS))

@@ -118,14 +118,22 @@ def test_hard_labels_need_no_table_of_all_pairs(logits, target):
 def test_matrix_of_a_file(tmp_path):
     np.save(tmp_path / 'matrix.npy', np.array(ROWS))
     assert build(str(tmp_path / 'matrix.npy')).matrix.tolist() == torch.tensor(ROWS).tolist()
+    assert build(torch.tensor(ROWS, requires_grad=True)).matrix.tolist() == torch.tensor(ROWS).tolist()
     np.save(tmp_path / 'small.npy', np.eye(3))
-    with pytest.raises(ValueError, match=r'matrix of .*small\.npy must have shape \(4, 4\), .* got \(3, 3\)'):
+    with pytest.raises(ValueError, match=r'transition matrix .*small\.npy is made for 3 classes, got 4'):
         build(str(tmp_path / 'small.npy'))
     with pytest.raises(FileNotFoundError):
         build(str(tmp_path / 'none.npy'))
 
 
-@pytest.mark.parametrize('row', [[0.5, 0.5, 0.5, 0.0], [1.5, -0.5, 0.0, 0.0], [math.nan, 1.0, 0.0, 0.0]])
-def test_refused_rows(row):
-    with pytest.raises(ValueError, match=r'matrix must hold probabilities that sum to 1 in each row, got row 3: \['):
+@pytest.mark.parametrize(
+    ('row', 'message'),
+    [
+        ([0.5, 0.5, 0.5, 0.0], 'row 3 sums to 1.500000, not to 1'),
+        ([1.5, -0.5, 0.0, 0.0], 'entry 1.5 in row 3, column 0 is no probability'),
+        ([math.nan, 1.0, 0.0, 0.0], 'entry nan in row 3, column 0'),
+    ],
+)
+def test_refused_rows(row, message):
+    with pytest.raises(ValueError, match=f'transition matrix array: {message}'):
         build([*ROWS[:3], row])

@@ -77,10 +77,8 @@ def test_step_equals_its_parts(model, views, forward_weak):
     mixed = MIXING(torch.cat(views))
     parts = [model.extract_feat(images) for images in (views[1], views[2], mixed)]
     logits, projections = [model.head(part) for part in parts], [model.head.project(part) for part in parts]
-    labels = torch.arange(B)
-    expected = model.head.loss_from_outputs(
-        logits[:2], logits[2], projections[:2], projections[2], labels, model.head.clean_prob, MIXING
-    )
+    targets = model.head.targets(logits[:2], SAMPLES)
+    expected = model.head.loss_from_outputs(logits[:2], logits[2], projections[:2], projections[2], targets, MIXING)
     assert set(found) == set(expected)
     for name, loss in expected.items():
         torch.testing.assert_close(found[name], loss, rtol=1e-4, atol=1e-5)

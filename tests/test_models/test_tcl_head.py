@@ -11,8 +11,9 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from model_workers import make_samples
 
-from tcl_plugin.models.losses import entropy_regularization, info_nce
+from tcl_plugin.models.losses import correct_labels, entropy_regularization, info_nce
 from tcl_plugin.models.utils import Mixing
+from tcl_plugin.structures import SampleBatch
 
 B, K, D = 8, 10, 16
 TERMS = ('cross', 'contrast', 'entropy', 'align_cls', 'align_proto')
@@ -33,15 +34,14 @@ def outputs(reference):
         logits_mix=reference['logits_mix'],
         proj_strong=(reference['z1'], reference['z2']),
         proj_mix=reference['features_mix'],
-        labels=reference['labels'][reference['indices']],
-        clean_prob=reference['label_confidence'][reference['indices']],
         mixing=Mixing(reference['mix_lam'], reference['mix_perm']),
     )
 
 
 def losses_of(head, reference, outputs):
     head.set_label_quality(reference['label_confidence'], reference['prototypes'])
-    return head.loss_from_outputs(**outputs)
+    samples = SampleBatch(reference['labels'][reference['indices']], reference['indices'])
+    return head.loss_from_outputs(**outputs, targets=head.targets(outputs['logits_strong'], samples))
 
 
 def assert_published(found, published):
@@ -86,6 +86,12 @@ def test_scales_default_to_the_share_of_clean_labels(reference, outputs):
     assert found['loss_cross'] != losses_of(build_head(scale_cross=1.0), reference, outputs)['loss_cross']
 
 
+def test_a_label_in_balance_is_not_clean():
+    head = build_head()
+    head.set_label_quality(torch.tensor([0.5, 0.7, 0.2, 0.5]))
+    assert head.clean_share == 0.25
+
+
 def test_warmup_ends_after_its_epochs():
     head = build_head(warmup_epochs=2)
     states = []
@@ -121,8 +127,9 @@ def test_targets_pass_no_gradient(reference, outputs):
     losses = losses_of(build_head(scale_cross=1.0), reference, outputs | dict(logits_strong=(logits1, logits2)))
     losses['loss_cross'].backward()
     for own, other in ((logits1, logits2), (logits2, logits1)):
-        trust = outputs['clean_prob'][:, None]
-        target = trust * F.one_hot(outputs['labels'], K) + (1 - trust) * other.detach().softmax(dim=1)
+        labels, trust = (reference[name][reference['indices']] for name in ('labels', 'label_confidence'))
+        trust = trust[:, None]
+        target = trust * F.one_hot(labels, K) + (1 - trust) * other.detach().softmax(dim=1)
         torch.testing.assert_close(own.grad, (own.detach().softmax(dim=1) - target) / B)
 
 
@@ -149,14 +156,11 @@ def test_each_sample_meets_its_own_clean_probability():
     mixing = Mixing(0.8, torch.randperm(12))
     found = head.loss(feats, samples, mixing)
     logits, projections = head(feats), head.project(feats)
+    first, second = logits[:4].softmax(dim=1), logits[4:8].softmax(dim=1)
+    targets = [correct_labels(labels, clean_prob[index], guess) for guess in (second, first)]
+    targets.append(correct_labels(labels, clean_prob[index], (first + second) / 2, scale=head.clean_share))
     expected = head.loss_from_outputs(
-        (logits[:4], logits[4:8]),
-        logits[8:],
-        (projections[:4], projections[4:8]),
-        projections[8:],
-        labels,
-        clean_prob[index],
-        mixing,
+        (logits[:4], logits[4:8]), logits[8:], (projections[:4], projections[4:8]), projections[8:], targets, mixing
     )
     for name, loss in expected.items():
         torch.testing.assert_close(found[name], loss)

@@ -139,10 +139,10 @@ def test_histogram_without_truth(scores):
 
 def test_mixtures_of_detectors(scores):
     scores, labels = scores[0], np.arange(300) % 2
-    assert mixture_of(OODDetector(), scores, labels, 2).means.shape == (2, 1)
-    assert mixture_of(OODDetector(per_class=True), scores, labels, 2).means.shape == (2, 2)
-    assert mixture_of(SmallLossDetector(), scores, labels, 2) is None
-    assert mixture_of(None, scores, labels, 2) is None
+    assert mixture_of(OODDetector(), scores, labels).means.shape == (2, 1)
+    assert mixture_of(OODDetector(per_class=True), scores, labels).means.shape == (2, 2)
+    assert mixture_of(SmallLossDetector(), scores, labels) is None
+    assert mixture_of(None, scores, labels) is None
 
 
 @pytest.mark.parametrize('library', ['openTSNE', 'sklearn'])

@@ -85,7 +85,8 @@ def test_summary(audited, trained):
     ]:
         for label in range(10):
             mine = table.given_label[rows == label]
-            share = np.bincount(mine, minlength=10) / max(len(mine), 1)
+            # A class without samples keeps its label.
+            share = np.bincount(mine, minlength=10) / len(mine) if len(mine) else np.eye(10)[label]
             np.testing.assert_allclose(found[label], share, atol=1e-6, err_msg=name)
 
 

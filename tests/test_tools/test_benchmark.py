@@ -9,12 +9,14 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
+from mmpretrain.registry import BATCH_AUGMENTS, DATASETS, MODELS, TRANSFORMS
 from toolbox import DIGITS, NARROW, ROOT, load_file
 
 from tcl_plugin.benchmark import Measurement, plain_config, use_generated_data
-from tcl_plugin.benchmark.generated import Shape
+from tcl_plugin.benchmark.generated import Shape, shape_of
 from tcl_plugin.benchmark.report import epoch_seconds, num_validations
+from tcl_plugin.errors import UserError
+from tcl_plugin.models.batch_transforms import BatchTransform
 
 SMALL = [
     f'model.backbone.base_channels={NARROW}',
@@ -106,12 +108,45 @@ def test_plain_views_of_image_files_are_cut_in_their_colours():
     assert (to_numpy(dict(img=image))['img'] == red).all()
 
 
+def test_a_transform_of_ones_own(monkeypatch):
+    """It needs to draw and apply; only what is plain cannot be made of it."""
+
+    class Invert(BatchTransform):
+        def draw(self, num_images, size, generator):
+            return {}
+
+        def apply(self, images, params):
+            return 255 - images
+
+    monkeypatch.setitem(BATCH_AUGMENTS.module_dict, 'Invert', Invert)
+    cfg = Config.fromfile(DIGITS)
+    cfg.data_preprocessor.views[1].transforms.append(dict(type='Invert'))
+    images = torch.randint(256, (3, 3, 12, 12), dtype=torch.uint8)
+    cut = MODELS.build(cfg.data_preprocessor)(dict(inputs=images), True)['inputs']
+    assert [view.shape for view in cut] == [images.shape] * 3
+    with pytest.raises(UserError, match='to one image what Invert does to a batch: only BatchColorJitter, '):
+        plain_config(cfg)
+
+
 def test_images_that_replace_others_are_generated_too(workplace):
     cfg = Config.fromfile(ROOT / 'configs' / 'tcl_r18_cifar10_sym30_open30.py')
     use_generated_data(cfg, size=32, num_train=20, num_test=2)
     init_default_scope('mmpretrain')
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     assert len(dataset) == 20 and len(dataset.open_noise) == 6
+
+
+def test_each_part_of_a_training_set_is_replaced(workplace):
+    cfg = Config.fromfile(ROOT / 'configs' / 'tcl_r18_cifar10_sym90.py')
+    outer = cfg.train_dataloader.dataset
+    outer.dataset = dict(type='ConcatDataset', datasets=[outer.dataset, outer.dataset])
+    with pytest.raises(UserError, match='images of CIFAR10, CIFAR10 are of unknown size'):
+        shape_of(cfg)
+    init_default_scope('mmpretrain')
+    plain = plain_config(cfg)
+    use_generated_data(plain, size=32, num_train=7, num_test=2)
+    dataset = DATASETS.build(plain.train_dataloader.dataset)
+    assert len(dataset) == 7 and all(len(dataset[i]['inputs']) == 3 for i in (0, 6))
 
 
 def test_an_epoch_is_what_its_sampler_draws():

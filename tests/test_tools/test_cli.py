@@ -180,6 +180,15 @@ def test_tta_reaches_through_wrappers(test_tool, toy):
     assert [step.type for step in cfg.test_dataloader.dataset.dataset.pipeline] == ['TestTimeAug']
 
 
+def test_tta_changes_all_parts(test_tool, toy):
+    parts = "[part, dict(part, pipeline=[dict(type='Resize', scale=8), *pipeline])]"
+    both = f'dict(type="ConcatDataset", datasets={parts})'
+    toy.write_text(f'{TOY}part = test_dataloader["dataset"]\ntest_dataloader.update(dataset={both})\n')
+    cfg, _ = merged(test_tool, toy, '--tta', checkpoint='k.pth')
+    steps = [[step.type for step in part.pipeline] for part in cfg.test_dataloader.dataset.datasets]
+    assert steps == [['TestTimeAug'], ['Resize', 'TestTimeAug']]
+
+
 def test_show_dir(test_tool, toy):
     cfg, _ = merged(test_tool, toy, '--show-dir', 's', '--interval', '5', checkpoint='k.pth')
     hook = cfg.default_hooks.visualization

@@ -13,7 +13,8 @@ from mmpretrain.registry import DATASETS
 from toolbox import DIGITS, ROOT, load_file
 
 from tcl_plugin.atomic import array_bytes
-from tcl_plugin.datasets.sidecar import digest, transition_matrix
+from tcl_plugin.datasets import TransitionMatrixNoise
+from tcl_plugin.datasets.sidecar import digest
 
 
 @pytest.fixture(scope='module')
@@ -52,6 +53,8 @@ def test_writes_labels_that_a_dataset_takes_back(make_noise, workplace, capsys):
         matrix[true, given] += 1
     matrix /= matrix.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(beside['measured_transition_matrix'], matrix, atol=1e-6)
+    (workplace / 'matrix.json').write_text(json.dumps(beside['measured_transition_matrix']))
+    np.testing.assert_allclose(TransitionMatrixNoise('matrix.json').matrix(10), matrix, atol=1e-6)
     assert sorted(path.name for path in (workplace / 'made').iterdir()) == ['labels.npy', 'labels.npy.json']
 
 
@@ -215,13 +218,3 @@ def test_refusals(make_noise, workplace, capsys):
     assert 'noise rate must be in [0, 1], got 1.5' in refused(DIGITS, '--out', 'other.npy', *rate)
     assert make_noise.main([str(DIGITS), '--out', 'labels.npy', '--force']) == 0
     assert len(np.load('labels.npy')) == 1437
-
-
-def test_matrix_of_a_class_without_samples():
-    matrix = transition_matrix(np.array([0, 0, 2]), np.array([0, 1, 2]), 3)
-    assert matrix.tolist() == [[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]]
-
-
-def test_matrix_leaves_out_images_of_no_class():
-    matrix = transition_matrix(np.array([0, -1, 0, 2, -1]), np.array([0, 1, 1, 2, 0]), 3)
-    assert matrix.tolist() == [[0.5, 0.5, 0], [0, 0, 0], [0, 0, 1]]

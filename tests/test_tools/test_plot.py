@@ -67,6 +67,14 @@ def test_training_set_as_the_run_saw_it_last(trained):
     np.testing.assert_allclose(np.linalg.norm(outputs.features, axis=1), 1, rtol=1e-5)
 
 
+def test_test_set_of_several_parts(trained):
+    cfg, model = open_run(trained)
+    part = cfg.test_dataloader.dataset
+    cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[part, dict(part, indices=10)])
+    outputs = saved_run.test_outputs(cfg, model)
+    assert outputs.labels.shape == (60,) and (outputs.predicted[50:] == outputs.predicted[:10]).all()
+
+
 def test_without_truth_the_runs_own_verdict_is_drawn(trained):
     index = np.array([3, 5, 60])
     outputs = Outputs(index, np.eye(3), np.array([1, 0, 2]), np.zeros(3, dtype=int))

@@ -308,6 +308,30 @@ def test_a_training_without_an_accuracy_ends_nothing(workplace, capsys):
     assert job.state == 'unmeasured'
 
 
+def test_a_record_that_is_damaged_is_no_unfinished_training(tool, workplace, monkeypatch, capsys):
+    """Neither told another reason, nor trained again, nor left out silently; other trainings go on."""
+    base = ['--work-dir', '.', '--seeds', '0', '1']
+    damaged, missing = tool.plan(tool.parse_args([str(CE), *base]))
+    folder = write_run(workplace, CE.stem, [50.0, 40.0])
+    (folder / 'last_checkpoint').write_text('epoch_2.pth')
+    (scalars,) = folder.glob('*/vis_data/scalars.json')
+    scalars.write_text(scalars.read_text().replace('"step": 1}', '', 1))
+    pool._tell(damaged, '3 s', 0)
+    assert damaged.state == 'unmeasured'
+    assert f'trained, 3 s, but {scalars.relative_to(workplace)}: line 1 is no JSON' in capsys.readouterr().out
+
+    def end(jobs, pool):
+        assert [job.state for job in jobs] == ['failed', 'waiting']
+        jobs[1].state = 'unmeasured'
+
+    monkeypatch.setattr(tool, 'run_all', end)
+    assert tool.main([str(CE), *base]) == 2
+    out, error = capsys.readouterr()
+    assert '1 of 2 trainings to do' in out and f'{damaged.folder}: not trained: ' in out and 'line 1 is no JSON' in out
+    failed = f'1 of 2 trainings failed: {damaged.folder}'
+    assert f'error: {failed}; 1 of 2 trainings are not in the table: {missing.folder}' in error
+
+
 def test_what_is_told_of_a_training_that_was_stopped(workplace, capsys):
     for told, expected in ((dict(stopped_early=True), 'done'), ({}, 'unmeasured')):
         folder = write_run(workplace / expected, 'ce_digits_sym80', [50.0, 40.0], epochs=24, **told)

@@ -33,10 +33,6 @@ class BatchTransform(ABC):
             Params: Tensors on the CPU whose first dimension is B.
         """
 
-    @abstractmethod
-    def one_by_one(self) -> list[dict]:
-        """Configs of the transforms that do the same to a single PIL image, in a pipeline of mmpretrain."""
-
     def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the results, for images of a height and width; the same by default."""
         return size

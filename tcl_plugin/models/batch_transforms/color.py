@@ -90,12 +90,6 @@ class BatchColorJitter(BatchTransform):
         self.active = [op for op, strength in self.strength.items() if strength > 0]
         self.prob = check_prob(prob)
 
-    def one_by_one(self) -> list[dict]:
-        """torchvision's; see :meth:`BatchTransform.one_by_one`."""
-        names = ('brightness', 'contrast', 'saturation', 'hue')
-        jitter = dict(type='torchvision/ColorJitter', **dict(zip(names, self.strength.values(), strict=True)))
-        return [dict(type='RandomApply', prob=self.prob, transforms=[jitter])]
-
     def draw(self, num_images: int, size: tuple[int, int], generator: Generator) -> Params:
         """Draw what happens to each image.
 
@@ -166,10 +160,6 @@ class BatchRandomGrayscale(BatchTransform):
     def __init__(self, prob: float = 0.1) -> None:
         self.prob = check_prob(prob)
 
-    def one_by_one(self) -> list[dict]:
-        """torchvision's; see :meth:`BatchTransform.one_by_one`."""
-        return [dict(type='torchvision/RandomGrayscale', p=self.prob)]
-
     def draw(self, num_images: int, size: tuple[int, int], generator: Generator) -> Params:
         """Draw ``gray``, bool, shape (B,)."""
         return dict(gray=chance(num_images, self.prob, generator))
@@ -194,10 +184,6 @@ class BatchRandomSolarize(BatchTransform):
     def __init__(self, threshold: float, prob: float = 0.5) -> None:
         self.threshold = threshold
         self.prob = check_prob(prob)
-
-    def one_by_one(self) -> list[dict]:
-        """torchvision's; see :meth:`BatchTransform.one_by_one`."""
-        return [dict(type='torchvision/RandomSolarize', threshold=self.threshold, p=self.prob)]
 
     def draw(self, num_images: int, size: tuple[int, int], generator: Generator) -> Params:
         """Draw ``solarize``, bool, shape (B,)."""

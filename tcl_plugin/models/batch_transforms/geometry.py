@@ -28,10 +28,6 @@ class BatchRandomFlip(BatchTransform):
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = check_prob(prob)
 
-    def one_by_one(self) -> list[dict]:
-        """torchvision's; see :meth:`BatchTransform.one_by_one`."""
-        return [dict(type='torchvision/RandomHorizontalFlip', p=self.prob)]
-
     def draw(self, num_images: int, size: tuple[int, int], generator: Generator) -> Params:
         """Draw ``flip``, bool, shape (B,)."""
         return dict(flip=chance(num_images, self.prob, generator))
@@ -59,10 +55,6 @@ class BatchRandomCrop(BatchTransform):
             raise ValueError(f'size must be positive and padding not negative, got {size} and {padding}')
         self.size = size
         self.padding = padding
-
-    def one_by_one(self) -> list[dict]:
-        """torchvision's; see :meth:`BatchTransform.one_by_one`."""
-        return [dict(type='torchvision/RandomCrop', size=self.size, padding=self.padding)]
 
     def draw(self, num_images: int, size: tuple[int, int], generator: Generator) -> Params:
         """Draw ``top`` and ``left``, in pixels of the padded image, int64, shape (B,)."""
@@ -114,10 +106,6 @@ class BatchRandomResizedCrop(BatchTransform):
         self.size = size
         self.scale = tuple(scale)
         self.ratio = tuple(ratio)
-
-    def one_by_one(self) -> list[dict]:
-        """torchvision's; see :meth:`BatchTransform.one_by_one`."""
-        return [dict(type='torchvision/RandomResizedCrop', size=self.size, scale=self.scale, ratio=self.ratio)]
 
     def draw(self, num_images: int, size: tuple[int, int], generator: Generator) -> Params:
         """Draw ``top``, ``left``, ``height`` and ``width`` in pixels, int64, shape (B,)."""

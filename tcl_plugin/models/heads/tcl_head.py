@@ -42,7 +42,9 @@ class TCLHead(TrustsLabels, ClsHead):
             for ``in_channels``.
         feat_dim (int): Length D of the projections. Defaults to 256.
         dropout (float): Dropout probability in the classifier. Defaults to 0.25.
-        temperature (float): :math:`\tau` of contrast and prototype logits. Defaults to 0.25.
+        temperature (float): :math:`\tau` of contrast and prototype logits. Defaults to 0.25. The published code has
+            one number for these and for the posterior of the detection, which here is ``sigma`` of
+            :class:`OODDetector`: to change it as there, change both.
         proto_temperature (float, optional): Another one for the prototype logits. Defaults to
             None, for ``temperature``.
         warmup_epochs (int): Number of epochs that trust the given labels. Defaults to 19 (the
@@ -229,8 +231,6 @@ class TCLHead(TrustsLabels, ClsHead):
         projections = self.project(feats)[-5 * batch :]
         logits1, logits2 = logits[: 2 * batch].chunk(2)
         strong1, strong2 = projections[: 2 * batch].chunk(2)
-        labels = labels_of(data_samples, logits.device)
-        clean_prob = self.clean_prob_of(data_samples)
         # Small, and full of sums and logarithms: not in half precision.
         with torch.autocast(logits.device.type, enabled=False):
             return self.loss_from_outputs(
@@ -238,11 +238,9 @@ class TCLHead(TrustsLabels, ClsHead):
                 logits[2 * batch :],
                 (strong1, strong2),
                 projections[2 * batch :],
-                labels,
-                clean_prob,
+                self.targets((logits1, logits2), data_samples),
                 mixing,
                 contrast,
-                self.guess((logits1, logits2), data_samples),
             )
 
     def loss_from_outputs(
@@ -251,33 +249,27 @@ class TCLHead(TrustsLabels, ClsHead):
         logits_mix: Tensor,
         proj_strong: tuple[Tensor, Tensor],
         proj_mix: Tensor,
-        labels: Tensor,
-        clean_prob: Tensor,
+        targets: tuple[Tensor, Tensor, Tensor],
         mixing: Mixing,
         contrast: Callable[[Tensor, Tensor], Tensor] | None = None,
-        guesses: tuple[Tensor, Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """The losses as formulas (paper, Eqs. 1 and 6 to 11).
+        """The losses as formulas (paper, Eqs. 1, 6 and 8 to 11).
 
         Args:
             logits_strong (tuple[Tensor, Tensor]): Logits of the two strong views, (B, K) each.
             logits_mix (Tensor): Logits of the mixed views, shape (3B, K).
             proj_strong (tuple[Tensor, Tensor]): Projections of the strong views, (B, D) each.
             proj_mix (Tensor): Projections of the mixed views, shape (3B, D).
-            labels (Tensor): Given labels, shape (B,).
-            clean_prob (Tensor): Clean probabilities, shape (B,).
+            targets (tuple[Tensor, Tensor, Tensor]): See :meth:`targets`.
             mixing (Mixing): How the 3B views were mixed.
             contrast (Callable, optional): See :meth:`loss`. Defaults to None.
-            guesses (tuple[Tensor, Tensor, Tensor], optional): See :meth:`guess`. Defaults to None,
-                for :func:`cross_predictions`.
 
         Returns:
             dict[str, Tensor]: The weighted terms, see :meth:`loss`.
         """
         contrast = partial(info_nce, temperature=self.temperature) if contrast is None else contrast
         logits1, logits2 = logits_strong
-        guesses = cross_predictions(logits1, logits2) if guesses is None else guesses
-        target1, target2, target_mean = self._targets(guesses, labels, clean_prob)
+        target1, target2, target_mean = targets
         cross = soft_cross_entropy(logits1, target1) + soft_cross_entropy(logits2, target2)
 
         target_mix = mixing(target_mean.repeat(3, 1))
@@ -291,10 +283,36 @@ class TCLHead(TrustsLabels, ClsHead):
             loss_align_proto=self.align_proto_weight * soft_cross_entropy(proto_logits, target_mix),
         )
 
+    def targets(
+        self, logits_strong: tuple[Tensor, Tensor], data_samples: SampleBatch | list[DataSample]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Given labels as far as they are trusted, and guesses for the rest (paper, Eq. 7).
+
+        Args:
+            logits_strong (tuple[Tensor, Tensor]): Logits of the two strong views, (B, K) each.
+            data_samples (SampleBatch | list[DataSample]): See :meth:`loss`.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: Targets of the first view, the second view and the mixed views before
+            mixing, (B, K) each.
+        """
+        labels, clean_prob = labels_of(data_samples, logits_strong[0].device), self.clean_prob_of(data_samples)
+        scale_cross, scale_mix = self.scale_cross, self.scale_mix
+        if self.in_warmup:
+            clean_prob, scale_cross, scale_mix = torch.ones_like(clean_prob), 1.0, 1.0
+        scale_cross = self.clean_share if scale_cross is None else scale_cross
+        scale_mix = self.clean_share if scale_mix is None else scale_mix
+        guess1, guess2, guess_mix = self.guess(logits_strong, data_samples)
+        return (
+            correct_labels(labels, clean_prob, guess1, scale_cross),
+            correct_labels(labels, clean_prob, guess2, scale_cross),
+            correct_labels(labels, clean_prob, guess_mix, scale_mix),
+        )
+
     def guess(
         self, logits_strong: tuple[Tensor, Tensor], data_samples: SampleBatch | list[DataSample]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What takes the place of labels that are not trusted: each view is taught by the other.
+        """What takes the place of labels that are not trusted: each view is taught by the other (paper, section 3.3).
 
         Args:
             logits_strong (tuple[Tensor, Tensor]): Logits of the two strong views, (B, K) each.
@@ -304,34 +322,5 @@ class TCLHead(TrustsLabels, ClsHead):
             tuple[Tensor, Tensor, Tensor]: Probabilities for the first view, the second view and the
             mixed views before mixing, (B, K) each.
         """
-        return cross_predictions(*logits_strong)
-
-    def _targets(
-        self, guesses: tuple[Tensor, Tensor, Tensor], labels: Tensor, clean_prob: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Targets of first view, second view and mixed views before mixing, each (B, K)."""
-        scale_cross, scale_mix = self.scale_cross, self.scale_mix
-        if self.in_warmup:
-            clean_prob, scale_cross, scale_mix = torch.ones_like(clean_prob), 1.0, 1.0
-        scale_cross = self.clean_share if scale_cross is None else scale_cross
-        scale_mix = self.clean_share if scale_mix is None else scale_mix
-        guess1, guess2, guess_mix = guesses
-        return (
-            correct_labels(labels, clean_prob, guess1, scale_cross),
-            correct_labels(labels, clean_prob, guess2, scale_cross),
-            correct_labels(labels, clean_prob, guess_mix, scale_mix),
-        )
-
-
-def cross_predictions(logits1: Tensor, logits2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Predictions for the other view, and the mean of both (paper, section 3.3).
-
-    Args:
-        logits1 (Tensor): Logits of the first strong view, shape (B, K).
-        logits2 (Tensor): Logits of the second strong view, shape (B, K).
-
-    Returns:
-        tuple[Tensor, Tensor, Tensor]: See :meth:`TCLHead.guess`.
-    """
-    prob1, prob2 = logits1.softmax(dim=1), logits2.softmax(dim=1)
-    return prob2, prob1, (prob1 + prob2) / 2
+        prob1, prob2 = (logits.softmax(dim=1) for logits in logits_strong)
+        return prob2, prob1, (prob1 + prob2) / 2

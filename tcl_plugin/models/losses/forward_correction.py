@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from ...safe_files import read_npy
+from ...transitions import read_matrix
 from .sample_loss import SampleLoss
 
 
@@ -34,13 +34,15 @@ class ForwardCorrectionLoss(SampleLoss):
 
     Args:
         num_classes (int): Number of classes K.
-        matrix (Sequence | str, optional): :math:`T`: K rows of K numbers, or a ``.npy`` file with
-            them. Defaults to None, the identity.
+        matrix (Sequence | str, optional): :math:`T`: K rows of K numbers, or a ``.npy``, ``.json`` or ``.csv`` file
+            with them, see :func:`read_matrix`. Defaults to None, the identity.
         **kwargs: Arguments of :class:`SampleLoss`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the matrix is not K x K, an entry lies outside [0, 1], or a row does not sum to 1.
+        TypeError: If its entries are not numbers.
+        ValueError: If a file cannot be read, the matrix is not K x K, an entry lies outside [0, 1], or a row does not
+            sum to 1.
 
     Examples:
         >>> loss = ForwardCorrectionLoss(2, matrix=[[1.0, 0.0], [0.5, 0.5]])
@@ -55,39 +57,28 @@ class ForwardCorrectionLoss(SampleLoss):
         self.register_buffer('matrix', torch.eye(num_classes))
         self.matrix_is_given = matrix is not None
         if matrix is not None:
-            self.set_matrix(matrix, f'matrix of {matrix}' if isinstance(matrix, (str, Path)) else 'matrix')
+            self.set_matrix(matrix)
 
-    def set_matrix(self, matrix: Sequence | np.ndarray | Tensor | str, source: str = 'matrix') -> None:
+    def set_matrix(self, matrix: Sequence | np.ndarray | Tensor | str, source: str = 'array') -> None:
         """Take over a matrix.
 
         Args:
-            matrix (Sequence | np.ndarray | Tensor | str): :math:`T`, shape (K, K), or a ``.npy`` file with it.
-            source (str): What it is, for the message. Defaults to ``'matrix'``.
+            matrix (Sequence | np.ndarray | Tensor | str): :math:`T`, shape (K, K), or a file with it.
+            source (str): Where it comes from, for the message. Defaults to ``'array'``.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it is not K x K, an entry lies outside [0, 1], or a row does not sum to 1.
+            TypeError: If its entries are not numbers.
+            ValueError: If a file cannot be read, it is not K x K, an entry lies outside [0, 1], or a row does not sum
+                to 1.
         """
-        try:
-            matrix = read_npy(matrix) if isinstance(matrix, (str, Path)) else matrix
-            matrix = torch.as_tensor(matrix, dtype=torch.float64)
-        except (TypeError, ValueError, EOFError) as error:
-            raise ValueError(f'{source} must be K rows of K numbers: {error}') from error
-        if matrix.shape != self.matrix.shape:
-            raise ValueError(
-                f'{source} must have shape {tuple(self.matrix.shape)}, a row and a column for each class, '
-                f'got {tuple(matrix.shape)}'
-            )
-        sums = matrix.sum(dim=1)
-        # Written so that NaN, for which every comparison is false, is refused too.
-        wrong = torch.nonzero(~(((matrix >= 0) & (matrix <= 1)).all(dim=1) & ((sums - 1).abs() <= 1e-4)))
-        if len(wrong):
-            row = int(wrong[0])
-            raise ValueError(
-                f'{source} must hold probabilities that sum to 1 in each row, got row {row}: '
-                f'{matrix[row].tolist()}, which sums to {float(sums[row]):.6f}'
-            )
-        self.matrix.copy_(matrix)
+        if isinstance(matrix, Tensor):
+            matrix = matrix.detach().cpu().double().numpy()
+        found = read_matrix(matrix, source)
+        if len(found) != len(self.matrix):
+            name = matrix if isinstance(matrix, (str, Path)) else source
+            raise ValueError(f'transition matrix {name} is made for {len(found)} classes, got {len(self.matrix)}')
+        self.matrix.copy_(torch.from_numpy(found))
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """Keep a matrix that the config gives."""

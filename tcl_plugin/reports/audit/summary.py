@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...datasets.agreement import chance_agreement
-from ...datasets.sidecar import transition_matrix
 from ...evaluation import detection_metrics
+from ...transitions import count_transitions
 from .source import Audit
 
 
@@ -20,7 +20,7 @@ def summarise(audit: Audit) -> dict:
 
     Returns:
         dict: Ready for JSON; ``docs/audit.md`` lists the entries. Transition matrices have the class
-        (suggested, or true) as the row and the given label as the column; a row without samples is zero.
+        (suggested, or true) as the row and the given label as the column; a class without samples keeps its label.
     """
     table, num_classes = audit.table, len(audit.classes)
     issue = table.is_label_issue
@@ -133,4 +133,4 @@ def _share(mask: np.ndarray) -> float | None:
 
 def _matrix(rows: np.ndarray, given: np.ndarray, num_classes: int) -> list[list[float]]:
     # Six digits, as in the tables: a matrix of 1000 classes is large enough.
-    return transition_matrix(rows, given, num_classes).round(6).tolist()
+    return count_transitions(rows, given, num_classes).round(6).tolist()
