@@ -131,6 +131,8 @@ def run(cfg, notes, warnings, weights):
         runner.logger.warning(warning)
     cli.build_parts(runner, 'train_loop', 'val_loop')
     with cli.running():
+        if not cfg.get('resume'):
+            cli.set_table_aside(runner)
         runner.train()
 
 
