@@ -216,3 +216,9 @@ def benchmark_transform(desk: Desk) -> str:
 @case('benchmark-steps')
 def benchmark_steps(desk: Desk) -> str:
     return desk.tool('benchmark', DIGITS, '--steps', '0')
+@case('sweep-folder-is-a-file')
+def sweep_folder_is_a_file(desk: Desk) -> str:
+    desk.write('runs', '')
+    return desk.tool('sweep', DIGITS, '--work-dir', 'runs')
+
+
