@@ -112,6 +112,25 @@ def export_differs(desk: Desk) -> str:
     """Without a real export, which needs packages: what would be written is a text."""
     cfg = Config(dict(model=classifier(), val_dataloader=dict(dataset=dict(pipeline=PLAIN_PIPELINE))))
     fakes = dict(
+@case('test-out-is-a-folder')
+def test_out_is_a_folder(desk: Desk) -> str:
+    (desk.folder / 'results.pkl').mkdir()
+    return desk.tool('test', 'my.py', 'my.pth', '--out', 'results.pkl')
+
+
+@case('test-out-without-permission')
+def test_out_without_permission(desk: Desk) -> str:
+    desk.patch.setattr('os.access', lambda place, mode: False)
+    return desk.told(lambda: tool('test').make_room(Namespace(out='results.pkl')))
+
+
+@case('test-show')
+def test_show(desk: Desk) -> str:
+    desk.patch.setattr('matplotlib.pyplot.get_backend', lambda: 'agg')
+    args = Namespace(show=True, show_dir=None, tta=False)
+    return desk.told(lambda: tool('test').set_visualization(Config(), args))
+
+
         PACKAGES=(),
         LOWEST={},
         open_model=lambda args, plain: (cfg, new_model(cfg)),

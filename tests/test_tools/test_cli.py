@@ -16,6 +16,7 @@ from toolbox import ROOT, TOY
 from tcl_plugin import cli, errors
 from tcl_plugin.cli import environment
 
+from tcl_plugin.saved_model import new_model
 
 def merged(tool, path, *flags, checkpoint=None):
     """Return config and log lines after the command line was applied."""
@@ -326,7 +327,9 @@ def test_last_checkpoint_has_gone(train_tool, toy, capsys):
         (['--show-dir', 's', '--tta'], ['--tta']),
     ],
 )
-def test_wrong_flags_for_testing(test_tool, toy, capsys, flags, words):
+def test_wrong_flags_for_testing(test_tool, toy, capsys, flags, words, monkeypatch):
+    monkeypatch.setattr(test_tool.plt, 'get_backend', lambda: 'Agg')
+    (toy.parent / 'folder.pkl').mkdir()
     line = complaint(test_tool, capsys, toy, 'k.pth', *flags)
     assert all(word in line for word in words), line
 
@@ -341,6 +344,31 @@ def test_bug_keeps_its_traceback(train_tool, toy, monkeypatch):
         return [][1]
 
     monkeypatch.setattr('mmpretrain.models.ImageClassifier.loss', broken)
+@pytest.mark.parametrize('change', ['missing', 'unexpected', 'shape'])
+def test_checkpoint_of_another_network(test_tool, toy, capsys, change):
+    weights = new_model(Config.fromfile(toy)).state_dict()
+    head = weights['head.fc.weight']
+    if change == 'missing':
+        del weights['head.fc.weight']
+    else:
+        weights |= {'head.other' if change == 'unexpected' else 'head.fc.weight': head[:7]}
+    torch.save(dict(state_dict=weights), 'k.pth')
+    line = complaint(test_tool, capsys, toy, 'k.pth')
+    assert 'checkpoint k.pth does not fit the config:' in line and 'head.' in line
+    assert line.count('k.pth') == 1
+
+
+@pytest.mark.parametrize('kind', ['wrapped', 'averaged'])
+def test_checkpoints_whose_names_are_others_only_at_first_sight(test_tool, toy, kind):
+    weights = new_model(Config.fromfile(toy)).state_dict()
+    wrapped = {f'module.{name}': value for name, value in weights.items()}
+    averaged = dict(state_dict=weights, ema_state_dict=wrapped | dict(steps=torch.tensor(3)))
+    torch.save(dict(state_dict=wrapped) if kind == 'wrapped' else averaged, 'k.pth')
+    if kind == 'averaged':
+        toy.write_text(f"{TOY}custom_hooks = [dict(type='EMAHook')]\n")
+    assert test_tool.main([str(toy), 'k.pth', '--cfg-options', f'experiment_name={kind}']) == 0
+
+
     with pytest.raises(IndexError):
         train_tool.main([str(toy), '--no-validate'])
     monkeypatch.setattr('mmpretrain.models.ImageClassifier.__init__', broken)
@@ -362,6 +390,8 @@ def test_value_refused_by_this_package_during_a_run(train_tool, toy, capsys, mon
 def test_other_processes_let_the_first_one_speak(variable, argv, capsys, monkeypatch):
     """Before mmengine has set RANK, too."""
 
+        (['--out', 'folder.pkl'], ['folder.pkl is a folder']),
+        (['--show'], ['display', '--show-dir']),
     def tool(argv):
         raise errors.UserError('no such thing')
 
@@ -369,6 +399,17 @@ def test_other_processes_let_the_first_one_speak(variable, argv, capsys, monkeyp
     monkeypatch.setattr(errors.time, 'sleep', waits.append)
     monkeypatch.setenv(variable, '1')
     assert errors.run_tool(tool, argv) == 2
+def test_results_that_could_not_be_written_in_the_end(test_tool, toy, capsys, monkeypatch):
+    torch.save({}, 'k.pth')
+    monkeypatch.setattr(test_tool.os, 'access', lambda place, mode: False)
+    assert '--out o.pkl cannot be written' in complaint(test_tool, capsys, toy, 'k.pth', '--out', 'o.pkl')
+
+
+def test_windows_open_where_there_is_a_display(test_tool, toy, monkeypatch):
+    monkeypatch.setattr(test_tool.plt, 'get_backend', lambda: 'TkAgg')
+    assert merged(test_tool, toy, '--show', checkpoint='k.pth')[0].default_hooks.visualization.show
+
+
     assert waits == [errors.GRACE_SECONDS]
     assert capsys.readouterr().err == 'error: rank 1: no such thing\n'
 
