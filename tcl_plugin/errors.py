@@ -5,11 +5,12 @@ What an exception means is for the explainers in ``explain.py`` to say.
 """
 
 import contextlib
+import difflib
 import dis
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -188,6 +189,20 @@ def local_text(error: BaseException, name: str, default: str | None) -> str | No
         default (str | None): What to return where there is none.
 
     Returns:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest what a misspelt name was to be.
+
+    Args:
+        name (str): The name.
+        known (Iterable[str]): Names that there are.
+
+    Returns:
+        str: The end of a message; empty where none is similar.
+    """
+    similar = difflib.get_close_matches(name, known, 1)
+    return f'; did you mean {similar[0]}?' if similar else ''
+
+
         str | None: The text. Placeholders such as ``<unknown>`` are passed over.
     """
     texts = (value for value in local_values(error, name) if isinstance(value, str) and not value.startswith('<'))

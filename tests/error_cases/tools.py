@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from killing import full_disk
+import pytest
 from mmengine.config import Config
 from test_tools.toolbox import DIGITS, ROOT
 from toy_runs import PLAIN_PIPELINE, classifier
@@ -28,6 +29,43 @@ def settled_by_the_run(desk: Desk) -> str:
 
 
 @case('tool-unknown-flag')
+@case('tool-option-of-nothing')
+def option_of_nothing(desk: Desk) -> str:
+    desk.write('my.py', 'model = dict()\n')
+    return desk.tool('train', 'my.py', '--cfg-options', 'train_dataloder.batch_size=8')
+
+
+@case('tool-option-of-another-place')
+def option_of_another_place(desk: Desk) -> str:
+    desk.write('my.py', 'train_cfg = dict(max_epochs=3)\n')
+    return desk.tool('train', 'my.py', '--cfg-options', 'max_epochs=7')
+
+
+@case('tool-option-of-a-variable')
+def option_of_a_variable(desk: Desk) -> str:
+    desk.write('my.py', "kind = 'CIFAR10'\ntrain_dataloader = dict(dataset=dict(type=kind))\n")
+    return desk.tool('train', 'my.py', '--cfg-options', 'kind=CIFAR100')
+
+
+@case('tool-interrupted')
+def interrupted(desk: Desk) -> str:
+    def stopped(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    desk.patch.setattr(tool('train'), 'train', stopped)
+    assert tool('train').main([]) == 130
+    return desk.capture.readouterr().err.strip()
+
+
+@case('tool-output-on-a-full-disk')
+def output_on_a_full_disk(desk: Desk) -> str:
+    desk.patch.setattr(tool('results'), 'results', lambda argv: print('table'))
+    with open('/dev/full', 'w') as full, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'stdout', full)
+        assert tool('results').main([]) == 2
+    return desk.capture.readouterr().err.strip().removeprefix('error: ')
+
+
 def unknown_flag(desk: Desk) -> str:
     return desk.tool('train', 'my.py', '--epochs', '3')
 

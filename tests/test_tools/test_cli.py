@@ -98,6 +98,43 @@ def test_options_have_the_last_word(train_tool, toy):
 
 
 def test_training_flags(train_tool, toy):
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ('train_dataloder.batch_size=8', ['train_dataloder', 'did you mean train_dataloader?']),
+        ('randomnes.seed=5', ['did you mean randomness?']),
+        ('resum=True', ['did you mean resume?']),
+        ('max_epochs=7', ['did you mean train_cfg.max_epochs?']),
+        ('data_root=x', ['has no data_root']),
+        ('pipeline.0.type=PackInput', ['pipeline would change nothing', 'variable of config', 'toy.py']),
+    ],
+)
+def test_options_that_nothing_reads(train_tool, toy, capsys, option, words):
+    line = complaint(train_tool, capsys, toy, '--cfg-options', option)
+    assert all(word in line for word in words), line
+    assert not (toy.parent / 'work_dirs').exists()
+
+
+def test_keys_of_ones_own(train_tool, toy, monkeypatch):
+    """They may be read by code of one's own."""
+    monkeypatch.syspath_prepend(toy.parent)
+    (toy.parent / 'own_hooks.py').touch()
+    toy.write_text(TOY.replace("imports=['tcl_plugin']", "imports=['tcl_plugin', 'own_hooks']") + 'mine = dict(a=1)\n')
+    cfg, _ = merged(train_tool, toy, '--cfg-options', 'mine.a=2', 'experiment_name=x', 'compile=False')
+    assert (cfg.mine.a, cfg.experiment_name, cfg.compile) == (2, 'x', False)
+
+
+def test_data_sets_follow_data_root(train_tool):
+    config = ROOT / 'configs' / 'ce_r18_cifar10_sym30_open30.py'
+    flags = ['--cfg-options', 'data_root=elsewhere', 'val_dataloader.dataset.data_root=there']
+    cfg, _ = merged(train_tool, config, *flags)
+    trained = cfg.train_dataloader.dataset
+    assert (trained.dataset.data_root, cfg.val_dataloader.dataset.data_root) == ('elsewhere', 'there')
+    assert cfg.test_dataloader.dataset.data_root == 'elsewhere'
+    # Other images lie in a folder of their own.
+    assert trained.open_set.dataset.data_root == 'data/cifar100'
+
+
     cfg, _ = merged(train_tool, toy, '--amp', '--auto-scale-lr', '--no-validate')
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
     assert cfg.auto_scale_lr.enable
