@@ -98,9 +98,6 @@ def sweep(argv=None):
             if job.state == 'done':
                 keep_record(job)  # an earlier release may have written less
     start = time.monotonic()
-    for job in jobs:
-        check_record(job)
-        take_for_done(job)
     todo = [job for job in jobs if job.state == 'waiting']
     gpus = torch.cuda.device_count()
     size = min(args.jobs or gpus or usable_cores(), max(1, len(todo)))
@@ -141,7 +138,7 @@ def main(argv=None):
     Returns:
         int: The exit code.
     """
-    return run_tool(sweep, argv)
+    return run_tool(sweep, argv, stopped='the same command goes on')
 
 
 if __name__ == '__main__':

@@ -170,7 +170,7 @@ def main(argv=None):
     Returns:
         int: The exit code.
     """
-    return run_tool(train, argv)
+    return run_tool(train, argv, stopped='the same command with --resume goes on')
 
 
 if __name__ == '__main__':

@@ -3,9 +3,10 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 
-from killing import full_disk
 import pytest
+from killing import full_disk
 from mmengine.config import Config
 from test_tools.toolbox import DIGITS, ROOT
 from toy_runs import PLAIN_PIPELINE, classifier
@@ -28,7 +29,6 @@ def settled_by_the_run(desk: Desk) -> str:
     return desk.tool('train', 'run.py', '--cfg-options', 'data_root=elsewhere')
 
 
-@case('tool-unknown-flag')
 @case('tool-option-of-nothing')
 def option_of_nothing(desk: Desk) -> str:
     desk.write('my.py', 'model = dict()\n')
@@ -66,6 +66,7 @@ def output_on_a_full_disk(desk: Desk) -> str:
     return desk.capture.readouterr().err.strip().removeprefix('error: ')
 
 
+@case('tool-unknown-flag')
 def unknown_flag(desk: Desk) -> str:
     return desk.tool('train', 'my.py', '--epochs', '3')
 
@@ -111,6 +112,25 @@ def test_out_suffix(desk: Desk) -> str:
     return desk.tool('test', 'my.py', 'my.pth', '--out', 'results.txt')
 
 
+@case('test-out-is-a-folder')
+def test_out_is_a_folder(desk: Desk) -> str:
+    (desk.folder / 'results.pkl').mkdir()
+    return desk.tool('test', 'my.py', 'my.pth', '--out', 'results.pkl')
+
+
+@case('test-out-without-permission')
+def test_out_without_permission(desk: Desk) -> str:
+    desk.patch.setattr('os.access', lambda place, mode: False)
+    return desk.told(lambda: tool('test').make_room(Namespace(out='results.pkl')))
+
+
+@case('test-show')
+def test_show(desk: Desk) -> str:
+    desk.patch.setattr('matplotlib.pyplot.get_backend', lambda: 'agg')
+    args = Namespace(show=True, show_dir=None, tta=False)
+    return desk.told(lambda: tool('test').set_visualization(Config(), args))
+
+
 @case('test-interval')
 def test_interval(desk: Desk) -> str:
     return desk.tool('test', 'my.py', 'my.pth', '--interval', '0')
@@ -150,25 +170,6 @@ def export_differs(desk: Desk) -> str:
     """Without a real export, which needs packages: what would be written is a text."""
     cfg = Config(dict(model=classifier(), val_dataloader=dict(dataset=dict(pipeline=PLAIN_PIPELINE))))
     fakes = dict(
-@case('test-out-is-a-folder')
-def test_out_is_a_folder(desk: Desk) -> str:
-    (desk.folder / 'results.pkl').mkdir()
-    return desk.tool('test', 'my.py', 'my.pth', '--out', 'results.pkl')
-
-
-@case('test-out-without-permission')
-def test_out_without_permission(desk: Desk) -> str:
-    desk.patch.setattr('os.access', lambda place, mode: False)
-    return desk.told(lambda: tool('test').make_room(Namespace(out='results.pkl')))
-
-
-@case('test-show')
-def test_show(desk: Desk) -> str:
-    desk.patch.setattr('matplotlib.pyplot.get_backend', lambda: 'agg')
-    args = Namespace(show=True, show_dir=None, tta=False)
-    return desk.told(lambda: tool('test').set_visualization(Config(), args))
-
-
         PACKAGES=(),
         LOWEST={},
         open_model=lambda args, plain: (cfg, new_model(cfg)),
@@ -250,6 +251,12 @@ def sweep_damaged_record(desk: Desk) -> str:
     return desk.tool('sweep', DIGITS)
 
 
+@case('sweep-folder-is-a-file')
+def sweep_folder_is_a_file(desk: Desk) -> str:
+    desk.write('runs', '')
+    return desk.tool('sweep', DIGITS, '--work-dir', 'runs')
+
+
 @case('browse-number')
 def browse_number(desk: Desk) -> str:
     return desk.tool('browse_dataset', DIGITS, '--out', 'views', '--number', '0')
@@ -273,9 +280,3 @@ def benchmark_transform(desk: Desk) -> str:
 @case('benchmark-steps')
 def benchmark_steps(desk: Desk) -> str:
     return desk.tool('benchmark', DIGITS, '--steps', '0')
-@case('sweep-folder-is-a-file')
-def sweep_folder_is_a_file(desk: Desk) -> str:
-    desk.write('runs', '')
-    return desk.tool('sweep', DIGITS, '--work-dir', 'runs')
-
-

@@ -2,6 +2,7 @@
 """Flags, their precedence, and errors in one line."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,12 +12,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.fileio import load
-from toolbox import ROOT, TOY
+from toolbox import ROOT, TOY, load_file
 
 from tcl_plugin import cli, errors
 from tcl_plugin.cli import environment
-
 from tcl_plugin.saved_model import new_model
+
 
 def merged(tool, path, *flags, checkpoint=None):
     """Return config and log lines after the command line was applied."""
@@ -97,7 +98,6 @@ def test_options_have_the_last_word(train_tool, toy):
     assert (cfg.work_dir, cfg.optim_wrapper.type) == ('o', 'OptimWrapper')
 
 
-def test_training_flags(train_tool, toy):
 @pytest.mark.parametrize(
     ('option', 'words'),
     [
@@ -135,6 +135,7 @@ def test_data_sets_follow_data_root(train_tool):
     assert trained.open_set.dataset.data_root == 'data/cifar100'
 
 
+def test_training_flags(train_tool, toy):
     cfg, _ = merged(train_tool, toy, '--amp', '--auto-scale-lr', '--no-validate')
     assert (cfg.optim_wrapper.type, cfg.optim_wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
     assert cfg.auto_scale_lr.enable
@@ -341,46 +342,6 @@ def test_wrong_checkpoint(test_tool, toy, capsys, content, words):
     assert all(word in line for word in words), line
 
 
-def test_weights_cannot_be_resumed(train_tool, toy, capsys):
-    torch.save({'state_dict': {}}, 'weights.pth')
-    line = complaint(train_tool, capsys, toy, '--resume', 'weights.pth')
-    assert "'meta'" in line
-
-
-def test_last_checkpoint_has_gone(train_tool, toy, capsys):
-    work_dir = toy.parent / 'w'
-    work_dir.mkdir()
-    (work_dir / 'last_checkpoint').write_text('/gone/epoch_3.pth')
-    line = complaint(train_tool, capsys, toy, '--work-dir', work_dir, '--resume')
-    assert '/gone/epoch_3.pth' in line and '--resume PATH' in line
-
-
-@pytest.mark.parametrize(
-    ('flags', 'words'),
-    [
-        (['--out-item', 'metrics'], ['--out']),
-        (['--out', 'o.json'], ['o.json', '.pkl']),
-        (['--out', 'o.txt', '--out-item', 'metrics'], ['o.txt', '.json']),
-        (['--show-dir', 's', '--tta'], ['--tta']),
-    ],
-)
-def test_wrong_flags_for_testing(test_tool, toy, capsys, flags, words, monkeypatch):
-    monkeypatch.setattr(test_tool.plt, 'get_backend', lambda: 'Agg')
-    (toy.parent / 'folder.pkl').mkdir()
-    line = complaint(test_tool, capsys, toy, 'k.pth', *flags)
-    assert all(word in line for word in words), line
-
-
-def test_nothing_to_draw_with(test_tool, toy, capsys):
-    toy.write_text(TOY.replace("visualization=dict(type='VisualizationHook')", ''))
-    assert 'VisualizationHook' in complaint(test_tool, capsys, toy, 'k.pth', '--show-dir', 's')
-
-
-def test_bug_keeps_its_traceback(train_tool, toy, monkeypatch):
-    def broken(*args, **kwargs):
-        return [][1]
-
-    monkeypatch.setattr('mmpretrain.models.ImageClassifier.loss', broken)
 @pytest.mark.parametrize('change', ['missing', 'unexpected', 'shape'])
 def test_checkpoint_of_another_network(test_tool, toy, capsys, change):
     weights = new_model(Config.fromfile(toy)).state_dict()
@@ -406,6 +367,59 @@ def test_checkpoints_whose_names_are_others_only_at_first_sight(test_tool, toy, 
     assert test_tool.main([str(toy), 'k.pth', '--cfg-options', f'experiment_name={kind}']) == 0
 
 
+def test_weights_cannot_be_resumed(train_tool, toy, capsys):
+    torch.save({'state_dict': {}}, 'weights.pth')
+    line = complaint(train_tool, capsys, toy, '--resume', 'weights.pth')
+    assert "'meta'" in line
+
+
+def test_last_checkpoint_has_gone(train_tool, toy, capsys):
+    work_dir = toy.parent / 'w'
+    work_dir.mkdir()
+    (work_dir / 'last_checkpoint').write_text('/gone/epoch_3.pth')
+    line = complaint(train_tool, capsys, toy, '--work-dir', work_dir, '--resume')
+    assert '/gone/epoch_3.pth' in line and '--resume PATH' in line
+
+
+@pytest.mark.parametrize(
+    ('flags', 'words'),
+    [
+        (['--out-item', 'metrics'], ['--out']),
+        (['--out', 'o.json'], ['o.json', '.pkl']),
+        (['--out', 'o.txt', '--out-item', 'metrics'], ['o.txt', '.json']),
+        (['--show-dir', 's', '--tta'], ['--tta']),
+        (['--out', 'folder.pkl'], ['folder.pkl is a folder']),
+        (['--show'], ['display', '--show-dir']),
+    ],
+)
+def test_wrong_flags_for_testing(test_tool, toy, capsys, flags, words, monkeypatch):
+    monkeypatch.setattr(test_tool.plt, 'get_backend', lambda: 'Agg')
+    (toy.parent / 'folder.pkl').mkdir()
+    line = complaint(test_tool, capsys, toy, 'k.pth', *flags)
+    assert all(word in line for word in words), line
+
+
+def test_results_that_could_not_be_written_in_the_end(test_tool, toy, capsys, monkeypatch):
+    torch.save({}, 'k.pth')
+    monkeypatch.setattr(test_tool.os, 'access', lambda place, mode: False)
+    assert '--out o.pkl cannot be written' in complaint(test_tool, capsys, toy, 'k.pth', '--out', 'o.pkl')
+
+
+def test_windows_open_where_there_is_a_display(test_tool, toy, monkeypatch):
+    monkeypatch.setattr(test_tool.plt, 'get_backend', lambda: 'TkAgg')
+    assert merged(test_tool, toy, '--show', checkpoint='k.pth')[0].default_hooks.visualization.show
+
+
+def test_nothing_to_draw_with(test_tool, toy, capsys):
+    toy.write_text(TOY.replace("visualization=dict(type='VisualizationHook')", ''))
+    assert 'VisualizationHook' in complaint(test_tool, capsys, toy, 'k.pth', '--show-dir', 's')
+
+
+def test_bug_keeps_its_traceback(train_tool, toy, monkeypatch):
+    def broken(*args, **kwargs):
+        return [][1]
+
+    monkeypatch.setattr('mmpretrain.models.ImageClassifier.loss', broken)
     with pytest.raises(IndexError):
         train_tool.main([str(toy), '--no-validate'])
     monkeypatch.setattr('mmpretrain.models.ImageClassifier.__init__', broken)
@@ -427,8 +441,6 @@ def test_value_refused_by_this_package_during_a_run(train_tool, toy, capsys, mon
 def test_other_processes_let_the_first_one_speak(variable, argv, capsys, monkeypatch):
     """Before mmengine has set RANK, too."""
 
-        (['--out', 'folder.pkl'], ['folder.pkl is a folder']),
-        (['--show'], ['display', '--show-dir']),
     def tool(argv):
         raise errors.UserError('no such thing')
 
@@ -436,19 +448,67 @@ def test_other_processes_let_the_first_one_speak(variable, argv, capsys, monkeyp
     monkeypatch.setattr(errors.time, 'sleep', waits.append)
     monkeypatch.setenv(variable, '1')
     assert errors.run_tool(tool, argv) == 2
-def test_results_that_could_not_be_written_in_the_end(test_tool, toy, capsys, monkeypatch):
-    torch.save({}, 'k.pth')
-    monkeypatch.setattr(test_tool.os, 'access', lambda place, mode: False)
-    assert '--out o.pkl cannot be written' in complaint(test_tool, capsys, toy, 'k.pth', '--out', 'o.pkl')
-
-
-def test_windows_open_where_there_is_a_display(test_tool, toy, monkeypatch):
-    monkeypatch.setattr(test_tool.plt, 'get_backend', lambda: 'TkAgg')
-    assert merged(test_tool, toy, '--show', checkpoint='k.pth')[0].default_hooks.visualization.show
-
-
     assert waits == [errors.GRACE_SECONDS]
     assert capsys.readouterr().err == 'error: rank 1: no such thing\n'
+
+
+@pytest.mark.parametrize('tool', ['train', 'sweep', 'results'])
+def test_interrupted_tools_say_how_to_go_on(tool, train_tool, capsys, monkeypatch):
+    module = train_tool if tool == 'train' else load_file(ROOT / 'tools' / f'{tool}.py')
+
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, tool, interrupted)
+    assert module.main([]) == 130
+    line = capsys.readouterr().err
+    remedy = {'train': ': the same command with --resume goes on', 'sweep': ': the same command goes on'}
+    assert line == f'interrupted{remedy.get(tool, "")}\n'
+    monkeypatch.setenv('TCL_TRACEBACK', '1')
+    with pytest.raises(KeyboardInterrupt):
+        module.main([])
+
+
+def lost_stdout(monkeypatch, where):
+    """Let stdout lead to a pipe that nobody reads any more, or to a full disk."""
+    if where == 'pipe':
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open('/dev/full', os.O_WRONLY)
+    stream = os.fdopen(writer, 'w')
+    monkeypatch.setattr(sys, 'stdout', stream)
+    return stream
+
+
+@pytest.mark.parametrize('length', [1, 100_000])
+@pytest.mark.parametrize('way', ['log', 'print'])
+@pytest.mark.parametrize(('where', 'code'), [('pipe', 141), ('disk', 2)])
+def test_output_that_goes_nowhere(where, code, way, length, capsys, monkeypatch):
+    stream = lost_stdout(monkeypatch, where)
+    steps, handler = [], logging.StreamHandler(stream)
+    logger = logging.Logger('lost')
+    logger.addHandler(handler)
+
+    def tool(argv):
+        for step in range(3):
+            steps.append(step)
+            logger.error('x' * length) if way == 'log' else print('x' * length)
+
+    assert errors.run_tool(tool, []) == code
+    # A log is flushed line by line, and what is printed in the end.
+    assert len(steps) == (1 if way == 'log' or length > 1 else 3)
+    told = {'pipe': '', 'disk': 'error: what is printed cannot be written: No space left on device\n'}
+    assert capsys.readouterr().err == told[where]
+    stream.close()  # what is left in it is no more bother
+
+
+def test_other_broken_pipes_are_bugs(capsys):
+    def tool(argv):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        errors.run_tool(tool, [])
 
 
 def test_deliberate_tells_raise_from_bug():
