@@ -44,10 +44,11 @@ def beside(path: str | Path) -> Iterator[Path]:
     Raises:
         OSError: If it cannot be written. Its ``filename`` is set.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        yield target
+    # Before the link is followed: that to a pipe leads to a name that is none.
+    if Path(path).exists() and not Path(path).is_file():
+        yield Path(path)
         return
+    target = Path(os.path.realpath(path))
     _remove_leftovers(target)
     temporary = target.with_name(f'{target.name}.{_host()}-{os.getpid()}.tmp')
     try:

@@ -5,17 +5,21 @@ What an exception means is for the explainers in ``explain.py`` to say.
 """
 
 import contextlib
+import difflib
 import dis
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
 from mmengine.dist import get_rank
 
 EXIT_CODE = 2
+# As a shell has them of programs that Ctrl-C and a closed pipe end.
+INTERRUPTED, CLOSED_PIPE = 130, 141
 GRACE_SECONDS = 10
 # Number of a process before it has joined the others, by launcher.
 RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
@@ -65,37 +69,92 @@ def explained(*explainers: Explainer) -> Iterator[None]:
         raise
 
 
-def run_tool(tool: Callable[[list[str] | None], Any], argv: list[str] | None = None) -> int:
+def run_tool(tool: Callable[[list[str] | None], Any], argv: list[str] | None = None, stopped: str = '') -> int:
     """Run a command-line tool; print a :class:`UserError` as one line.
 
     In a distributed run every process fails, and the first one speaks for all: the others only speak up if it has
     nothing to say. One that has lost another stays for that time too, since the launcher takes the process that it
     sees end first for the cause. ``TCL_TRACEBACK=1`` in the environment shows the traceback instead.
 
+    Ctrl-C is no bug, nor is a reader of the output that has gone, such as ``head``: it ends the tool without a word.
+
     Args:
         tool (Callable): The tool; takes the arguments.
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
+        stopped (str): What to do after Ctrl-C. Defaults to nothing.
 
     Returns:
-        int: The exit code, 0 or 2.
+        int: The exit code: 0, 2, or what a shell has for Ctrl-C and a closed pipe.
     """
+    code = 0
     try:
-        tool(argv)
-    except UserError as error:
+        with _heeding_stdout():
+            tool(argv)
+    except (UserError, KeyboardInterrupt) as error:
         if os.environ.get(HINT_VARIABLE, '0') not in {'', '0'}:
             raise
-        rank = _rank(sys.argv[1:] if argv is None else argv)
-        if rank:
-            # The launcher ends all processes as soon as one has ended: let the first one have its say.
-            time.sleep(GRACE_SECONDS)
-        print(f'error: {f"rank {rank}: " if rank else ""}{one_line(error)}', file=sys.stderr, flush=True)
-        if isinstance(error, LostProcessError) and not rank:
-            time.sleep(GRACE_SECONDS)
-        return EXIT_CODE
+        code = _tell(error, sys.argv[1:] if argv is None else argv, stopped)
     except Exception as error:
-        _tell_launcher(error)
-        raise
-    return 0
+        # What could not be printed is gone: it takes something else to see whether that was it.
+        lost = _lost_stdout('\n') if isinstance(error, OSError) else None
+        if lost is None:
+            _tell_launcher(error)
+            raise
+        return _tell_lost(lost)
+    lost = _lost_stdout()
+    return code or (_tell_lost(lost) if lost else 0)
+
+
+def _tell(error: UserError | KeyboardInterrupt, argv: list[str], stopped: str) -> int:
+    """Say in one line why a tool has ended, if this process is to speak; return the exit code."""
+    rank = _rank(argv)
+    if isinstance(error, KeyboardInterrupt):
+        if not rank:
+            print(f'interrupted{stopped and ": "}{stopped}', file=sys.stderr, flush=True)
+        return INTERRUPTED
+    if rank:
+        # The launcher ends all processes as soon as one has ended: let the first one have its say.
+        time.sleep(GRACE_SECONDS)
+    print(f'error: {f"rank {rank}: " if rank else ""}{one_line(error)}', file=sys.stderr, flush=True)
+    if isinstance(error, LostProcessError) and not rank:
+        time.sleep(GRACE_SECONDS)
+    return EXIT_CODE
+
+
+@contextlib.contextmanager
+def _heeding_stdout() -> Iterator[None]:
+    """Let a log end with its reader, or its disk, where logging would print a traceback for each line from then on."""
+    tell = logging.StreamHandler.handleError
+
+    def handle(handler: logging.StreamHandler, record: logging.LogRecord) -> None:
+        if isinstance(sys.exc_info()[1], OSError) and handler.stream is sys.stdout:
+            raise  # logging calls this where it has caught the error
+        tell(handler, record)
+
+    logging.StreamHandler.handleError = handle  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        logging.StreamHandler.handleError = tell  # type: ignore[method-assign]
+
+
+def _lost_stdout(text: str = '') -> OSError | None:
+    """Find out whether what is printed, and a text, can still be written; if not, nothing more is."""
+    try:
+        print(text, end='', flush=True)
+    except OSError as error:
+        # Python would try once more in the end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error
+    return None
+
+
+def _tell_lost(error: OSError) -> int:
+    """Say why nothing more could be printed, unless nobody wants to read it; return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return CLOSED_PIPE
+    print(f'error: what is printed cannot be written: {error.strerror}', file=sys.stderr, flush=True)
+    return EXIT_CODE
 
 
 def _tell_launcher(error: BaseException) -> None:
@@ -128,6 +187,20 @@ def one_line(error: BaseException | str) -> str:
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
     line = ' '.join(str(text).split()) or type(error).__name__
     return line if len(line) <= MAX_LENGTH else f'{line[:MAX_LENGTH]} ... ({HINT_VARIABLE}=1 shows all of it)'
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest what a misspelt name was to be.
+
+    Args:
+        name (str): The name.
+        known (Iterable[str]): Names that there are.
+
+    Returns:
+        str: The end of a message; empty where none is similar.
+    """
+    similar = difflib.get_close_matches(name, known, 1)
+    return f'; did you mean {similar[0]}?' if similar else ''
 
 
 # Where an exception comes from

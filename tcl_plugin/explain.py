@@ -11,9 +11,12 @@ import os
 import pickle
 import re
 import urllib.error
+from collections.abc import Iterator
 from typing import Any
 
-from .errors import Explainer, deliberate, frames, local_text, local_values, one_line, raised_in
+from mmengine.config import Config
+
+from .errors import Explainer, deliberate, did_you_mean, frames, local_text, local_values, one_line, raised_in
 
 # No room on the disk, none left for this user, and a file larger than a limit allows.
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -23,7 +26,7 @@ FRAMEWORK = ('tcl_plugin', 'mmengine', 'mmcv', 'mmpretrain')
 
 
 def explain_registry(error: Exception) -> str | None:
-    """Explain a type that no registry knows.
+    """Explain a type that no registry knows, or that is missing.
 
     Args:
         error (Exception): The exception.
@@ -32,6 +35,8 @@ def explain_registry(error: Exception) -> str | None:
         str | None: The line, or None.
     """
     message = one_line(error)
+    if isinstance(error, KeyError) and 'must contain the key "type"' in message:
+        return _explain_no_type(error)
     if isinstance(error, KeyError) and ' is not in the ' in message and ' registry' in message:
         name, _, rest = message.partition(' is not in the ')
         registry = rest.split(' registry', 1)[0]
@@ -40,6 +45,28 @@ def explain_registry(error: Exception) -> str | None:
             'or name the module that defines it in custom_imports'
         )
     return None
+
+
+def _explain_no_type(error: Exception) -> str | None:
+    """Say which part of a config has no type: a misspelt option has made it, perhaps."""
+    part, *outer = local_values(error, 'cfg') or [None]  # copies
+    outer += [owner.cfg for owner in local_values(error, 'self') if hasattr(owner, 'cfg')]
+    wholes = [{key: whole[key] for key in whole} for whole in outer if isinstance(whole, Config)]
+    place = next((place for whole in wholes for place in _places_of(part, whole)), None)
+    if place is None:
+        return None
+    hooks = {name for known in local_values(error, 'default_hooks') for name in known or ()}
+    others = hooks - {place[-1]} if place[0] == 'default_hooks' else ()
+    return f'{".".join(map(str, place))} in the config has no type{did_you_mean(place[-1], others)}'
+
+
+def _places_of(part: Any, value: Any, path: tuple = ()) -> Iterator[tuple]:
+    """Find what equals a part of a config, by the keys that lead to it."""
+    if path and isinstance(value, dict) and value == part:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for key, inner in items:
+        yield from _places_of(part, inner, (*path, key))
 
 
 def explain_arguments(error: Exception) -> str | None:
@@ -53,6 +80,10 @@ def explain_arguments(error: Exception) -> str | None:
     """
     if not isinstance(error, TypeError):
         return None
+    unknown = re.search(r"set_randomness\(\) got an unexpected keyword argument '(.+)'", str(error))
+    if unknown:
+        similar = did_you_mean(unknown[1], ('seed', 'diff_rank_seed', 'deterministic'))
+        return f'the config does not fit randomness: there is no randomness.{unknown[1]}{similar}'
     *_, last = frames(error)
     code, module = last.tb_frame.f_code, last.tb_frame.f_globals.get('__name__', '')
     # The framework makes the call from the config; a subclass hands unknown arguments on to its parent.
@@ -97,7 +128,7 @@ def explain_optimizer(error: Exception) -> str | None:
 
 
 def explain_loader(error: Exception) -> str | None:
-    """Explain numbers of a dataloader, or a seed, that torch and numpy refuse.
+    """Explain numbers of a dataloader or a loop, or a seed, that torch, Python and numpy refuse.
 
     Args:
         error (Exception): The exception.
@@ -111,6 +142,9 @@ def explain_loader(error: Exception) -> str | None:
         return f'the config does not fit the dataloader: {one_line(error)}'
     if any(entry.tb_frame.f_code.co_name == 'set_random_seed' for entry in frames(error)):
         return f'the config does not fit randomness.seed: {one_line(error)}'
+    length = next((name for name in ('max_epochs', 'max_iters') if local_values(error, name)), None)
+    if length and raised_in(error, 'mmengine.runner.loops') and not deliberate(error, 'mmengine'):
+        return f'the config does not fit train_cfg.{length}: {one_line(error)}'
     return None
 
 

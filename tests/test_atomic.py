@@ -9,6 +9,8 @@ import multiprocessing
 import os
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -58,6 +60,13 @@ def test_two_writers_of_one_file_leave_each_other_alone(tmp_path):
         process.join()
     assert [process.exitcode for process in processes] == [0] * 3
     assert path.read_text() == 'content' * 1000 and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_pipe_is_written_to_as_it_is(tmp_path):
+    """By the name of a link that leads to no path."""
+    code = "from tcl_plugin.atomic import write_text; write_text('/dev/stdout', 'table')"
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.returncode) == ('table', 0), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tcl_plugin.reports.audit import (
 )
 from tcl_plugin.reports.audit.label_lists import list_root
 from tcl_plugin.reports.audit.page import PAGE_NAME
-from tcl_plugin.reports.audit.summary import to_json, warning_of
+from tcl_plugin.reports.audit.summary import state_of, to_json, warning_of
 
 
 def parse_args(argv=None):
@@ -85,7 +85,9 @@ def write_audit(audit, out, top):
     lines = [f'{issues:,} of {size:,} labels ({issues / max(size, 1):.1%}) are called wrong']
     if summary['num_held_out']:
         lines.append(f'{summary["num_held_out"]:,} images were held out of the training: their labels are not judged')
-    warning = warning_of(summary)
+    state, warning = state_of(summary), warning_of(summary)
+    if state:
+        lines.append(f'the training is not finished: this is what it knew {state}')
     if warning:
         lines.append(f'warning: {warning}')
     unreadable = [f'sample {row}: {t.error}' for row, t in zip(audit.ranking, thumbnails, strict=False) if t.error]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare how well wrong labels are found with cleanlab: ``python tools/compare_cleanlab.py WORK_DIR...``."""
 
+import contextlib
+import logging
 import statistics
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import torch
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from sklearn.metrics import f1_score
 
 from tcl_plugin.cli import BUILDING, Parser
@@ -161,6 +164,24 @@ def to_table(results):
     ]
 
 
+@contextlib.contextmanager
+def log_on_stderr():
+    """Keep the lines of mmengine's log out of stdout, which is the table's.
+
+    Yields:
+        None: Nothing.
+    """
+    handlers = [
+        handler for handler in MMLogger.get_current_instance().handlers if type(handler) is logging.StreamHandler
+    ]
+    streams = [handler.stream for handler in handlers]
+    for handler in handlers:
+        handler.stream = sys.stderr
+    yield
+    for handler, stream in zip(handlers, streams, strict=True):
+        handler.stream = stream
+
+
 def run(argv=None):
     """Compare as the command line says.
 
@@ -168,7 +189,7 @@ def run(argv=None):
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
     """
     args = parse_args(argv)
-    with explained(*BUILDING, explain_checkpoint):
+    with explained(*BUILDING, explain_checkpoint), log_on_stderr():
         results = [compare(work_dir, args.device) for work_dir in args.work_dirs]
     print(to_markdown(to_table(results)), end='')
 

@@ -16,7 +16,7 @@ from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_config, explain_files
 from tcl_plugin.reports import read_run
 from tcl_plugin.reports.tables import one_row_each_method, to_markdown
-from tcl_plugin.sweeps import NOISE, Planner, Pool, check_record, finished, run_all
+from tcl_plugin.sweeps import NOISE, Planner, Pool, check_record, finished, keep_record, run_all
 
 TOOLS = Path(__file__).resolve().parent
 
@@ -89,11 +89,15 @@ def sweep(argv=None):
     """
     args = parse_args(argv)
     with explained(explain_config, explain_files):
+        Path(args.work_dir).mkdir(parents=True, exist_ok=True)
         jobs = plan(args)
+        for job in jobs:
+            check_record(job)
+        for job in jobs:
+            take_for_done(job)
+            if job.state == 'done':
+                keep_record(job)  # an earlier release may have written less
     start = time.monotonic()
-    for job in jobs:
-        check_record(job)
-        take_for_done(job)
     todo = [job for job in jobs if job.state == 'waiting']
     gpus = torch.cuda.device_count()
     size = min(args.jobs or gpus or usable_cores(), max(1, len(todo)))
@@ -134,7 +138,7 @@ def main(argv=None):
     Returns:
         int: The exit code.
     """
-    return run_tool(sweep, argv)
+    return run_tool(sweep, argv, stopped='the same command goes on')
 
 
 if __name__ == '__main__':

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Test a model: ``python tools/test.py CONFIG CHECKPOINT``. ``--help`` lists the flags, which are mmpretrain's."""
 
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 # Work from a checkout, whether or not the package is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import matplotlib.pyplot as plt
 import mmengine
 import numpy as np
 import torch
@@ -19,6 +22,9 @@ from tcl_plugin.atomic import beside
 from tcl_plugin.datasets.leaves import leaf_configs
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_files
+
+# Backends of matplotlib that open no window: what it falls back to where there is no display.
+WINDOWLESS = {'agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg', 'template'}
 
 SUFFIXES = {'pred': ('.pkl', '.pickle'), 'metrics': ('.json', '.yaml', '.yml', '.pkl', '.pickle')}
 
@@ -74,6 +80,26 @@ def check_out(args):
     item = args.out_item or 'pred'
     if not args.out.endswith(SUFFIXES[item]):
         raise UserError(f'--out {args.out}: {item} can be written to {", ".join(SUFFIXES[item])} files')
+    if os.path.isdir(args.out):
+        raise UserError(f'--out {args.out} is a folder: name a file')
+
+
+def make_room(args):
+    """Make the folder of an output, which must not be found out to be impossible after the whole test.
+
+    Args:
+        args (argparse.Namespace): The parsed arguments.
+
+    Raises:
+        UserError: If there is no such folder and none can be made, or nothing can be written there.
+    """
+    if args.out is None:
+        return
+    out = Path(args.out)
+    with explained(explain_files):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    if not all(os.access(place, os.W_OK) for place in (out.parent, out) if place.exists()):
+        raise UserError(f'--out {args.out} cannot be written: there is no permission to')
 
 
 def set_visualization(cfg, args):
@@ -84,12 +110,14 @@ def set_visualization(cfg, args):
         args (argparse.Namespace): The parsed arguments.
 
     Raises:
-        UserError: If the config has no visualisation hook.
+        UserError: If there is no display, or the config has no visualisation hook.
     """
     if not args.show and args.show_dir is None:
         return
     if args.tta:
         raise UserError('--show and --show-dir draw one image per sample: leave out --tta')
+    if args.show and plt.get_backend().lower() in WINDOWLESS:
+        raise UserError('--show needs a display for its windows, and there is none: use --show-dir DIR')
     if 'visualization' not in cfg.get('default_hooks', {}):
         raise UserError(
             f"config {args.config} has no default_hooks.visualization=dict(type='VisualizationHook'), "
@@ -156,6 +184,8 @@ def run(cfg, args, notes):
         notes (list[str]): Lines for the log.
     """
     runner = cli.build_runner(cfg, notes)
+    # Where names or shapes differ, random numbers would be tested.
+    runner.load_checkpoint = partial(runner.load_checkpoint, strict=True)
     cli.build_parts(runner, 'test_loop')
     if args.out and args.out_item != 'metrics':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
@@ -192,10 +222,7 @@ def test(argv=None):
     cfg = cli.load_config(args, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     notes = merge_args(cfg, args)
     cli.check_checkpoint(cfg.load_from)
-    if args.out is not None:
-        # Not after the whole test.
-        with explained(explain_files):
-            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    make_room(args)
     with cli.process_group(cfg):
         run(cfg, args, notes)
 

@@ -131,6 +131,8 @@ def run(cfg, notes, warnings, weights):
         runner.logger.warning(warning)
     cli.build_parts(runner, 'train_loop', 'val_loop')
     with cli.running():
+        if not cfg.get('resume'):
+            cli.set_table_aside(runner)
         runner.train()
 
 
@@ -168,7 +170,7 @@ def main(argv=None):
     Returns:
         int: The exit code.
     """
-    return run_tool(train, argv)
+    return run_tool(train, argv, stopped='the same command with --resume goes on')
 
 
 if __name__ == '__main__':

@@ -3,16 +3,32 @@
 
 import argparse
 import copy
+import inspect
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
 
 from ..auto_setup.own_values import HOMES
+from ..auto_setup.placeholders import dotted, is_open
 from ..checkpoints import archive_damage, find_whole_checkpoint, recorded_checkpoint
-from ..errors import UserError, explained
+from ..errors import UserError, did_you_mean, explained
 from ..explain import explain_config, explain_files
+from ..foreign_config import admit_config
 from ..moved_lists import find_moved_lists
+
+#: What is read at the top of a config: by mmengine's runners, and by the tools.
+READ = {
+    *(inspect.signature(Runner.__init__).parameters.keys() - {'self', 'cfg'}),
+    *('custom_imports', 'runner_type', 'strategy', 'sync_bn', 'model_wrapper_cfg', 'find_unused_parameters'),
+    *('activation_checkpointing', 'efficient_conv_bn_eval', 'compile'),
+    *('auto_setup', 'tta_model', 'tta_pipeline'),
+}
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def load_config(args: argparse.Namespace, *required: str, completes: bool = False) -> Config:
@@ -77,14 +93,72 @@ def merge_options(cfg: Config, args: argparse.Namespace) -> None:
         args (argparse.Namespace): The parsed arguments.
 
     Raises:
-        UserError: If an option does not fit the config.
+        UserError: If an option does not fit the config, or nothing would read it.
     """
     if args.cfg_options is None:
         return
+    told = {key.split('.')[0] for key in args.cfg_options} - READ
+    if 'auto_setup' in cfg:
+        told -= {key for key in HOMES.values() if '.' not in key}
+    if 'data_root' in told and _move_data_root(cfg, args.cfg_options):
+        told.remove('data_root')
+    for name in sorted(told):
+        _refuse_unread(cfg, name, args.config)
     try:
         cfg.merge_from_dict(copy.deepcopy(args.cfg_options))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError(f'--cfg-options does not fit config {args.config}: {error}') from error
+
+
+def _move_data_root(cfg: Config, options: dict) -> bool:
+    """Let the data sets that lie where ``data_root`` of the config says follow it; tell whether there are any.
+
+    In most configs it is a variable of the file: what has been made of it stands in each data set.
+    """
+    before, now = cfg.get('data_root'), options.get('data_root')
+    if not isinstance(before, str) or is_open(before) or not isinstance(now, str):
+        return False
+    found = [part for name in LOADERS for _, part in _holders(cfg.get(name), 'data_root')]
+    found = [part for part in found if part['data_root'] == before]
+    for part in found:
+        part['data_root'] = now
+    return bool(found)
+
+
+def _holders(value: Any, name: str, path: tuple = ()) -> Iterator[tuple[tuple, dict]]:
+    """Find the dicts in a config that have a key, with the keys that lead to each."""
+    if isinstance(value, dict):
+        if name in value:
+            yield path, value
+        items: Any = value.items()
+    else:
+        items = enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for key, inner in items:
+        yield from _holders(inner, name, (*path, key))
+
+
+def _refuse_unread(cfg: Config, name: str, config: str) -> None:
+    """Refuse a key at the top of a config that nothing reads, so that setting it would change nothing."""
+    if name in cfg and not _is_known_code(cfg):
+        return  # a person's own hook may
+    if name in cfg:
+        raise UserError(
+            f'--cfg-options {name} would change nothing: it is a variable of config {config}; change the places that '
+            'the file has put it into'
+        )
+    places = [dotted((*path, name)) for path, _ in _holders({key: cfg[key] for key in sorted(READ & set(cfg))}, name)]
+    remedy = f'; did you mean {places[0]}?' if places else did_you_mean(name, sorted({*READ, *cfg}))
+    raise UserError(f'--cfg-options {name}: config {config} has no {name}, and nothing would read it{remedy}')
+
+
+def _is_known_code(cfg: Config) -> bool:
+    """Whether a config names no code but that of this package and OpenMMLab's, which read nothing but :data:`READ`."""
+    try:
+        # Classes that a config has imported become texts that are no names of registered ones.
+        admit_config(json.loads(json.dumps(cfg.to_dict(), default=str)), '', '')
+    except (ValueError, TypeError, ImportError):
+        return False
+    return True
 
 
 def set_work_dir(cfg: Config, args: argparse.Namespace) -> None:

@@ -55,6 +55,9 @@ RUNNING = (
     explain_open_file,
 )
 
+# How mmengine begins when names or shapes of weights differ, and all must be the same.
+MISFIT = 'The model and loaded state dict do not match exactly'
+
 
 def build_runner(cfg: Config, notes: Sequence[str] = ()) -> Runner:
     """Build the runner, and with it model and hooks.
@@ -91,6 +94,8 @@ def watch_loading(runner: Runner) -> None:
 
     def name(filename: str, *args: Any, **kwargs: Any) -> dict:
         def prefixed(error: Exception) -> str | None:
+            if str(error).startswith(MISFIT):
+                return f'checkpoint {filename} does not fit the config: {str(error).removeprefix(MISFIT)}'
             line = explain_files(error) or explain_checkpoint(error)
             return f'checkpoint {filename}: {line}' if line else None
 

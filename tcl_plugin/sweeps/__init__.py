@@ -4,6 +4,6 @@
 from .noises import NOISE
 from .plan import Job, Planner
 from .pool import Pool, run_all
-from .record import check_record, finished
+from .record import check_record, finished, keep_record
 
-__all__ = ['NOISE', 'Job', 'Planner', 'Pool', 'check_record', 'finished', 'run_all']
+__all__ = ['NOISE', 'Job', 'Planner', 'Pool', 'check_record', 'finished', 'keep_record', 'run_all']

@@ -17,9 +17,11 @@ from typing import Any
 
 import torch
 
+from ..errors import UserError, explained
+from ..explain import explain_files, explain_full_disk
 from ..reports import read_record, read_run
 from .plan import Job
-from .record import finished
+from .record import finished, keep_record
 
 
 def train(tool: Path, arguments: list[str], folder: str, threads: int) -> None:
@@ -91,11 +93,18 @@ class Pool:
         self.running: dict[Any, tuple[int, Job, Any, float]] = {}
 
     def start(self, job: Job) -> None:
-        """Start a job on a free place.
+        """Start a job on a free place, unless another sweep has trained something else there meanwhile.
 
         Args:
             job (Job): The job.
         """
+        try:
+            with explained(explain_full_disk, explain_files):
+                keep_record(job)
+        except UserError as error:
+            job.state = 'failed'
+            print(f'{job.folder}: not trained: {error}', flush=True)
+            return
         place = min(set(range(self.size)) - {place for place, *_ in self.running.values()})
         process = self.context.Process(target=train, args=(self.tool, job.arguments, str(job.folder), self.threads))
         with _seeing(place % self.gpus if self.gpus else None):

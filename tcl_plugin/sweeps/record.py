@@ -11,7 +11,7 @@ from mmengine.config import Config
 from ..atomic import write_text
 from ..errors import UserError
 from ..reports import read_record, read_run
-from ..reports.records import ACCURACY
+from ..reports.records import ACCURACY, pieces_in
 from ..safe_files import read_json
 from .plan import Job
 
@@ -19,7 +19,7 @@ RECORD = 'sweep.json'
 
 
 def check_record(job: Job) -> None:
-    """Refuse to take a work directory of another sweep for this training's, and leave word of this one.
+    """Refuse to take a work directory of another sweep for this training's.
 
     Args:
         job (Job): The training.
@@ -27,9 +27,9 @@ def check_record(job: Job) -> None:
     Raises:
         UserError: If the work directory has a training with other options, or by a config that was edited since.
     """
-    path = job.folder / RECORD
-    told = dict(config=job.config.name, options=job.options, content=content_of(job.config))
-    if path.exists():
+    path, told = job.folder / RECORD, _record_of(job)
+    # One that has come to nothing holds nobody up.
+    if path.exists() and (any(job.folder.glob('*.pth')) or pieces_in(job.folder)):
         try:
             before: Any = read_json(path)
             options = ' '.join(before['options'])
@@ -43,8 +43,24 @@ def check_record(job: Job) -> None:
                 f'{job.folder} holds a training of {job.config} as it was before it, or a config that it is based on, '
                 'was edited: choose another --work-dir, or remove that folder'
             )
+
+
+def keep_record(job: Job) -> None:
+    """Leave word of a training in its work directory, unless that is another's.
+
+    Args:
+        job (Job): The training.
+
+    Raises:
+        UserError: See :func:`check_record`.
+    """
+    check_record(job)
     job.folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(told))
+    write_text(job.folder / RECORD, json.dumps(_record_of(job)))
+
+
+def _record_of(job: Job) -> dict[str, Any]:
+    return dict(config=job.config.name, options=job.options, content=content_of(job.config))
 
 
 def content_of(config: Path) -> str:

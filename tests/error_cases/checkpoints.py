@@ -136,6 +136,12 @@ def of_another_network(desk: Desk) -> str:
     return with_model(desk, wider)
 
 
+@case('checkpoint-of-another-network-tested')
+def of_another_network_tested(desk: Desk) -> str:
+    torch.save(dict(state_dict=weights()), 'my.pth')
+    return desk.tool('test', DIGITS, 'my.pth')
+
+
 @case('checkpoint-classes')
 def classes(desk: Desk) -> str:
     return with_model(desk, PLAIN, meta=dict(dataset_meta=dict(classes=['cat', 'dog'])))

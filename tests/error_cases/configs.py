@@ -10,6 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner, set_random_seed
 from mmpretrain.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS, TASK_UTILS
 from mmpretrain.structures import DataSample
+from test_tools.toolbox import DIGITS
 from toy_runs import PLAIN_PIPELINE, THREE_VIEWS, build_runner, classifier, elr, hook, noisy_digits, tcl
 
 from tcl_plugin import cli
@@ -127,6 +128,25 @@ def runner(desk: Desk, *hooks: dict, model: dict | None = None, **changes) -> st
 
 
 PLAIN = noisy_digits(pipeline=PLAIN_PIPELINE)
+
+
+def trained_with(desk: Desk, option: str) -> str:
+    return desk.tool('train', DIGITS, '--cfg-options', 'train_dataloader.dataset.dataset.indices=64', option)
+
+
+@case('config-seed-misspelt')
+def seed_misspelt(desk: Desk) -> str:
+    return trained_with(desk, 'randomness.sed=3')
+
+
+@case('config-epochs-text')
+def epochs_text(desk: Desk) -> str:
+    return trained_with(desk, 'train_cfg.max_epochs=two')
+
+
+@case('config-hook-misspelt')
+def hook_misspelt(desk: Desk) -> str:
+    return trained_with(desk, 'default_hooks.chekpoint.interval=3')
 
 
 @case('config-no-epochs')

@@ -3,7 +3,9 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 
+import pytest
 from killing import full_disk
 from mmengine.config import Config
 from test_tools.toolbox import DIGITS, ROOT
@@ -25,6 +27,43 @@ def option_without_value(desk: Desk) -> str:
 def settled_by_the_run(desk: Desk) -> str:
     desk.write('run.py', 'auto_setup = None\ndata_root = "images"\n')
     return desk.tool('train', 'run.py', '--cfg-options', 'data_root=elsewhere')
+
+
+@case('tool-option-of-nothing')
+def option_of_nothing(desk: Desk) -> str:
+    desk.write('my.py', 'model = dict()\n')
+    return desk.tool('train', 'my.py', '--cfg-options', 'train_dataloder.batch_size=8')
+
+
+@case('tool-option-of-another-place')
+def option_of_another_place(desk: Desk) -> str:
+    desk.write('my.py', 'train_cfg = dict(max_epochs=3)\n')
+    return desk.tool('train', 'my.py', '--cfg-options', 'max_epochs=7')
+
+
+@case('tool-option-of-a-variable')
+def option_of_a_variable(desk: Desk) -> str:
+    desk.write('my.py', "kind = 'CIFAR10'\ntrain_dataloader = dict(dataset=dict(type=kind))\n")
+    return desk.tool('train', 'my.py', '--cfg-options', 'kind=CIFAR100')
+
+
+@case('tool-interrupted')
+def interrupted(desk: Desk) -> str:
+    def stopped(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    desk.patch.setattr(tool('train'), 'train', stopped)
+    assert tool('train').main([]) == 130
+    return desk.capture.readouterr().err.strip()
+
+
+@case('tool-output-on-a-full-disk')
+def output_on_a_full_disk(desk: Desk) -> str:
+    desk.patch.setattr(tool('results'), 'results', lambda argv: print('table'))
+    with open('/dev/full', 'w') as full, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'stdout', full)
+        assert tool('results').main([]) == 2
+    return desk.capture.readouterr().err.strip().removeprefix('error: ')
 
 
 @case('tool-unknown-flag')
@@ -71,6 +110,25 @@ def train_disk_full(desk: Desk) -> str:
 @case('test-out-suffix')
 def test_out_suffix(desk: Desk) -> str:
     return desk.tool('test', 'my.py', 'my.pth', '--out', 'results.txt')
+
+
+@case('test-out-is-a-folder')
+def test_out_is_a_folder(desk: Desk) -> str:
+    (desk.folder / 'results.pkl').mkdir()
+    return desk.tool('test', 'my.py', 'my.pth', '--out', 'results.pkl')
+
+
+@case('test-out-without-permission')
+def test_out_without_permission(desk: Desk) -> str:
+    desk.patch.setattr('os.access', lambda place, mode: False)
+    return desk.told(lambda: tool('test').make_room(Namespace(out='results.pkl')))
+
+
+@case('test-show')
+def test_show(desk: Desk) -> str:
+    desk.patch.setattr('matplotlib.pyplot.get_backend', lambda: 'agg')
+    args = Namespace(show=True, show_dir=None, tta=False)
+    return desk.told(lambda: tool('test').set_visualization(Config(), args))
 
 
 @case('test-interval')
@@ -191,6 +249,12 @@ def sweep_damaged_record(desk: Desk) -> str:
     (scalars,) = folder.glob('*/vis_data/scalars.json')
     scalars.write_text(scalars.read_text()[1:])
     return desk.tool('sweep', DIGITS)
+
+
+@case('sweep-folder-is-a-file')
+def sweep_folder_is_a_file(desk: Desk) -> str:
+    desk.write('runs', '')
+    return desk.tool('sweep', DIGITS, '--work-dir', 'runs')
 
 
 @case('browse-number')

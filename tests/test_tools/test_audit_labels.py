@@ -14,6 +14,7 @@ from mmpretrain.registry import DATASETS
 from toolbox import ROOT, load_file
 
 from tcl_plugin.evaluation import LabelTable, read_label_table, write_label_table
+from tcl_plugin.reports.audit import read_audit, summarise
 
 
 @pytest.fixture(scope='module')
@@ -106,6 +107,39 @@ def test_a_terminal_shows_progress(audit_tool, trained, tmp_path, terminal):
     with terminal:
         assert audit_tool.main([str(trained), '--out', str(tmp_path), '--top', '2']) == 0
     assert 'thumbnails' in terminal.seen and '1/2' in terminal.seen and terminal.screen == []
+
+
+def test_a_run_that_is_not_finished_says_so(audit_tool, trained, tmp_path, capsys):
+    run = tmp_path / 'run'
+    shutil.copytree(trained, run)
+    (config,) = run.glob('*/vis_data/config.py')
+    config.write_text(config.read_text().replace('max_epochs=2', 'max_epochs=5'))
+    assert audit_tool.main([str(run)]) == 0
+    assert 'the training is not finished: this is what it knew after 2 of 5 epochs' in capsys.readouterr().out
+    summary = json.loads((run / 'audit/summary.json').read_text())
+    assert (summary['epochs'], summary['max_epochs']) == (2, 5)
+    assert page_data(run / 'audit/index.html')['run'].endswith('/run, after 2 of 5 epochs')
+    # One that EarlyStoppingHook has ended is finished, as is one that nothing is known of.
+    (info,) = run.glob('*/run.json')
+    info.write_text(json.dumps(json.loads(info.read_text()) | dict(stopped_early=True)))
+    assert 'epochs' not in summarise(read_audit(run))
+    shutil.rmtree(info.parent)
+    assert 'epochs' not in summarise(read_audit(run))
+
+
+def test_the_table_of_another_training_is_not_audited(audit_tool, train_tool, trained, toy, capsys):
+    """It is kept beside the log of that training, and once more what is trained there next."""
+    run = toy.parent / 'run'
+    shutil.copytree(trained, run)
+    (piece,) = run.glob('*/run.json')
+    table = (run / 'label_quality.csv').read_bytes()
+    argv = [str(toy), '--work-dir', str(run), '--cfg-options', 'experiment_name=no_table']
+    assert train_tool.main(argv) == 0
+    kept = piece.with_name('label_quality.csv')
+    assert kept.read_bytes() == table
+    assert f'of a training before this one is kept as {kept}' in max(run.glob('*/*.log')).read_text()
+    assert audit_tool.main([str(run)]) == 2
+    assert 'run/label_quality.csv does not exist' in capsys.readouterr().err
 
 
 def write_decisions(path, table, *decisions):

@@ -2,6 +2,7 @@
 """Flags, their precedence, and errors in one line."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.fileio import load
-from toolbox import ROOT, TOY
+from toolbox import ROOT, TOY, load_file
 
 from tcl_plugin import cli, errors
 from tcl_plugin.cli import environment
+from tcl_plugin.saved_model import new_model
 
 
 def merged(tool, path, *flags, checkpoint=None):
@@ -94,6 +96,43 @@ def test_options_have_the_last_word(train_tool, toy):
     flags = ['--work-dir', 'w', '--amp', '--cfg-options', 'work_dir=o', 'optim_wrapper.type=OptimWrapper']
     cfg, _ = merged(train_tool, toy, *flags)
     assert (cfg.work_dir, cfg.optim_wrapper.type) == ('o', 'OptimWrapper')
+
+
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ('train_dataloder.batch_size=8', ['train_dataloder', 'did you mean train_dataloader?']),
+        ('randomnes.seed=5', ['did you mean randomness?']),
+        ('resum=True', ['did you mean resume?']),
+        ('max_epochs=7', ['did you mean train_cfg.max_epochs?']),
+        ('data_root=x', ['has no data_root']),
+        ('pipeline.0.type=PackInput', ['pipeline would change nothing', 'variable of config', 'toy.py']),
+    ],
+)
+def test_options_that_nothing_reads(train_tool, toy, capsys, option, words):
+    line = complaint(train_tool, capsys, toy, '--cfg-options', option)
+    assert all(word in line for word in words), line
+    assert not (toy.parent / 'work_dirs').exists()
+
+
+def test_keys_of_ones_own(train_tool, toy, monkeypatch):
+    """They may be read by code of one's own."""
+    monkeypatch.syspath_prepend(toy.parent)
+    (toy.parent / 'own_hooks.py').touch()
+    toy.write_text(TOY.replace("imports=['tcl_plugin']", "imports=['tcl_plugin', 'own_hooks']") + 'mine = dict(a=1)\n')
+    cfg, _ = merged(train_tool, toy, '--cfg-options', 'mine.a=2', 'experiment_name=x', 'compile=False')
+    assert (cfg.mine.a, cfg.experiment_name, cfg.compile) == (2, 'x', False)
+
+
+def test_data_sets_follow_data_root(train_tool):
+    config = ROOT / 'configs' / 'ce_r18_cifar10_sym30_open30.py'
+    flags = ['--cfg-options', 'data_root=elsewhere', 'val_dataloader.dataset.data_root=there']
+    cfg, _ = merged(train_tool, config, *flags)
+    trained = cfg.train_dataloader.dataset
+    assert (trained.dataset.data_root, cfg.val_dataloader.dataset.data_root) == ('elsewhere', 'there')
+    assert cfg.test_dataloader.dataset.data_root == 'elsewhere'
+    # Other images lie in a folder of their own.
+    assert trained.open_set.dataset.data_root == 'data/cifar100'
 
 
 def test_training_flags(train_tool, toy):
@@ -303,6 +342,31 @@ def test_wrong_checkpoint(test_tool, toy, capsys, content, words):
     assert all(word in line for word in words), line
 
 
+@pytest.mark.parametrize('change', ['missing', 'unexpected', 'shape'])
+def test_checkpoint_of_another_network(test_tool, toy, capsys, change):
+    weights = new_model(Config.fromfile(toy)).state_dict()
+    head = weights['head.fc.weight']
+    if change == 'missing':
+        del weights['head.fc.weight']
+    else:
+        weights |= {'head.other' if change == 'unexpected' else 'head.fc.weight': head[:7]}
+    torch.save(dict(state_dict=weights), 'k.pth')
+    line = complaint(test_tool, capsys, toy, 'k.pth')
+    assert 'checkpoint k.pth does not fit the config:' in line and 'head.' in line
+    assert line.count('k.pth') == 1
+
+
+@pytest.mark.parametrize('kind', ['wrapped', 'averaged'])
+def test_checkpoints_whose_names_are_others_only_at_first_sight(test_tool, toy, kind):
+    weights = new_model(Config.fromfile(toy)).state_dict()
+    wrapped = {f'module.{name}': value for name, value in weights.items()}
+    averaged = dict(state_dict=weights, ema_state_dict=wrapped | dict(steps=torch.tensor(3)))
+    torch.save(dict(state_dict=wrapped) if kind == 'wrapped' else averaged, 'k.pth')
+    if kind == 'averaged':
+        toy.write_text(f"{TOY}custom_hooks = [dict(type='EMAHook')]\n")
+    assert test_tool.main([str(toy), 'k.pth', '--cfg-options', f'experiment_name={kind}']) == 0
+
+
 def test_weights_cannot_be_resumed(train_tool, toy, capsys):
     torch.save({'state_dict': {}}, 'weights.pth')
     line = complaint(train_tool, capsys, toy, '--resume', 'weights.pth')
@@ -324,11 +388,26 @@ def test_last_checkpoint_has_gone(train_tool, toy, capsys):
         (['--out', 'o.json'], ['o.json', '.pkl']),
         (['--out', 'o.txt', '--out-item', 'metrics'], ['o.txt', '.json']),
         (['--show-dir', 's', '--tta'], ['--tta']),
+        (['--out', 'folder.pkl'], ['folder.pkl is a folder']),
+        (['--show'], ['display', '--show-dir']),
     ],
 )
-def test_wrong_flags_for_testing(test_tool, toy, capsys, flags, words):
+def test_wrong_flags_for_testing(test_tool, toy, capsys, flags, words, monkeypatch):
+    monkeypatch.setattr(test_tool.plt, 'get_backend', lambda: 'Agg')
+    (toy.parent / 'folder.pkl').mkdir()
     line = complaint(test_tool, capsys, toy, 'k.pth', *flags)
     assert all(word in line for word in words), line
+
+
+def test_results_that_could_not_be_written_in_the_end(test_tool, toy, capsys, monkeypatch):
+    torch.save({}, 'k.pth')
+    monkeypatch.setattr(test_tool.os, 'access', lambda place, mode: False)
+    assert '--out o.pkl cannot be written' in complaint(test_tool, capsys, toy, 'k.pth', '--out', 'o.pkl')
+
+
+def test_windows_open_where_there_is_a_display(test_tool, toy, monkeypatch):
+    monkeypatch.setattr(test_tool.plt, 'get_backend', lambda: 'TkAgg')
+    assert merged(test_tool, toy, '--show', checkpoint='k.pth')[0].default_hooks.visualization.show
 
 
 def test_nothing_to_draw_with(test_tool, toy, capsys):
@@ -371,6 +450,65 @@ def test_other_processes_let_the_first_one_speak(variable, argv, capsys, monkeyp
     assert errors.run_tool(tool, argv) == 2
     assert waits == [errors.GRACE_SECONDS]
     assert capsys.readouterr().err == 'error: rank 1: no such thing\n'
+
+
+@pytest.mark.parametrize('tool', ['train', 'sweep', 'results'])
+def test_interrupted_tools_say_how_to_go_on(tool, train_tool, capsys, monkeypatch):
+    module = train_tool if tool == 'train' else load_file(ROOT / 'tools' / f'{tool}.py')
+
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, tool, interrupted)
+    assert module.main([]) == 130
+    line = capsys.readouterr().err
+    remedy = {'train': ': the same command with --resume goes on', 'sweep': ': the same command goes on'}
+    assert line == f'interrupted{remedy.get(tool, "")}\n'
+    monkeypatch.setenv('TCL_TRACEBACK', '1')
+    with pytest.raises(KeyboardInterrupt):
+        module.main([])
+
+
+def lost_stdout(monkeypatch, where):
+    """Let stdout lead to a pipe that nobody reads any more, or to a full disk."""
+    if where == 'pipe':
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open('/dev/full', os.O_WRONLY)
+    stream = os.fdopen(writer, 'w')
+    monkeypatch.setattr(sys, 'stdout', stream)
+    return stream
+
+
+@pytest.mark.parametrize('length', [1, 100_000])
+@pytest.mark.parametrize('way', ['log', 'print'])
+@pytest.mark.parametrize(('where', 'code'), [('pipe', 141), ('disk', 2)])
+def test_output_that_goes_nowhere(where, code, way, length, capsys, monkeypatch):
+    stream = lost_stdout(monkeypatch, where)
+    steps, handler = [], logging.StreamHandler(stream)
+    logger = logging.Logger('lost')
+    logger.addHandler(handler)
+
+    def tool(argv):
+        for step in range(3):
+            steps.append(step)
+            logger.error('x' * length) if way == 'log' else print('x' * length)
+
+    assert errors.run_tool(tool, []) == code
+    # A log is flushed line by line, and what is printed in the end.
+    assert len(steps) == (1 if way == 'log' or length > 1 else 3)
+    told = {'pipe': '', 'disk': 'error: what is printed cannot be written: No space left on device\n'}
+    assert capsys.readouterr().err == told[where]
+    stream.close()  # what is left in it is no more bother
+
+
+def test_other_broken_pipes_are_bugs(capsys):
+    def tool(argv):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        errors.run_tool(tool, [])
 
 
 def test_deliberate_tells_raise_from_bug():

@@ -19,7 +19,9 @@ def tool():
 def test_a_run(tool, trained, capsys):
     pytest.importorskip('cleanlab')
     assert tool.main([str(trained), '--device', 'cpu']) == 0
-    lines = [line.strip('| ').split(' | ') for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
+    printed = capsys.readouterr().out.splitlines()
+    assert all(line.startswith('|') for line in printed)
+    lines = [line.strip('| ').split(' | ') for line in printed]
     figures = {cells[0]: cells[1:] for cells in lines}
     table = read_label_table(trained / 'label_quality.csv')
     wrong = table.given_label != table.true_label

@@ -17,7 +17,7 @@ from toolbox import DIGITS, ROOT, TINY, load_file
 from written_runs import write_run
 
 from tcl_plugin.errors import UserError
-from tcl_plugin.sweeps import Job, Pool, check_record, pool, record
+from tcl_plugin.sweeps import Job, Pool, check_record, keep_record, pool, record, run_all
 
 CE, PLUS = (ROOT / 'configs' / name for name in ('ce_digits_sym80.py', 'variants/tclplus_digits_sym80.py'))
 TRAIN = ROOT / 'tools' / 'train.py'
@@ -225,13 +225,46 @@ def test_a_second_stage_goes_on_from_a_first_that_was_stopped_early(tool, workpl
     assert second.arguments[-1] == f'load_from={first.folder}/epoch_24.pth'
 
 
+def trained_by(job):
+    """Leave what a training leaves, and what is kept of its options."""
+    keep_record(job)
+    (job.folder / 'epoch_1.pth').touch()
+    return job
+
+
 def test_a_sweep_with_other_options_is_not_taken_for_this_one(tool, workplace):
     (job,) = plan(tool, DIGITS)
-    check_record(job)
-    check_record(job)
+    check_record(trained_by(job))
     (other,) = plan(tool, DIGITS, '--cfg-options', 'model.head.warmup_epochs=3')
-    with pytest.raises(UserError, match=r'holds a training with other options \(randomness.seed=0 .*choose another'):
-        check_record(other)
+    message = r'holds a training with other options \(randomness.seed=0 .*choose another'
+    for look in (check_record, keep_record):
+        with pytest.raises(UserError, match=message):
+            look(other)
+
+
+def test_a_training_that_came_to_nothing_holds_up_no_other(tool, workplace):
+    (job,) = plan(tool, DIGITS)
+    keep_record(job)
+    (other,) = plan(tool, DIGITS, '--cfg-options', 'model.head.warmup_epochs=3')
+    check_record(other)
+    keep_record(other)
+    with pytest.raises(UserError, match='holds a training with other options'):
+        trained_by(other)
+        check_record(job)
+
+
+def test_nothing_is_written_down_of_trainings_that_do_not_start(tool, workplace, monkeypatch, capsys):
+    monkeypatch.setattr(tool, 'run_all', lambda jobs, pool: None)
+    assert tool.main([str(DIGITS), '--seeds', '0', '1']) == 0
+    assert not list(workplace.glob('**/sweep.json'))
+
+
+def test_a_folder_that_another_sweep_has_taken_meanwhile(tool, workplace, capsys):
+    (job,) = plan(tool, DIGITS, '--cfg-options', 'model.head.warmup_epochs=3')
+    trained_by(plan(tool, DIGITS)[0])
+    run_all([job], Pool(1, 0, TRAIN))
+    assert job.state == 'failed'
+    assert 'seed0: not trained: work_dirs/sweep/' in capsys.readouterr().out
 
 
 def test_a_training_by_a_config_that_was_edited_since_is_not_taken_for_this_one(tool, workplace):
@@ -239,7 +272,7 @@ def test_a_training_by_a_config_that_was_edited_since_is_not_taken_for_this_one(
     Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\n')
     Path('tcl_digits_sym80.py').write_text("_base_ = 'base.py'\n")
     (job,) = plan(tool, 'tcl_digits_sym80.py')
-    check_record(job)
+    check_record(trained_by(job))
     Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\n# A comment changes nothing.\n')
     check_record(job)
     Path('base.py').write_text(f'_base_ = {str(DIGITS)!r}\nmodel = dict(head=dict(warmup_epochs=3))\n')
@@ -248,7 +281,7 @@ def test_a_training_by_a_config_that_was_edited_since_is_not_taken_for_this_one(
     # What an earlier release wrote down, which knew the options alone, is believed.
     file = job.folder / record.RECORD
     file.write_text(json.dumps(dict(config='tcl_digits_sym80.py', options=job.options)))
-    check_record(job)
+    keep_record(job)
     assert 'content' in json.loads(file.read_text())
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ...atomic import write_text
 from .decisions import page_id
 from .source import Audit
-from .summary import warning_of
+from .summary import state_of, warning_of
 from .thumbnails import Thumbnail
 
 PAGE_NAME = 'index.html'
@@ -72,7 +72,7 @@ def page_data(audit: Audit, summary: dict, thumbnails: Sequence[Thumbnail]) -> d
     """
     return {
         'id': page_id(audit.table),
-        'run': audit.name,
+        'run': ', '.join(filter(None, [audit.name, state_of(summary)])),
         'classes': list(audit.classes),
         'samples': summary['num_samples'],
         'issues': summary['num_issues'],

@@ -14,6 +14,8 @@ from mmpretrain.registry import DATASETS
 from ...datasets.csv_dataset import CSVDataset
 from ...datasets.image_lists import PROBED
 from ...evaluation import TABLE_NAME, LabelTable, read_label_table
+from ..pieces import latest_pieces
+from ..records import read_piece_info, read_record
 from ..runs import read_config
 
 
@@ -26,12 +28,15 @@ class Audit:
         table (LabelTable): The table, with suggestions and names of classes; row i is sample i.
         classes (tuple[str, ...]): Names of the K classes.
         dataset (Dataset): The :class:`NoisyLabelDataset`, to look at images.
+        unfinished (tuple[int, int], optional): Of a run that has not come to its end, the number of epochs after which
+            it wrote the table, and that of all. None of one that has, or whose record does not say.
     """
 
     name: str
     table: LabelTable
     classes: tuple[str, ...]
     dataset: Any
+    unfinished: tuple[int, int] | None = None
 
     @cached_property
     def ranking(self) -> np.ndarray:
@@ -77,7 +82,19 @@ def read_audit(work_dir: str | Path) -> Audit:
     if table.suggested_label is None:  # an earlier release wrote the table
         table = replace(table, suggested_label=table.predicted_label, suggested_prob=table.predicted_prob)
     name = '/'.join(Path(work_dir).resolve().parts[-2:])
-    return Audit(name, table.with_classes(classes), tuple(map(str, classes)), dataset)
+    unfinished = _unfinished(Path(work_dir), cfg.train_cfg.get('max_epochs') or 0)
+    return Audit(name, table.with_classes(classes), tuple(map(str, classes)), dataset, unfinished)
+
+
+def _unfinished(work_dir: Path, max_epochs: int) -> tuple[int, int] | None:
+    """See :class:`Audit`."""
+    try:
+        scalars, (*_, last) = read_record(work_dir).scalars, latest_pieces(work_dir)
+        early = read_piece_info(last).get('stopped_early') is True
+    except (ValueError, FileNotFoundError):  # no record, or a damaged one: the table stands for itself
+        return None
+    passes = [epoch for name, values in scalars.items() if name.startswith('label_noise/') for epoch in values]
+    return (max(passes), max_epochs) if passes and not early and max(passes) < max_epochs else None
 
 
 def _build_dataset(cfg: Any) -> Any:

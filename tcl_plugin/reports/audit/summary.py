@@ -26,6 +26,7 @@ def summarise(audit: Audit) -> dict:
     issue = table.is_label_issue
     summary: dict[str, Any] = {
         'run': audit.name,
+        **(dict(zip(('epochs', 'max_epochs'), audit.unfinished, strict=True)) if audit.unfinished else {}),
         'num_samples': len(table),
         'num_held_out': len(audit.dataset.held_out_part()) if audit.dataset.held_out else 0,
         'num_issues': int(issue.sum()),
@@ -84,6 +85,18 @@ def warning_of(summary: dict) -> str | None:
             'called wrong: the network is not sure enough to judge them, having been trained too short, perhaps'
         )
     return None
+
+
+def state_of(summary: dict) -> str | None:
+    """Say how far the training has come that an audit is of.
+
+    Args:
+        summary (dict): See :func:`summarise`.
+
+    Returns:
+        str, optional: Such as ``'after 3 of 24 epochs'``; None if it has come to its end, or nobody knows.
+    """
+    return f'after {summary["epochs"]} of {summary["max_epochs"]} epochs' if 'epochs' in summary else None
 
 
 def _agreement(predicted: np.ndarray, given: np.ndarray, num_classes: int) -> dict[str, float | None]:
