@@ -90,7 +90,7 @@ def _tell(head: torch.nn.Module, num_samples: int, max_epochs: int) -> None:
     """Tell a head what its hooks would."""
     if hasattr(head, 'set_sample_state'):
         head.set_sample_state(num_samples)
-    if hasattr(head, 'set_label_quality'):
-        head.set_label_quality(torch.full((num_samples,), 0.7))
+    if hasattr(head, 'set_clean_prob'):
+        head.set_clean_prob(torch.full((num_samples,), 0.7))
     if hasattr(head, 'start_epoch'):
         head.start_epoch(max_epochs - 1)

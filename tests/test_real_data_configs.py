@@ -160,8 +160,8 @@ def test_takes_a_step_and_predicts(name, data_folder, monkeypatch):
     dataset = loader.dataset
     assert (type(dataset.dataset).__name__, dataset.num_classes, len(dataset)) == (kind, num_classes, length)
     assert model.head.num_classes == cfg.data_preprocessor.num_classes == num_classes
-    if hasattr(model.head, 'set_label_quality'):
-        model.head.set_label_quality(torch.full((length,), 0.7))
+    if hasattr(model.head, 'set_clean_prob'):
+        model.head.set_clean_prob(torch.full((length,), 0.7))
         model.head.start_epoch(cfg.train_cfg.max_epochs - 1)
         assert not model.head.in_warmup
     before = {key: value.clone() for key, value in model.named_parameters() if value.ndim > 1}

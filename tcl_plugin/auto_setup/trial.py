@@ -73,8 +73,8 @@ def _silence() -> Iterator[None]:
 def _prepared(cfg: Config, num_samples: int) -> BaseModel:
     """A model that has been told what hooks tell it."""
     model = new_model(plain_model_config(cfg, 'compile')).train()
-    if hasattr(model.head, 'set_label_quality'):
-        model.head.set_label_quality(torch.ones(num_samples))
+    if hasattr(model.head, 'set_clean_prob'):
+        model.head.set_clean_prob(torch.ones(num_samples))
     if hasattr(model.head, 'set_sample_state'):
         model.head.set_sample_state(num_samples)
     return model

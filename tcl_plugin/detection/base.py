@@ -96,14 +96,14 @@ class BaseDetector(ABC):
             np.ndarray: Clean probability of each sample, shape (N,).
         """
 
-    def label_quality(self, scores: np.ndarray) -> np.ndarray:
+    def readable_scores(self, scores: np.ndarray) -> np.ndarray:
         """Bring scores to [0, 1], for people to read in the column ``score``.
 
         Args:
             scores (np.ndarray): Score of each sample, shape (N,).
 
         Returns:
-            np.ndarray: Quality of each label in the same order, shape (N,). Scores that are
-            probabilities stay as they are, which is what this method does unless overridden.
+            np.ndarray: Numbers in the same order, shape (N,). Scores that are probabilities stay as they
+            are, which is what this method does unless overridden.
         """
         return scores

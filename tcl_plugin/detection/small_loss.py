@@ -80,6 +80,6 @@ class SmallLossDetector(GMMDetector):
         )
         return LocalScores(scores, means, label, best)
 
-    def label_quality(self, scores: np.ndarray) -> np.ndarray:
-        """Probability :math:`p(y_i|x_i)` of the given label; see :meth:`BaseDetector.label_quality`."""
+    def readable_scores(self, scores: np.ndarray) -> np.ndarray:
+        """Probability :math:`p(y_i|x_i)` of the given label; see :meth:`BaseDetector.readable_scores`."""
         return np.exp(scores)

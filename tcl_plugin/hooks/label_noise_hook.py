@@ -42,7 +42,7 @@ class LabelNoiseHook(Hook):
     (``warmup_epochs``). Then it
 
     - asks the detector for clean probabilities and prototypes,
-    - hands them to the head, if it wants them (``set_label_quality``),
+    - hands them to the head, if it wants them (``set_clean_prob``),
     - logs one line, and scalars ``label_noise/*`` for every visualisation backend,
     - writes ``label_quality.csv`` into the work directory (see :class:`LabelTable`), and with
       ``export`` the predictions as well.
@@ -138,7 +138,7 @@ class LabelNoiseHook(Hook):
         return True
 
     def _tell(self, runner: Runner, clean_prob: Tensor, prototypes: Tensor | None = None) -> None:
-        unwrap_model(runner.model).head.set_label_quality(clean_prob, prototypes)
+        unwrap_model(runner.model).head.set_clean_prob(clean_prob, prototypes)
         self._told = clean_prob
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -175,9 +175,9 @@ class LabelNoiseHook(Hook):
         head = getattr(model, 'head', None)
         if head is None:
             raise ValueError(f'LabelNoiseHook needs a classifier with a head, got {type(model).__name__}')
-        if hasattr(head, 'set_label_quality') or hasattr(model, 'mixup_alpha'):
+        if hasattr(head, 'set_clean_prob') or hasattr(model, 'mixup_alpha'):
             refuse_batch_augments(runner)
-        if self.detector is None and hasattr(head, 'set_label_quality'):
+        if self.detector is None and hasattr(head, 'set_clean_prob'):
             raise ValueError(
                 f"{type(head).__name__} needs a detector: dict(type='LabelNoiseHook', "
                 "detector=dict(type='OODDetector'))"
@@ -199,7 +199,7 @@ class LabelNoiseHook(Hook):
             )
 
     def _hands_back(self, runner: Runner) -> bool:
-        return self.detector is not None and hasattr(unwrap_model(runner.model).head, 'set_label_quality')
+        return self.detector is not None and hasattr(unwrap_model(runner.model).head, 'set_clean_prob')
 
     def inspect(self, runner: Runner, epoch: int) -> None:
         """Make a pass, and do everything that follows from it.

@@ -56,7 +56,7 @@ def table_of(findings: Findings, judgement: Judgement, detector: BaseDetector, d
         given_label=dataset.given_labels,
         predicted_label=findings.predicted_label,
         label_quality=judgement.quality,
-        score=detector.label_quality(findings.scores),
+        score=detector.readable_scores(findings.scores),
         clean_prob=findings.clean_prob,
         is_label_issue=judgement.quality < 0.5,
         suggested_label=judgement.likely_label,

@@ -53,7 +53,7 @@ def test_any_scores_give_probabilities(name, batch):
     local, clean = detect(detector, *batch)
     size, num_classes = probs.shape
     assert local.scores.shape == (size,) and local.scores.isfinite().all()
-    quality = detector.label_quality(local.scores.double().numpy())
+    quality = detector.readable_scores(local.scores.double().numpy())
     assert quality.shape == (size,) and ((quality >= 0) & (quality <= 1 + 1e-6)).all()
     assert clean.shape == (size,) and clean.dtype == np.float64
     assert ((clean >= 0) & (clean <= 1)).all()

@@ -35,7 +35,7 @@ def test_small_loss_scores_are_minus_the_cross_entropy(inputs):
     torch.testing.assert_close(local.prototypes, class_means(probs.t() @ features), rtol=1e-5, atol=1e-6)
     assert torch.equal(local.suggested_label, probs.argmax(dim=1))
     assert torch.equal(local.suggested_prob, probs.amax(dim=1))
-    np.testing.assert_allclose(SmallLossDetector().label_quality(local.scores.numpy()), np.exp(plain), rtol=1e-5)
+    np.testing.assert_allclose(SmallLossDetector().readable_scores(local.scores.numpy()), np.exp(plain), rtol=1e-5)
 
 
 def test_small_loss_of_a_certain_mistake_is_finite():

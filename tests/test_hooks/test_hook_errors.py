@@ -105,7 +105,7 @@ def test_other_training_set_behind_the_hook(tmp_path):
     class Shorten(Hook):
         def before_train(self, runner):
             head = unwrap_model(runner.model).head
-            head.set_label_quality(head.clean_prob[:1])
+            head.set_clean_prob(head.clean_prob[:1])
 
     runner = build_runner(tmp_path, tcl(), noisy_digits(), hook())
     runner.register_hook(Shorten(), priority='LOW')

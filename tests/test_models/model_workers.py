@@ -78,7 +78,7 @@ def step_of_tcl(
         tuple: The losses, and the gradient of each parameter.
     """
     model = build_tcl()
-    model.head.set_label_quality(torch.from_numpy(clean_prob), torch.from_numpy(prototypes))
+    model.head.set_clean_prob(torch.from_numpy(clean_prob), torch.from_numpy(prototypes))
     model.head.start_epoch(model.head.warmup_epochs)
     if world_size > 1:
         model = MMDistributedDataParallel(model, broadcast_buffers=False)

@@ -57,8 +57,8 @@ def build(method):
             )
         )
     )
-    if hasattr(model.head, 'set_label_quality'):
-        model.head.set_label_quality(torch.rand(B))
+    if hasattr(model.head, 'set_clean_prob'):
+        model.head.set_clean_prob(torch.rand(B))
         model.head.start_epoch(1)
     if hasattr(model.head, 'set_sample_state'):
         model.head.set_sample_state(B)

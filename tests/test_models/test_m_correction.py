@@ -35,7 +35,7 @@ def build(epoch=1, told=CLEAN, **changes):
     with torch.no_grad():
         model.head.fc.bias -= model(IMAGES).mean(dim=0)
     if told is not None:
-        model.head.set_label_quality(told)
+        model.head.set_clean_prob(told)
     model.head.start_epoch(epoch)
     return model
 

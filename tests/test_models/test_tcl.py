@@ -31,7 +31,7 @@ def model():
     model = build_tcl()
     generator = torch.Generator().manual_seed(1)
     prototypes = F.normalize(torch.randn(10, 8, generator=generator), dim=1)
-    model.head.set_label_quality(torch.rand(B, generator=generator), prototypes)
+    model.head.set_clean_prob(torch.rand(B, generator=generator), prototypes)
     model.head.start_epoch(5)
     return model
 
@@ -151,7 +151,7 @@ def test_losses_are_float32_under_half_precision(model, views):
 def test_train_step_learns(views):
     """From images to a step of the optimiser, by mmengine's own road."""
     model = build_tcl(warmup_epochs=0).train()
-    model.head.set_label_quality(torch.ones(B), F.normalize(torch.randn(10, 8), dim=1))
+    model.head.set_clean_prob(torch.ones(B), F.normalize(torch.randn(10, 8), dim=1))
     optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.05))
     images = [(60 * view + 127).clamp(0, 255).byte() for view in views]
     torch.manual_seed(0)
@@ -178,7 +178,7 @@ def test_wrong_number_of_views(model, views, number, got):
 
 def test_feature_maps_without_a_neck(views):
     model = MODELS.build(tcl() | dict(neck=None))
-    model.head.set_label_quality(torch.ones(B))
+    model.head.set_clean_prob(torch.ones(B))
     with pytest.raises(ValueError, match=r"add neck=dict\(type='GlobalAveragePooling'\)"):
         model(views, SAMPLES, mode='loss')
 

@@ -39,7 +39,7 @@ def outputs(reference):
 
 
 def losses_of(head, reference, outputs):
-    head.set_label_quality(reference['label_confidence'], reference['prototypes'])
+    head.set_clean_prob(reference['label_confidence'], reference['prototypes'])
     samples = SampleBatch(reference['labels'][reference['indices']], reference['indices'])
     return head.loss_from_outputs(**outputs, targets=head.targets(outputs['logits_strong'], samples))
 
@@ -88,7 +88,7 @@ def test_scales_default_to_the_share_of_clean_labels(reference, outputs):
 
 def test_a_label_in_balance_is_not_clean():
     head = build_head()
-    head.set_label_quality(torch.tensor([0.5, 0.7, 0.2, 0.5]))
+    head.set_clean_prob(torch.tensor([0.5, 0.7, 0.2, 0.5]))
     assert head.clean_share == 0.25
 
 
@@ -147,7 +147,7 @@ def test_each_sample_meets_its_own_clean_probability():
     """By index, not by position; shown by targets that only one of them explains."""
     head = build_head(scale_cross=1.0).eval()
     clean_prob = torch.linspace(0, 1, 50)
-    head.set_label_quality(clean_prob, F.normalize(torch.randn(K, D), dim=1))
+    head.set_clean_prob(clean_prob, F.normalize(torch.randn(K, D), dim=1))
     labels, index = torch.tensor([3, 0, 7, 9]), torch.tensor([49, 3, 20, 0])
     samples = [
         DataSample(metainfo=dict(sample_idx=int(i))).set_gt_label(int(y)) for i, y in zip(index, labels, strict=True)
@@ -218,12 +218,12 @@ def test_layers_are_as_wide_as_asked():
 
 def test_label_quality_is_kept_but_not_saved(reference):
     head = build_head()
-    head.set_label_quality(reference['label_confidence'].double(), reference['prototypes'])
+    head.set_clean_prob(reference['label_confidence'].double(), reference['prototypes'])
     assert head.clean_prob.dtype == torch.float32
     torch.testing.assert_close(head.clean_prob, reference['label_confidence'])
     torch.testing.assert_close(head.prototypes, reference['prototypes'])
     # Prototypes that a detector does not make stay as they are.
-    head.set_label_quality(torch.rand(3))
+    head.set_clean_prob(torch.rand(3))
     torch.testing.assert_close(head.prototypes, reference['prototypes'])
     state = head.state_dict()
     assert 'prototypes' in state and not [name for name in state if 'clean' in name]
@@ -237,7 +237,7 @@ def test_missing_hook():
 @pytest.mark.parametrize('first', [-1, 6])
 def test_sample_outside_the_table(first):
     head = build_head()
-    head.set_label_quality(torch.rand(7))
+    head.set_clean_prob(torch.rand(7))
     outside = first if first < 0 else 7
     with pytest.raises(ValueError, match=f'sample_idx {outside} lies outside the 7 samples'):
         head.loss((torch.randn(10, 4),), make_samples([0, 1], first), Mixing(1.0, torch.arange(6)))
@@ -252,7 +252,7 @@ def test_sample_outside_the_table(first):
 )
 def test_label_quality_of_wrong_shape(clean_prob, prototypes, reason):
     with pytest.raises(ValueError, match=reason):
-        build_head().set_label_quality(clean_prob, prototypes)
+        build_head().set_clean_prob(clean_prob, prototypes)
 
 
 def test_feature_maps():

@@ -140,7 +140,7 @@ def test_first_epoch_has_the_present_predictions_and_the_rest_of_the_losses_are_
     plain.load_state_dict(ensemble.state_dict())
     feats, samples = (torch.randn(5 * B, 16, generator=rng),), make_samples(range(B))
     for head in (plain, ensemble):
-        head.set_label_quality(torch.full((20,), 0.5))
+        head.set_clean_prob(torch.full((20,), 0.5))
         head.start_epoch(5)
     mixing = Mixing(0.7, torch.arange(3 * B).flip(0))
     found, expected = (head.loss(feats, samples, mixing=mixing) for head in (ensemble, plain))

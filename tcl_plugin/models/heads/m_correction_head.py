@@ -36,7 +36,7 @@ class MCorrectionHead(TrustsLabels, LinearClsHead):
             raise ValueError(f'warmup_epochs must not be negative, got {warmup_epochs}')
         self.warmup_epochs = warmup_epochs
 
-    def set_label_quality(self, clean_prob: Tensor, prototypes: Tensor | None = None) -> None:
+    def set_clean_prob(self, clean_prob: Tensor, prototypes: Tensor | None = None) -> None:
         """Take over what noise detection has found.
 
         Args:

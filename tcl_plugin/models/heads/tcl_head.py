@@ -25,7 +25,7 @@ class TCLHead(TrustsLabels, ClsHead):
     - *Classifier* g: Linear-BN-ReLU-Dropout-Linear-BN. Its output are the logits.
     - *Projector* f: Linear-BN-ReLU-Linear-BN, brought to unit length.
     - *Prototypes* :math:`\mu_k` and *clean probabilities* :math:`w_i`, which
-      :class:`LabelNoiseHook` renews each epoch by :meth:`set_label_quality`. Prototypes are among
+      :class:`LabelNoiseHook` renews each epoch by :meth:`set_clean_prob`. Prototypes are among
       the weights of a checkpoint. Clean probabilities are not, since weights must load whatever
       the number of training samples was: the hook keeps them beside the weights.
 
@@ -177,7 +177,7 @@ class TCLHead(TrustsLabels, ClsHead):
 
     # What the hook tells
 
-    def set_label_quality(self, clean_prob: Tensor, prototypes: Tensor | None = None) -> None:
+    def set_clean_prob(self, clean_prob: Tensor, prototypes: Tensor | None = None) -> None:
         r"""Take over what noise detection has found.
 
         Args:
@@ -223,7 +223,7 @@ class TCLHead(TrustsLabels, ClsHead):
             ``loss_align_cls`` and ``loss_align_proto``, weighted.
 
         Raises:
-            RuntimeError: If nobody has called :meth:`set_label_quality`.
+            RuntimeError: If nobody has called :meth:`set_clean_prob`.
             ValueError: If samples have no index, or one outside the table of clean probabilities.
         """
         batch = len(data_samples)
