@@ -175,8 +175,10 @@ def test_mistakes_are_one_line(train_tool, workplace, capsys):
         line = capsys.readouterr().err
         assert line.startswith('error: ') and line.count('\n') == 1 and words in line
     # Before weights are looked for, which may have to be downloaded.
-    assert train_tool.main([CONFIG, '--cfg-options', 'dataroot=x', 'model.backbone.init_cfg.checkpoint=no.pth']) == 2
+    assert train_tool.main([CONFIG, '--cfg-options', 'model.backbone.init_cfg.checkpoint=no.pth']) == 2
     assert 'Name their folder' in capsys.readouterr().err
+    assert train_tool.main([CONFIG, '--cfg-options', 'dataroot=x']) == 2
+    assert 'did you mean data_root?' in capsys.readouterr().err
     assert not (workplace / 'work_dirs').exists()
 
 
