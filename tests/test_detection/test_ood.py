@@ -38,7 +38,7 @@ def test_mixture_is_the_published_one(reference, inputs):
 @pytest.mark.parametrize('per_class', [False, True])
 def test_clean_probabilities_are_the_published_ones(reference, inputs, published_scores, per_class):
     published, labels = reference[f'confidence_sep{int(per_class)}'].numpy(), inputs[2].numpy()
-    direct = fit_clean_probability(published_scores.numpy(), labels if per_class else None, 10)
+    direct = fit_clean_probability(published_scores.numpy(), labels if per_class else None)
     np.testing.assert_allclose(direct, published, atol=1e-5)
 
     detector = TASK_UTILS.build(dict(type='OODDetector', per_class=per_class, feature_dtype='float32'))
