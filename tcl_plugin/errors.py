@@ -9,6 +9,7 @@ import difflib
 import dis
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -102,7 +103,16 @@ def run_tool(tool: Callable[[list[str] | None], Any], argv: list[str] | None = N
             raise
         return _tell_lost(lost)
     lost = _lost_stdout()
+    if code == INTERRUPTED and argv is None:
+        _end_by_interrupt()
     return code or (_tell_lost(lost) if lost else 0)
+
+
+def _end_by_interrupt() -> None:
+    """End this program as Ctrl-C ends others, so that a shell ends a loop or script around it, too."""
+    if os.name == 'posix':
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def _tell(error: UserError | KeyboardInterrupt, argv: list[str], stopped: str) -> int:

@@ -57,7 +57,7 @@ def _explain_no_type(error: Exception) -> str | None:
         return None
     hooks = {name for known in local_values(error, 'default_hooks') for name in known or ()}
     others = hooks - {place[-1]} if place[0] == 'default_hooks' else ()
-    return f'{".".join(map(str, place))} in the config has no type{did_you_mean(place[-1], others)}'
+    return f'{".".join(map(str, place))} in the config has no type{did_you_mean(str(place[-1]), others)}'
 
 
 def _places_of(part: Any, value: Any, path: tuple = ()) -> Iterator[tuple]:

@@ -98,7 +98,11 @@ def explain_parts(error: Exception) -> str | None:
     if isinstance(error, RuntimeError) and shapes:
         backbones = (getattr(owner, 'backbone', None) for owner in local_values(error, 'self'))
         timm = any(type(backbone).__name__ == 'TIMMBackbone' for backbone in backbones)
-        hint = " (one that gives (B, H, W, C), as timm's Swin, needs neck=dict(type='TokenPooling'))" if timm else ''
+        hint = (
+            " (one that gives (B, H, W, C), as timm's Swin, needs neck=dict(type='TokenPooling', channels_last=True))"
+            if timm
+            else ''
+        )
         return (
             f'a layer expects {shapes[2]} features, and gets {shapes[1]}: '
             f'is model.head.in_channels what the backbone gives?{hint}'

@@ -58,6 +58,26 @@ def alone_in(folder: str | Path) -> Iterator[None]:
         yield
 
 
+def is_held(folder: str | Path) -> bool:
+    """Tell whether another process holds a folder.
+
+    Args:
+        folder (str | Path): The folder.
+
+    Returns:
+        bool: True if so; False, too, where folders are not held, see :func:`alone_in`.
+    """
+    path = Path(folder) / LOCK_NAME
+    if fcntl is None or not path.exists():
+        return False
+    with explained(explain_files), path.open('a', encoding='utf-8') as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EACCES, errno.EAGAIN)
+    return False
+
+
 def _sign(file: IO[str]) -> None:
     """Write down who holds the folder."""
     text = f'process {os.getpid()} on {socket.gethostname()}, since {time.strftime("%Y-%m-%d %H:%M:%S")}\n'

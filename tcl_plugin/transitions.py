@@ -7,8 +7,9 @@ import numpy as np
 
 from .safe_files import read_json, read_npy
 
-# Sums of rows may differ from 1 by rounding alone within this; within the second, by that of entries written down.
-EXACT, ROUNDED = 1e-6, 1e-4
+# Sums of rows may differ from 1 by rounding alone within this; within the second, by that of entries written down, of
+# which many add up: the files of this package have six digits.
+EXACT, ROUNDED, LAST_DIGIT = 1e-6, 1e-4, 1e-6
 
 
 def count_transitions(true: np.ndarray, given: np.ndarray, num_classes: int) -> np.ndarray:
@@ -24,6 +25,7 @@ def count_transitions(true: np.ndarray, given: np.ndarray, num_classes: int) -> 
     Returns:
         np.ndarray: float64, shape (K, K); each row sums to 1. A class without samples keeps its label.
     """
+    true, given = (np.asarray(labels, dtype=np.int64) for labels in (true, given))  # small types would overflow
     pairs = (true * num_classes + given)[true >= 0]
     counts = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
     empty = counts.sum(axis=1) == 0
@@ -85,7 +87,7 @@ def _check(entries: object, name: str) -> np.ndarray:
             f'{name}: entry {matrix[row, column]} in row {row}, column {column} is no probability in [0, 1]'
         )
     sums = matrix.sum(axis=1)
-    wrong_rows = np.flatnonzero(np.abs(sums - 1) > ROUNDED)
+    wrong_rows = np.flatnonzero(np.abs(sums - 1) > max(ROUNDED, LAST_DIGIT / 2 * len(matrix)))
     if len(wrong_rows):
         raise ValueError(f'{name}: row {wrong_rows[0]} sums to {sums[wrong_rows[0]]:.6f}, not to 1')
     rounded = np.abs(sums - 1) > EXACT

@@ -10,7 +10,7 @@ import pytest
 
 from tcl_plugin import folder_lock
 from tcl_plugin.errors import UserError
-from tcl_plugin.folder_lock import LOCK_NAME, alone_in
+from tcl_plugin.folder_lock import LOCK_NAME, alone_in, is_held
 
 
 def attempt(folder, end):
@@ -22,9 +22,14 @@ def attempt(folder, end):
         end.send(str(error))
 
 
-def told_elsewhere(folder):
+def asked(folder, end):
+    """Send whether another process holds the folder."""
+    end.send(is_held(folder))
+
+
+def told_elsewhere(folder, question=attempt):
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context('fork').Process(target=attempt, args=(folder, sender))
+    process = multiprocessing.get_context('fork').Process(target=question, args=(folder, sender))
     process.start()
     assert receiver.poll(60)
     told = receiver.recv()
@@ -40,6 +45,14 @@ def test_one_at_a_time(tmp_path):
         assert told.endswith('wait until it has ended, or name another folder by --work-dir')
         assert told_elsewhere(tmp_path / 'other') == 'held'
     assert told_elsewhere(folder) == 'held'
+
+
+def test_others_may_ask(tmp_path):
+    assert told_elsewhere(tmp_path, asked) is False and not list(tmp_path.iterdir())
+    with alone_in(tmp_path):
+        assert told_elsewhere(tmp_path, asked) is True
+        assert str(os.getpid()) in (tmp_path / LOCK_NAME).read_text()
+    assert told_elsewhere(tmp_path, asked) is False
 
 
 def test_a_failure_lets_go(tmp_path):

@@ -34,6 +34,8 @@ def test_counts():
     # Samples of no class at all do not count.
     with_others = count_transitions(np.append(true, [-1, -1]), np.append(given, [0, 3]), K)
     np.testing.assert_array_equal(with_others, found)
+    # Files of labels have small integers.
+    assert count_transitions(np.full(5, 99, dtype=np.uint8), np.full(5, 3, dtype=np.uint8), 100)[99, 3] == 1
 
 
 def test_rows_of_rounded_digits():
@@ -47,6 +49,10 @@ def test_rows_of_rounded_digits():
     np.testing.assert_allclose(drawn.sum(axis=1), 1, atol=1e-12)
     np.testing.assert_allclose(drawn, exact, atol=1e-4)
     assert torch.equal(known, torch.from_numpy(drawn).float())
+    # Of many classes the digits add up.
+    many = count_transitions(np.repeat(np.arange(1000), 1300), rng.randint(1000, size=1_300_000), 1000).round(6)
+    assert np.abs(many.sum(axis=1) - 1).max() > 1e-4
+    np.testing.assert_allclose(read_matrix(many).sum(axis=1), 1, atol=1e-12)
     with pytest.raises(ValueError, match=r'row 0 sums to 0\.999800, not to 1'):
         read_matrix(np.diag([0.9998, 1, 1, 1]))
 

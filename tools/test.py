@@ -22,6 +22,7 @@ from tcl_plugin.atomic import beside
 from tcl_plugin.datasets.leaves import leaf_configs
 from tcl_plugin.errors import UserError, explained, run_tool
 from tcl_plugin.explain import explain_files
+from tcl_plugin.foreign_config import name_parts
 
 # Backends of matplotlib that open no window: what it falls back to where there is no display.
 WINDOWLESS = {'agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg', 'template'}
@@ -123,6 +124,7 @@ def set_visualization(cfg, args):
             f"config {args.config} has no default_hooks.visualization=dict(type='VisualizationHook'), "
             'which --show and --show-dir need'
         )
+    name_parts({'hook': cfg.default_hooks.visualization})  # a pure Python config has the class
     hook = cfg.default_hooks.visualization
     if hook.type == 'VisualizationHook':
         hook.type = 'DistinctPicturesHook'

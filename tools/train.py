@@ -130,9 +130,8 @@ def run(cfg, notes, warnings, weights):
     for warning in warnings:
         runner.logger.warning(warning)
     cli.build_parts(runner, 'train_loop', 'val_loop')
-    with cli.running():
-        if not cfg.get('resume'):
-            cli.set_table_aside(runner)
+    anew = nullcontext() if cfg.get('resume') else cli.table_set_aside(runner)
+    with cli.running(), anew:
         runner.train()
 
 
@@ -170,7 +169,7 @@ def main(argv=None):
     Returns:
         int: The exit code.
     """
-    return run_tool(train, argv, stopped='the same command with --resume goes on')
+    return run_tool(train, argv, stopped='go on with --resume')
 
 
 if __name__ == '__main__':

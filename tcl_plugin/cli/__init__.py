@@ -12,7 +12,7 @@ from .config import (
     set_work_dir,
 )
 from .environment import check_environment, fit_loaders, fit_to_device, on_cpu, process_group
-from .former_table import set_table_aside
+from .former_table import table_set_aside
 from .runner import BUILDING, RUNNING, build_parts, build_runner, running
 from .weights import Shapes, fetch_weights, misfits
 
@@ -42,6 +42,6 @@ __all__ = [
     'resume_from_work_dir',
     'running',
     'set_dataloaders',
-    'set_table_aside',
     'set_work_dir',
+    'table_set_aside',
 ]

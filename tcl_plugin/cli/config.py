@@ -6,7 +6,7 @@ import copy
 import inspect
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ..moved_lists import find_moved_lists
 READ = {
     *(inspect.signature(Runner.__init__).parameters.keys() - {'self', 'cfg'}),
     *('custom_imports', 'runner_type', 'strategy', 'sync_bn', 'model_wrapper_cfg', 'find_unused_parameters'),
-    *('activation_checkpointing', 'efficient_conv_bn_eval', 'compile'),
+    *('activation_checkpointing', 'efficient_conv_bn_eval', 'compile', 'init_weights_for_test_or_val'),
     *('auto_setup', 'tta_model', 'tta_pipeline'),
 }
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -55,7 +55,7 @@ def load_config(args: argparse.Namespace, *required: str, completes: bool = Fals
 
     with explained(explain):
         cfg = Config.fromfile(path)
-    merge_options(cfg, args)
+    merge_options(cfg, args, [name for name in LOADERS if name in required] or LOADERS)
     find_moved_lists([cfg[key] for key in cfg], path.parent)
     _refuse_settled(cfg, args)
     missing = [key for key in required if cfg.get(key) is None]
@@ -82,7 +82,7 @@ def _refuse_settled(cfg: Config, args: argparse.Namespace) -> None:
         )
 
 
-def merge_options(cfg: Config, args: argparse.Namespace) -> None:
+def merge_options(cfg: Config, args: argparse.Namespace, loaders: Sequence[str] = LOADERS) -> None:
     """Merge ``--cfg-options`` into a config.
 
     The tools do so twice: before anything is derived from the config, and again after the other flags, over which the
@@ -91,6 +91,8 @@ def merge_options(cfg: Config, args: argparse.Namespace) -> None:
     Args:
         cfg (Config): The config, changed in place.
         args (argparse.Namespace): The parsed arguments.
+        loaders (Sequence[str]): Those that the tool is about, at least one of which is to follow ``data_root``.
+            Defaults to all.
 
     Raises:
         UserError: If an option does not fit the config, or nothing would read it.
@@ -100,7 +102,7 @@ def merge_options(cfg: Config, args: argparse.Namespace) -> None:
     told = {key.split('.')[0] for key in args.cfg_options} - READ
     if 'auto_setup' in cfg:
         told -= {key for key in HOMES.values() if '.' not in key}
-    if 'data_root' in told and _move_data_root(cfg, args.cfg_options):
+    if 'data_root' in told and _move_data_root(cfg, args.cfg_options, loaders):
         told.remove('data_root')
     for name in sorted(told):
         _refuse_unread(cfg, name, args.config)
@@ -110,19 +112,19 @@ def merge_options(cfg: Config, args: argparse.Namespace) -> None:
         raise UserError(f'--cfg-options does not fit config {args.config}: {error}') from error
 
 
-def _move_data_root(cfg: Config, options: dict) -> bool:
-    """Let the data sets that lie where ``data_root`` of the config says follow it; tell whether there are any.
+def _move_data_root(cfg: Config, options: dict, loaders: Sequence[str]) -> bool:
+    """Let the data sets that lie where ``data_root`` of the config says follow it; tell whether some loader has one.
 
     In most configs it is a variable of the file: what has been made of it stands in each data set.
     """
     before, now = cfg.get('data_root'), options.get('data_root')
     if not isinstance(before, str) or is_open(before) or not isinstance(now, str):
         return False
-    found = [part for name in LOADERS for _, part in _holders(cfg.get(name), 'data_root')]
-    found = [part for part in found if part['data_root'] == before]
-    for part in found:
+    found = [(name, part) for name in LOADERS for _, part in _holders(cfg.get(name), 'data_root')]
+    found = [(name, part) for name, part in found if part['data_root'] == before]
+    for _, part in found:
         part['data_root'] = now
-    return bool(found)
+    return any(name in loaders for name, _ in found)
 
 
 def _holders(value: Any, name: str, path: tuple = ()) -> Iterator[tuple[tuple, dict]]:
@@ -139,7 +141,8 @@ def _holders(value: Any, name: str, path: tuple = ()) -> Iterator[tuple[tuple, d
 
 def _refuse_unread(cfg: Config, name: str, config: str) -> None:
     """Refuse a key at the top of a config that nothing reads, so that setting it would change nothing."""
-    if name in cfg and not _is_known_code(cfg):
+    own_code = not _is_known_code(cfg)
+    if name in cfg and own_code:
         return  # a person's own hook may
     if name in cfg:
         raise UserError(
@@ -148,6 +151,8 @@ def _refuse_unread(cfg: Config, name: str, config: str) -> None:
         )
     places = [dotted((*path, name)) for path, _ in _holders({key: cfg[key] for key in sorted(READ & set(cfg))}, name)]
     remedy = f'; did you mean {places[0]}?' if places else did_you_mean(name, sorted({*READ, *cfg}))
+    if own_code and not remedy:
+        return  # nor does it look like a mistake
     raise UserError(f'--cfg-options {name}: config {config} has no {name}, and nothing would read it{remedy}')
 
 

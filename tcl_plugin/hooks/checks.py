@@ -60,10 +60,14 @@ def refuse_batch_augments(runner: Runner) -> None:
     model = unwrap_model(runner.model)
     at_once = getattr(getattr(model, 'data_preprocessor', None), 'batch_augments', None) is not None
     if at_once or any(map(_switches_batch_augments, runner.hooks)):
-        raise ValueError(
-            f'{type(model.head).__name__} goes by the given label of each image, and batch_augments '
-            f'({"model.train_cfg" if at_once else "SwitchRecipeHook"}, such as Mixup) mix images: leave them out'
+        place = 'model.train_cfg' if at_once else 'SwitchRecipeHook'
+        keeps = hasattr(model.head, 'set_clean_prob') or hasattr(model.head, 'set_sample_state')
+        what = (
+            f'{type(model.head).__name__} goes by the given label of each image'
+            if keeps
+            else f'{type(model).__name__} mixes images itself'
         )
+        raise ValueError(f'{what}, and batch_augments ({place}, such as Mixup) mix images: leave them out')
 
 
 def _switches_batch_augments(hook: Hook) -> bool:

@@ -93,8 +93,7 @@ class RelabelHook(Hook):
                     'RelabelHook would correct labels by an untrained network: set load_from to a checkpoint of the '
                     'first stage, such as work_dirs/tcl_r18_cifar10_sym90/epoch_200.pth'
                 )
-            self._labels = self._correct(runner)
-            self._origin = identity_of(dataset)
+            self._labels, self._origin = self._correct(runner), {}
         self._check_labels(dataset)
         model.set_labels(self._labels)
 
@@ -111,6 +110,8 @@ class RelabelHook(Hook):
                 f'the run is resumed, and {changed} are not those that the labels in its checkpoint are corrected '
                 'from: go on with those, or begin the second stage anew'
             )
+        # A checkpoint of an earlier release does not say; those that come after it do.
+        self._origin = self._origin or identity_of(dataset)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the head which epoch begins."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook that looks after what a head remembers of each training sample."""
 
+from typing import Any
+
 import mmengine.dist as dist
 import torch
 from mmengine.hooks import Hook
@@ -9,10 +11,11 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..compat import unwrap_model
-from .checks import need_epochs, refuse_batch_augments
+from .checks import need_epochs, need_noisy_labels, refuse_batch_augments
 from .head_epoch import tell_epoch
+from .label_identity import identity_of, what_differs
 
-KEY = 'sample_state'
+KEY, ORIGIN_KEY = 'sample_state', 'sample_state_of'
 
 
 @HOOKS.register_module()
@@ -38,18 +41,20 @@ class SampleStateHook(Hook):
 
     def __init__(self) -> None:
         self._loaded: Tensor | None = None
+        self._origin: dict = {}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the table of the checkpoint, if it has one, until its size is known to be right."""
         self._loaded = checkpoint.get(KEY)
+        self._origin = checkpoint.get(ORIGIN_KEY, {})  # those of earlier releases have none
 
     def before_train(self, runner: Runner) -> None:
         """Make the table, or take over that of the checkpoint.
 
         Raises:
             ValueError: If the head keeps no table, the loop has no epochs, images are mixed by
-                ``batch_augments``, or the run is resumed from a checkpoint without a table or with one
-                of another size.
+                ``batch_augments``, or the run is resumed from a checkpoint without a table, with one
+                of another size, or, where the head corrects labels, with one of other labels.
         """
         need_epochs(self, runner)
         head = unwrap_model(runner.model).head
@@ -64,8 +69,21 @@ class SampleStateHook(Hook):
                 f'the checkpoint has no {KEY}, so that the run cannot go on where it stopped: was it made without '
                 'SampleStateHook? To start anew from its weights, give it as load_from, with resume=False'
             )
-        head.set_sample_state(len(runner.train_dataloader.dataset), self._loaded if resumed else None)
+        dataset = runner.train_dataloader.dataset
+        head.set_sample_state(len(dataset), self._loaded if resumed else None)
         self._loaded = None
+        if getattr(head, 'corrects_labels', False):
+            self._keep_origin(dataset, resumed)
+
+    def _keep_origin(self, dataset: Any, resumed: bool) -> None:
+        need_noisy_labels(self, dataset, 'given_labels')
+        changed = what_differs(self._origin, dataset) if resumed else None
+        if changed is not None:
+            raise ValueError(
+                f'the run is resumed, and {changed} are not those that the table in its checkpoint corrects: go on '
+                'with those, or begin anew'
+            )
+        self._origin = identity_of(dataset)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the head which epoch begins."""
@@ -83,6 +101,8 @@ class SampleStateHook(Hook):
         state = unwrap_model(runner.model).head.sample_state
         # A copy: a checkpoint may be written while training goes on.
         checkpoint[KEY] = state.to('cpu', copy=True)
+        if self._origin:
+            checkpoint[ORIGIN_KEY] = self._origin
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from ..atomic import write_text
 from ..errors import UserError
+from ..folder_lock import is_held
 from ..reports import read_record, read_run
 from ..reports.records import ACCURACY, pieces_in
 from ..safe_files import read_json
@@ -29,7 +30,7 @@ def check_record(job: Job) -> None:
     """
     path, told = job.folder / RECORD, _record_of(job)
     # One that has come to nothing holds nobody up.
-    if path.exists() and (any(job.folder.glob('*.pth')) or pieces_in(job.folder)):
+    if path.exists() and (any(job.folder.glob('*.pth')) or pieces_in(job.folder) or is_held(job.folder)):
         try:
             before: Any = read_json(path)
             options = ' '.join(before['options'])

@@ -133,8 +133,9 @@ def mixup_later(shop: Shop) -> str:
     mixup = dict(type='MixupClassifier', head=dict(type='LinearClsHead', num_classes=10, in_channels=16))
     later = dict(type='SwitchRecipeHook', schedule=[dict(action_epoch=2, batch_augments=MIXUP)])
     told = {shop.refused(method, later).split(' ', 1)[1] for method in METHODS}
-    assert told == {shop.refused('mcorrection', later, model=mixup, own_hooks=[hook(None)]).split(' ', 1)[1]}
-    words = shop.refused('mcorrection', later, model=mixup, own_hooks=[])
-    assert words.startswith('MixupClassifier mixes images itself')
+    assert len(told) == 1
+    for hooks in ([hook(None)], []):
+        words = shop.refused('mcorrection', later, model=mixup, own_hooks=hooks)
+        assert words.startswith('MixupClassifier mixes images itself')
     shop.train('elr', dict(type='SwitchRecipeHook', schedule=[dict(action_epoch=2, batch_augments=None)]))
     return told.pop()

@@ -149,6 +149,13 @@ def hook_misspelt(desk: Desk) -> str:
     return trained_with(desk, 'default_hooks.chekpoint.interval=3')
 
 
+@case('config-step-misspelt')
+def step_misspelt(desk: Desk) -> str:
+    pipeline = "val_dataloader = dict(dataset=dict(pipeline=[dict(tpye='PackInputs')]))"
+    desk.write('my.py', f'_base_ = {str(DIGITS)!r}\n{pipeline}\n')
+    return desk.tool('train', 'my.py')
+
+
 @case('config-no-epochs')
 def no_epochs(desk: Desk) -> str:
     return runner(desk, max_epochs=0)
@@ -432,6 +439,14 @@ def hook_corrected_labels(desk: Desk) -> str:
     relabel = dict(type='RelabelHook', detector=dict(type='OODDetector'))
     data = PLAIN | dict(noise=PLAIN['noise'] | dict(seed=1))
     return going_on(desk, model, relabel, relabel, data=data, load_from='first.pth')
+
+
+@case('hook-table-of-labels')
+def hook_table_of_labels(desk: Desk) -> str:
+    model = classifier(head=dict(type='PENCILHead', num_classes=10, in_channels=16))
+    data = PLAIN | dict(noise=PLAIN['noise'] | dict(seed=1))
+    state = dict(type='SampleStateHook')
+    return going_on(desk, model, state, state, data=data)
 
 
 @case('detector-unknown')

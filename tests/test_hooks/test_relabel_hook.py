@@ -177,6 +177,8 @@ def test_other_labels_are_refused(finished, tmp_path):
     resumed = build(tmp_path, load_from=str(path), **settings)
     resumed.train()
     assert torch.equal(resumed.model.labels, stopped.labels)
+    # From then on they do.
+    assert torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['corrected_labels_of']['given_labels']
 
 
 @pytest.mark.parametrize('threshold', [1.0, THRESHOLD])

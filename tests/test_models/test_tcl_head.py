@@ -216,7 +216,7 @@ def test_layers_are_as_wide_as_asked():
     assert layers == [(6, 4), (K, 6), (6, 4), (D, 6)]
 
 
-def test_label_quality_is_kept_but_not_saved(reference):
+def test_clean_prob_is_kept_but_not_saved(reference):
     head = build_head()
     head.set_clean_prob(reference['label_confidence'].double(), reference['prototypes'])
     assert head.clean_prob.dtype == torch.float32
@@ -250,7 +250,7 @@ def test_sample_outside_the_table(first):
         (torch.ones(5), torch.ones(K, D + 1), r'prototypes must have shape \(10, 16\), got \(10, 17\)'),
     ],
 )
-def test_label_quality_of_wrong_shape(clean_prob, prototypes, reason):
+def test_clean_prob_of_wrong_shape(clean_prob, prototypes, reason):
     with pytest.raises(ValueError, match=reason):
         build_head().set_clean_prob(clean_prob, prototypes)
 

@@ -4,6 +4,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 
@@ -120,8 +121,11 @@ def test_keys_of_ones_own(train_tool, toy, monkeypatch):
     monkeypatch.syspath_prepend(toy.parent)
     (toy.parent / 'own_hooks.py').touch()
     toy.write_text(TOY.replace("imports=['tcl_plugin']", "imports=['tcl_plugin', 'own_hooks']") + 'mine = dict(a=1)\n')
-    cfg, _ = merged(train_tool, toy, '--cfg-options', 'mine.a=2', 'experiment_name=x', 'compile=False')
-    assert (cfg.mine.a, cfg.experiment_name, cfg.compile) == (2, 'x', False)
+    options = ['mine.a=2', 'my_own=3', 'experiment_name=x', 'compile=False']
+    cfg, _ = merged(train_tool, toy, '--cfg-options', *options)
+    assert (cfg.mine.a, cfg.my_own, cfg.experiment_name, cfg.compile) == (2, 3, 'x', False)
+    with pytest.raises(errors.UserError, match=r'did you mean train_cfg\.max_epochs'):
+        merged(train_tool, toy, '--cfg-options', 'max_epochs=7')
 
 
 def test_data_sets_follow_data_root(train_tool):
@@ -133,6 +137,13 @@ def test_data_sets_follow_data_root(train_tool):
     assert cfg.test_dataloader.dataset.data_root == 'elsewhere'
     # Other images lie in a folder of their own.
     assert trained.open_set.dataset.data_root == 'data/cifar100'
+
+
+def test_data_root_of_what_a_tool_does_not_use(capsys):
+    """ILSVRC12's images lie in a folder of their own."""
+    tool, config = load_file(ROOT / 'tools' / 'test.py'), ROOT / 'configs' / 'ce_r18_webvision_ilsvrc12.py'
+    assert tool.main([str(config), 'x.pth', '--cfg-options', 'data_root=elsewhere']) == 2
+    assert '--cfg-options data_root would change nothing' in capsys.readouterr().err
 
 
 def test_training_flags(train_tool, toy):
@@ -462,11 +473,37 @@ def test_interrupted_tools_say_how_to_go_on(tool, train_tool, capsys, monkeypatc
     monkeypatch.setattr(module, tool, interrupted)
     assert module.main([]) == 130
     line = capsys.readouterr().err
-    remedy = {'train': ': the same command with --resume goes on', 'sweep': ': the same command goes on'}
+    remedy = {'train': ': go on with --resume', 'sweep': ': the same command goes on'}
     assert line == f'interrupted{remedy.get(tool, "")}\n'
     monkeypatch.setenv('TCL_TRACEBACK', '1')
     with pytest.raises(KeyboardInterrupt):
         module.main([])
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='a shell and its signals')
+def test_an_interrupt_ends_the_loop_around_a_tool(tmp_path):
+    """bash goes on where a program has caught it, and has only an exit code."""
+    program = tmp_path / 'tool.py'
+    program.write_text(
+        'import os, signal, sys\n'
+        'from tcl_plugin.errors import run_tool\n'
+        'def tool(argv):\n'
+        '    print("begin", flush=True)\n'
+        '    os.killpg(0, signal.SIGINT)\n'
+        'sys.exit(run_tool(tool))\n'
+    )
+    loop = f'for i in 1 2; do {sys.executable} {program}; done; echo end'
+    done = subprocess.run(
+        ['bash', '-c', loop],
+        cwd=ROOT,
+        env=os.environ | dict(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ('begin\n', 'interrupted\n')
+    assert done.returncode == -signal.SIGINT
 
 
 def lost_stdout(monkeypatch, where):

@@ -253,6 +253,15 @@ def test_a_training_that_came_to_nothing_holds_up_no_other(tool, workplace):
         check_record(job)
 
 
+def test_a_training_at_work_that_has_recorded_nothing_yet(tool, workplace, monkeypatch):
+    (job,), (other,) = plan(tool, DIGITS), plan(tool, DIGITS, '--cfg-options', 'model.head.warmup_epochs=3')
+    keep_record(job)
+    monkeypatch.setattr(record, 'is_held', lambda folder: folder == job.folder)
+    with pytest.raises(UserError, match='holds a training with other options'):
+        keep_record(other)
+    check_record(job)
+
+
 def test_nothing_is_written_down_of_trainings_that_do_not_start(tool, workplace, monkeypatch, capsys):
     monkeypatch.setattr(tool, 'run_all', lambda jobs, pool: None)
     assert tool.main([str(DIGITS), '--seeds', '0', '1']) == 0

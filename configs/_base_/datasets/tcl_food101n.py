@@ -1,6 +1,8 @@
 # Food-101N in three views, tested on Food-101's test set.
 _base_ = 'views_224.py'
 
+data_root = 'data/food101n'
+
 data_preprocessor = dict(num_classes=101)
 
 train_dataloader = dict(
@@ -8,7 +10,7 @@ train_dataloader = dict(
     num_workers=8,
     dataset=dict(
         type='NoisyLabelDataset',
-        dataset=dict(type='Food101N', data_root='data/food101n', pipeline=_base_.three_views),
+        dataset=dict(type='Food101N', data_root=data_root, pipeline=_base_.three_views),
     ),
     sampler=dict(type='DefaultSampler', shuffle=True),
     drop_last=True,

@@ -68,6 +68,9 @@ class PENCILHead(CountsEpochs, RemembersSamples, LinearClsHead):
         ValueError: If a number is negative.
     """
 
+    #: What it remembers is how far labels have been corrected, and so belongs to the given labels.
+    corrects_labels = True
+
     def __init__(
         self,
         num_classes: int,

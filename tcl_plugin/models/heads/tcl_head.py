@@ -160,7 +160,11 @@ class TCLHead(TrustsLabels, ClsHead):
         if feat.ndim != 3:
             # Channels last, as those of timm's Swin transformers, whose tokens lie in a plane.
             last = feat.ndim == 4 and fits[-1] and not fits[0]
-            return tokens if last else "neck=dict(type='GlobalAveragePooling')"
+            return (
+                "neck=dict(type='TokenPooling', channels_last=True)"
+                if last
+                else "neck=dict(type='GlobalAveragePooling')"
+            )
         if fits == [False, True]:
             return tokens
         if fits == [True, False]:

@@ -84,7 +84,7 @@ class ForwardCorrectionLoss(SampleLoss):
         """Keep a matrix that the config gives."""
         if self.matrix_is_given:
             saved = state_dict.get(f'{prefix}matrix', self.matrix)
-            if not torch.equal(saved.to(self.matrix), self.matrix):
+            if not torch.allclose(saved.to(self.matrix), self.matrix, atol=1e-4):
                 print_log(
                     f'{type(self).__name__}: the matrix of the config stands, not that of the checkpoint, which is '
                     "another: to go on with the latter, leave 'matrix' out",

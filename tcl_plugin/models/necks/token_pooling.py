@@ -11,15 +11,16 @@ class TokenPooling(BaseModule):
     """Take the class token, or the mean of the patches.
 
     For backbones that give all tokens, such as the vision transformers of timm through ``TIMMBackbone``.
-    Those of mmpretrain choose by themselves (``out_type``) and need no neck. Tokens that lie in a plane,
-    channels last, as those of timm's Swin transformers, are all patches: their mean is taken whatever the
-    arguments say.
+    Those of mmpretrain choose by themselves (``out_type``) and need no neck.
 
     Args:
         num_prefix_tokens (int): Number of tokens before those of the patches, class token and registers.
             Defaults to 1.
         pool (str): ``'cls'`` for the first token, or ``'mean'`` for the mean of the patches'. Defaults
             to ``'cls'``.
+        channels_last (bool): Whether the tokens lie in a plane, shape (B, H, W, C), as those of timm's Swin
+            transformers. All of them are patches, and their mean is taken, whatever the other arguments say.
+            Defaults to False.
         init_cfg (dict, optional): See mmengine's ``BaseModule``. Defaults to None.
 
     Raises:
@@ -31,7 +32,13 @@ class TokenPooling(BaseModule):
         torch.Size([2, 192])
     """
 
-    def __init__(self, num_prefix_tokens: int = 1, pool: str = 'cls', init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        num_prefix_tokens: int = 1,
+        pool: str = 'cls',
+        channels_last: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
         if pool not in ('cls', 'mean'):
             raise ValueError(f"pool must be 'cls' or 'mean', got {pool!r}")
         if num_prefix_tokens < (1 if pool == 'cls' else 0):
@@ -39,12 +46,14 @@ class TokenPooling(BaseModule):
         super().__init__(init_cfg)
         self.num_prefix_tokens = num_prefix_tokens
         self.pool = pool
+        self.channels_last = channels_last
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Pool tokens.
 
         Args:
-            feats (tuple[Tensor, ...]): Tokens of the stages, shape (B, T, C) or (B, H, W, C) each.
+            feats (tuple[Tensor, ...]): Tokens of the stages, shape (B, T, C) each, or
+                (B, H, W, C) with ``channels_last``.
 
         Returns:
             tuple[Tensor, ...]: Shape (B, C) each.
@@ -55,11 +64,15 @@ class TokenPooling(BaseModule):
         return tuple(map(self._pool, feats))
 
     def _pool(self, tokens: Tensor) -> Tensor:
-        if tokens.ndim == 4:
+        if self.channels_last:
+            if tokens.ndim != 4:
+                raise ValueError(
+                    f'TokenPooling(channels_last=True) needs features of shape (B, H, W, C), got {tuple(tokens.shape)}'
+                )
             return tokens.mean(dim=(1, 2))
         if tokens.ndim != 3 or tokens.shape[1] <= self.num_prefix_tokens:
             raise ValueError(
-                f'TokenPooling needs features of shape (B, T, C) with more than {self.num_prefix_tokens} tokens, or '
-                f'(B, H, W, C), got {tuple(tokens.shape)}'
+                f'TokenPooling needs features of shape (B, T, C) with more than {self.num_prefix_tokens} tokens, got '
+                f'{tuple(tokens.shape)}'
             )
         return tokens[:, 0] if self.pool == 'cls' else tokens[:, self.num_prefix_tokens :].mean(dim=1)
