@@ -16,9 +16,10 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpretrain.registry import HOOKS
+from torch import nn
 
 from ..atomic import write_text
-from ..compat import unwrap_model
+from ..compat import has_bfloat16, unwrap_model
 from ..provenance import commit_of, device_name
 from ..safe_files import read_json
 from ..version import __version__
@@ -31,7 +32,8 @@ class RunInfoHook(Hook):
     """Write down how a run was made, for tables that can be believed.
 
     ``run.json``, beside the log of the run, holds the command, the commit of this package with
-    ``-dirty`` where tracked files differ from it, versions, device, number of processes, the time at
+    ``-dirty`` where tracked files differ from it, versions, device, with ``bfloat16`` where the model calculates in
+    it, number of processes, the time at
     which training began, and, once it has ended, the seconds that it took, and ``stopped_early``
     where mmengine's ``EarlyStoppingHook`` has ended it before its last epoch. A resumed run leaves
     one file for each piece, numbered, as the clocks of machines may differ.
@@ -48,7 +50,6 @@ class RunInfoHook(Hook):
                 f'nothing is left to train: the checkpoint has all {runner.max_epochs} epochs of train_cfg.max_epochs'
             )
         if is_main_process():
-            device = next(unwrap_model(runner.model).parameters()).device
             self._info = dict(
                 command=_command(),
                 config=Path(runner.cfg.filename).stem if runner.cfg.filename else None,
@@ -57,7 +58,7 @@ class RunInfoHook(Hook):
                 torch=torch.__version__,
                 mmengine=mmengine.__version__,
                 mmpretrain=mmpretrain.__version__,
-                device=device_name(device),
+                device=_device_of(unwrap_model(runner.model)),
                 processes=get_world_size(),
                 piece=1 + max(map(_number_of, Path(runner.work_dir).glob(f'*/{FILE_NAME}')), default=0),
                 began=time.strftime('%Y-%m-%dT%H:%M:%S%z'),
@@ -76,6 +77,13 @@ class RunInfoHook(Hook):
 
     def _write(self, runner: Runner) -> None:
         write_text(Path(runner.log_dir) / FILE_NAME, json.dumps(self._info, indent=2) + '\n')
+
+
+def _device_of(model: nn.Module) -> str:
+    """The device, and the precision where it is that of the device and not of the config alone."""
+    device = next(model.parameters()).device
+    chosen = getattr(model, 'bfloat16', None) is True  # of other models it is a method of torch
+    return device_name(device) + (', bfloat16' if chosen and has_bfloat16(device) else '')
 
 
 def _number_of(file: Path) -> int:

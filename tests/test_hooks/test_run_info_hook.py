@@ -8,9 +8,11 @@ import time
 
 import pytest
 import torch
+from mmpretrain.registry import MODELS
 from toy_runs import PLAIN_PIPELINE, build_runner, classifier, noisy_digits
 
 from tcl_plugin import provenance
+from tcl_plugin.hooks import run_info_hook
 from tcl_plugin.provenance import commit_of, device_name
 from tcl_plugin.reports import read_record
 
@@ -81,3 +83,13 @@ def test_commit_says_whether_the_files_are_those_of_the_commit(tmp_path):
     assert commit_of(file) == commit and commit_of(tmp_path / 'notes.txt') is None
     file.write_text('one = 2\n')
     assert commit_of(file) == f'{commit}-dirty'
+
+
+@pytest.mark.parametrize('known', [False, True])
+def test_precision_that_the_device_chooses(known, monkeypatch):
+    """Figures of machines with bfloat16 are not those of others."""
+    monkeypatch.setattr(run_info_hook, 'has_bfloat16', lambda device: known)
+    model = MODELS.build(classifier(type='FastImageClassifier', bfloat16=True))
+    plain = device_name(torch.device('cpu'))
+    assert run_info_hook._device_of(model) == (f'{plain}, bfloat16' if known else plain)
+    assert run_info_hook._device_of(MODELS.build(classifier())) == plain

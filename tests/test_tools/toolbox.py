@@ -77,6 +77,7 @@ model = dict(
     backbone=dict(base_channels={NARROW}),
     head=dict(in_channels={8 * NARROW}, dropout=0.0, warmup_epochs=1),
     mixup_alpha=0.0,
+    bfloat16=False,
 )
 data_preprocessor = dict(views=[dict(num_views=3, transforms=[])])
 train_dataloader = dict(batch_size=8, num_workers=0, drop_last=False, dataset=dict(dataset=dict(indices=20)))
