@@ -11,11 +11,11 @@ import os
 import pickle
 import re
 import urllib.error
-from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
 
+from .config_parts import dicts_in
 from .errors import Explainer, deliberate, did_you_mean, frames, local_text, local_values, one_line, raised_in
 
 # No room on the disk, none left for this user, and a file larger than a limit allows.
@@ -52,21 +52,12 @@ def _explain_no_type(error: Exception) -> str | None:
     part, *outer = local_values(error, 'cfg') or [None]  # copies
     outer += [owner.cfg for owner in local_values(error, 'self') if hasattr(owner, 'cfg')]
     wholes = [{key: whole[key] for key in whole} for whole in outer if isinstance(whole, Config)]
-    place = next((place for whole in wholes for place in _places_of(part, whole)), None)
+    place = next((place for whole in wholes for place, found in dicts_in(whole) if place and found == part), None)
     if place is None:
         return None
     hooks = {name for known in local_values(error, 'default_hooks') for name in known or ()}
     others = hooks - {place[-1]} if place[0] == 'default_hooks' else ()
     return f'{".".join(map(str, place))} in the config has no type{did_you_mean(str(place[-1]), others)}'
-
-
-def _places_of(part: Any, value: Any, path: tuple = ()) -> Iterator[tuple]:
-    """Find what equals a part of a config, by the keys that lead to it."""
-    if path and isinstance(value, dict) and value == part:
-        yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
-    for key, inner in items:
-        yield from _places_of(part, inner, (*path, key))
 
 
 def explain_arguments(error: Exception) -> str | None:

@@ -20,6 +20,8 @@ from mmengine.registry import Registry
 from mmengine.utils import import_modules_from_strings
 from mmpretrain.utils import register_all_modules
 
+from .config_parts import dicts_in
+
 #: Packages whose modules such a config may import, and whose registered parts it may name.
 TRUSTED = ('tcl_plugin', 'mmpretrain', 'mmengine', 'mmcv')
 
@@ -114,7 +116,7 @@ def name_parts(values: dict) -> None:
         for name, parts in known.items()
         for part, scope in parts.items()
     }
-    for part_config in _dicts(values):
+    for _, part_config in dicts_in(values):
         kind = part_config.get('type')
         bare = _bare_name(kind) if isinstance(kind, str) else None
         part = _at_path(kind) if isinstance(kind, str) else kind
@@ -122,13 +124,6 @@ def name_parts(values: dict) -> None:
             part_config['type'] = bare
         elif id(part) in names:
             part_config['type'] = names[id(part)]
-
-
-def _dicts(value: object) -> Iterator[dict]:
-    if isinstance(value, dict):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
-        yield from _dicts(inner)
 
 
 def _at_path(path: str) -> object:

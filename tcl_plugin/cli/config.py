@@ -6,9 +6,8 @@ import copy
 import inspect
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
@@ -16,6 +15,7 @@ from mmengine.runner import Runner
 from ..auto_setup.own_values import HOMES
 from ..auto_setup.placeholders import dotted, is_open
 from ..checkpoints import archive_damage, find_whole_checkpoint, recorded_checkpoint
+from ..config_parts import dicts_in
 from ..errors import UserError, did_you_mean, explained
 from ..explain import explain_config, explain_files
 from ..foreign_config import admit_config
@@ -120,23 +120,11 @@ def _move_data_root(cfg: Config, options: dict, loaders: Sequence[str]) -> bool:
     before, now = cfg.get('data_root'), options.get('data_root')
     if not isinstance(before, str) or is_open(before) or not isinstance(now, str):
         return False
-    found = [(name, part) for name in LOADERS for _, part in _holders(cfg.get(name), 'data_root')]
-    found = [(name, part) for name, part in found if part['data_root'] == before]
+    found = [(name, part) for name in LOADERS for _, part in dicts_in(cfg.get(name))]
+    found = [(name, part) for name, part in found if part.get('data_root') == before]
     for _, part in found:
         part['data_root'] = now
     return any(name in loaders for name, _ in found)
-
-
-def _holders(value: Any, name: str, path: tuple = ()) -> Iterator[tuple[tuple, dict]]:
-    """Find the dicts in a config that have a key, with the keys that lead to each."""
-    if isinstance(value, dict):
-        if name in value:
-            yield path, value
-        items: Any = value.items()
-    else:
-        items = enumerate(value) if isinstance(value, (list, tuple)) else ()
-    for key, inner in items:
-        yield from _holders(inner, name, (*path, key))
 
 
 def _refuse_unread(cfg: Config, name: str, config: str) -> None:
@@ -149,7 +137,8 @@ def _refuse_unread(cfg: Config, name: str, config: str) -> None:
             f'--cfg-options {name} would change nothing: it is a variable of config {config}; change the places that '
             'the file has put it into'
         )
-    places = [dotted((*path, name)) for path, _ in _holders({key: cfg[key] for key in sorted(READ & set(cfg))}, name)]
+    read = {key: cfg[key] for key in sorted(READ & set(cfg))}
+    places = [dotted((*path, name)) for path, part in dicts_in(read) if name in part]
     remedy = f'; did you mean {places[0]}?' if places else did_you_mean(name, sorted({*READ, *cfg}))
     if own_code and not remedy:
         return  # nor does it look like a mistake
