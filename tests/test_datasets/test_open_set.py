@@ -325,7 +325,7 @@ def test_labels_of_an_audit_belong_to_the_images_that_were_audited(tmp_path):
     dataset = noisy()
     corrected = np.where(np.arange(100) < 50, TRUE, dataset.given_labels)
     (path,) = write_label_lists(dataset, corrected, tmp_path, 'corrected')
-    without_rate = {key: value for key, value in OPEN.items() if key != 'rate'}
+    without_rate = {key: OPEN[key] for key in OPEN if key != 'rate'}
     again = noisy(noise=None, open_set=without_rate, label_file=str(path))
     assert path.name == 'corrected_labels.json' and again.given_labels.tolist() == corrected.tolist()
     assert [value(again.get_data_info(i)) for i in range(100)] == [value(dataset.get_data_info(i)) for i in range(100)]
