@@ -79,7 +79,7 @@ def read_runs(folders, unfinished=False):
         else:
             print(f'left out: {work_dir} has trained {run.epochs} of {run.max_epochs} epochs', file=sys.stderr)
     if not runs:
-        raise UserError(f'no finished training in {", ".join(folders)}')
+        raise UserError(f'no finished training with a measured accuracy in {", ".join(folders)}')
     return runs
 
 

@@ -34,7 +34,11 @@ def parse_args(argv=None):
         help='go on from this checkpoint, or, without a path, from the last whole one in the work directory',
     )
     parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision (needs a GPU)')
-    parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
+    parser.add_argument(
+        '--no-validate',
+        action='store_true',
+        help='do not evaluate during training, and keep back no images of a folder or table of your own',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',

@@ -41,7 +41,8 @@ def draw_confusion(
     figure = Figure(figsize=(max(4, side) + 0.8, max(4, side)), layout='constrained')
     axis = figure.subplots()
     picture = axis.imshow(share, cmap='Blues', vmin=0, vmax=100)
-    axis.set(xlabel='predicted class', ylabel='label', title=title)
+    axis.set(xlabel='predicted class', ylabel='label')
+    figure.suptitle(title, fontsize='medium', wrap=True)
     if num_classes <= MOST_NUMBERS:
         names = class_names(classes, num_classes)
         turned: dict[str, Any] = dict(rotation=90) if max(map(len, names)) > 2 else {}

@@ -19,7 +19,7 @@ FEW = 6
 PANELS = (
     ('{part} accuracy (%)', ACCURACY, None, 1),
     ('wrong labels fitted (%)', FITTED, None, 100),
-    ('labels wrong (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100),
+    ('labels not trusted (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100),
     ('AUC of noise detection (%)', 'label_noise/score_auc', None, 100),
     ('agreement with labels held out (%)', HELD_OUT, None, 1),
     ('accuracy by nearest neighbours (%)', NEIGHBORS, None, 1),
@@ -105,16 +105,14 @@ def draw_panel(
     found = sorted((record.scalars.get(beside or '', {}) for record in records.values()), key=len)
     measured = {frozenset(values.values()): values for values in found if values}
     for position, values in enumerate(measured.values()):
-        label_once = 'measured' if position == 0 else None
+        label_once = 'wrong' if position == 0 else None
         _draw_line(axis, values, factor, color='black', linestyle='--', linewidth=1, label=label_once)
     axis.set_ylim(0, 101)
     _finish(axis, label)
     if beside and any(beside in record.scalars for record in records.values()):
-        if len(records) == 1:
-            axis.lines[0].set_label('estimated')
-        else:  # the runs' own names are in the first panel
-            axis.set_ylabel(f'{label}, estimated')
-        handles = [line for line in axis.lines if line.get_label() in ('estimated', 'measured')]
+        if len(records) == 1:  # the names of several are in the first panel
+            axis.lines[0].set_label('not trusted')
+        handles = [line for line in axis.lines if line.get_label() in ('not trusted', 'wrong')]
         axis.legend(handles=handles, fontsize='small')
 
 

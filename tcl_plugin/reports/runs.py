@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..foreign_config import admit_recorded_config
-from ..moved_lists import find_moved_lists
+from ..moved_lists import LISTS, find_moved_lists
 from .pieces import check_training, config_of, latest_pieces, read_literals, recipes
 from .records import ACCURACY, NEIGHBORS, RunRecord, pieces_in, read_piece_info, read_record
 
@@ -197,8 +197,8 @@ def name_noise(cfg: Config) -> str:
 
     Returns:
         str: ``'sym80'`` and the like as in the names of configs; other generators by their type,
-        label files by their name; ``'own labels'`` where the data set's labels are the given ones;
-        ``'+open30'`` behind it where images are replaced.
+        label files, and lists that a person has named, by their name; ``'own labels'`` where the
+        data set's labels are the given ones; ``'+open30'`` behind it where images are replaced.
     """
     dataset = cfg.train_dataloader.dataset
     opened = (dataset.get('open_set') or {}).get('rate')
@@ -226,11 +226,17 @@ def _closed_noise(dataset: ConfigDict) -> str:
         return ' '.join(filter(None, [Path(dataset.label_file).name, dataset.get('label_key')]))
     noise = dataset.get('noise')
     if not noise:
-        return 'own labels'
+        return _own_list(dataset.get('dataset') or {}) or 'own labels'
     kind, rate = SHORT.get(noise.type, noise.type), noise.get('rate')
     if noise.type == 'MarginDiminishingNoise':
         return f'pmd{noise.get("kind", 1)}-{100 * (rate or 0):.0f}' + (' flip' if noise.get('scale') == 'flip' else '')
     return kind if rate is None else f'{kind}{100 * rate:.0f}' if kind in SHORT.values() else f'{kind} {rate:g}'
+
+
+def _own_list(images: dict) -> str:
+    """Name of the list that a person has named, and none that set-up has made; empty without one."""
+    named = images.get('ann_file') if images.get('type') == 'CSVDataset' else None
+    return Path(named).name if named and Path(named).parent.name != LISTS else ''
 
 
 def _detection(record: RunRecord) -> dict[str, Any]:

@@ -59,11 +59,11 @@ def test_histogram_tells_right_from_wrong(scores):
 
 
 def test_curves_are_those_of_the_panel():
-    """Shares in per cent; what is measured is dashed beside what is estimated."""
+    """Shares in per cent; labels that are wrong are dashed beside those that are not trusted."""
     names = {
         'test accuracy (%)': ('accuracy/top1', None),
         'wrong labels fitted (%)': ('label_noise/wrong_labels_fitted', None),
-        'labels wrong (%)': ('label_noise/estimated_noise_rate', 'label_noise/noise_rate'),
+        'labels not trusted (%)': ('label_noise/estimated_noise_rate', 'label_noise/noise_rate'),
         'AUC of noise detection (%)': ('label_noise/score_auc', None),
         'agreement with labels held out (%)': ('held_out/accuracy/top1', None),
         'accuracy by nearest neighbours (%)': ('knn/accuracy/top1', None),
@@ -89,7 +89,7 @@ def test_curves_are_those_of_the_panel():
         assert [line.get_ydata()[-1] for line in dashed] == ([pytest.approx(99)] if beside else [])
         assert [line.get_linestyle() for line in dashed] == (['--'] if beside else [])
         texts = [text.get_text() for text in axis.get_legend().get_texts()] if beside else []
-        assert texts == (['estimated', 'measured'] if beside else [])
+        assert texts == (['not trusted', 'wrong'] if beside else [])
     with pytest.raises(ValueError, match='none of a has recorded'):
         plot_curves({'a': RunRecord(Path('a'), {})}, 'c.png')
 
@@ -98,9 +98,11 @@ def test_a_rate_that_runs_have_in_common_is_dashed_once():
     rates = {'a': {1: 0.7, 2: 0.7}, 'b': {1: 0.7, 2: 0.7, 3: 0.7}, 'c': {1: 0.2}, 'd': {}}
     records = {run: RunRecord(Path(run), {'label_noise/noise_rate': values}) for run, values in rates.items()}
     axis = Figure().add_subplot()
-    draw_panel(axis, records, 'labels wrong (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100)
+    draw_panel(
+        axis, records, 'labels not trusted (%)', 'label_noise/estimated_noise_rate', 'label_noise/noise_rate', 100
+    )
     assert [list(line.get_xdata()) for line in axis.lines] == [[1], [1, 2, 3]]
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ['measured']
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ['wrong']
 
 
 def test_letters_that_no_font_has_are_told_once(tmp_path):
@@ -196,6 +198,16 @@ def test_confusion_in_per_cent_of_each_class():
     np.testing.assert_allclose(axis.images[0].get_array(), expected)
     assert [text.get_text() for text in axis.texts] == ['75', '25', '100', '100']
     assert not draw_confusion(labels, labels, 60).axes[0].texts
+
+
+def test_title_of_a_small_confusion_matrix_is_whole():
+    title = 'tcl_r50_folder\n12 validation images, 33.3 % predicted as they are labelled'
+    figure = draw_confusion(np.arange(2), np.arange(2), 2, title=title)
+    figure.canvas.draw()
+    (text,) = figure.texts
+    extent, axis = text.get_window_extent(), figure.axes[0]
+    assert figure.bbox.x0 <= extent.x0 < extent.x1 <= figure.bbox.x1
+    assert axis.get_tightbbox().y1 <= extent.y0 < extent.y1 <= figure.bbox.y1
 
 
 def test_views_in_a_grid():

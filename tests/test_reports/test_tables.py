@@ -45,6 +45,11 @@ def test_a_run_is_what_it_says(tmp_path):
         ("label_file='data/CIFAR-10_human.pt', label_key='worse_label'", 'CIFAR-10_human.pt worse_label'),
         ("label_file='labels.npy'", 'labels.npy'),
         ("type='NoisyLabelDataset'", 'own labels'),
+        (
+            "dataset=dict(type='CSVDataset', ann_file='run/audit/corrected.csv')",
+            'corrected.csv',
+        ),
+        ("dataset=dict(type='CSVDataset', ann_file='w/lists/train_bb923f60.csv')", 'own labels'),
         (SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.3)", 'sym80+open30'),
         ("open_set=dict(type='OpenSetNoise', rate=0.3)", 'own labels+open30'),
     ],

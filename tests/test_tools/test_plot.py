@@ -42,7 +42,7 @@ def test_all_kinds_of_one_run(plot_tool, trained, workplace, capsys):
     assert f'50 test images, accuracy {logged(trained, "accuracy/top1"):.1f} %' in written['confusion']
     assert '50 test images, by predicted class' in written['tsne']
     assert '64 training images, by true class' in written['tsne'] and 'given label wrong' in written['tsne']
-    assert 'estimated' in written['curves'] and 'contrast' in written['curves']
+    assert 'not trusted' in written['curves'] and 'contrast' in written['curves']
     called = int(table.is_label_issue.sum())
     assert f'the {min(called, 20)} most doubtful of {called} labels called wrong' in written['gallery']
     out = capsys.readouterr().out
@@ -98,7 +98,7 @@ def test_curves_of_two_runs(plot_tool, trained, workplace):
     argv = [f'a={trained}', f'b={trained}', '--out', 'c.svg']
     assert plot_tool.main(argv) == 0
     written = texts(workplace / 'c.svg')
-    assert {'a', 'b', 'labels wrong (%), estimated'} <= set(written) and 'contrast' not in written
+    assert {'a', 'b', 'labels not trusted (%)'} <= set(written) and 'contrast' not in written
 
 
 def test_overview_is_of_all_runs_and_of_what_the_first_doubts(plot_tool, trained, workplace):

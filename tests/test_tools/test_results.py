@@ -71,4 +71,4 @@ def test_a_file_takes_the_place_of_the_terminal(tool, runs, workplace, capsys):
 def test_nothing_but_runs_that_were_stopped(tool, workplace, capsys):
     write_run(workplace / 'w', 'tcl_digits_sym80', [50.0], epochs=4)
     assert tool.main(['w']) == 2
-    assert 'error: no finished training in w' in capsys.readouterr().err
+    assert 'error: no finished training with a measured accuracy in w' in capsys.readouterr().err
