@@ -17,6 +17,7 @@ from tcl_plugin.reports.audit import (
     apply_decisions,
     make_thumbnails,
     read_audit,
+    require_decisions,
     summarise,
     write_label_lists,
     write_page,
@@ -127,6 +128,8 @@ def audit_labels(argv=None):
         argv (list[str] | None): Arguments. Defaults to None, for ``sys.argv``.
     """
     args = parse_args(argv)
+        if args.apply:  # before the data set is read, which may take long
+            require_decisions(args.apply)
     with explained(explain_config, *BUILDING):
         audit = read_audit(args.work_dir)
         args.out.mkdir(parents=True, exist_ok=True)

@@ -219,7 +219,7 @@ HEADER = 'sample_idx,given_label,suggested_label,decision\n'
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
-        (None, ['decisions.csv', 'do not exist']),
+        (None, ['decisions.csv does not exist', "usually in the browser's download folder"]),
         ('a,b\n', ['must name the columns', 'sample_idx', "['a', 'b']"]),
         (HEADER + '64,0,1,accept\n', ['line 2', 'no sample 64', '0..63']),
         (HEADER + '0,{given},{suggested},maybe\n', ['line 2', "'maybe'"]),
@@ -237,6 +237,10 @@ def test_decisions_that_do_not_fit(complain, trained, tmp_path, content, words):
     line = complain(trained, '--out', tmp_path, '--apply', path)
     assert all(word in line for word in words), line
     assert not (tmp_path / 'cleaned_labels.csv').exists()
+
+
+def test_decisions_that_are_missing_are_told_before_anything_is_read(complain, tmp_path):
+    assert 'none.csv does not exist or is not a file' in complain(tmp_path, '--apply', tmp_path / 'none.csv')
 
 
 def test_undecided_without_decisions(complain, trained):
