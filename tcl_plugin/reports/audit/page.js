@@ -434,6 +434,7 @@
   }
 
   $('run').textContent = data.run;
+  $('unjudged').textContent = data.unjudged.map((line) => `${line}.`).join(' ');
   if (data.warning) {
     $('warning').textContent = `Warning: ${data.warning}.`;
     $('warning').hidden = false;
