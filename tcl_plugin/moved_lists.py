@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training has written into its work directory, found again where that has moved: lists of images above all."""
 
+import csv
 import os
 import re
 from pathlib import Path, PureWindowsPath
@@ -8,6 +9,8 @@ from typing import Any
 
 #: Folder of the lists in a work directory.
 LISTS = 'lists'
+#: Column that only the list of images has that the set-up has kept back for validation.
+KEPT_BACK = 'kept_back'
 # Names that the set-up gives to them; a person's own lists are left where they are said to be.
 _NAME = re.compile(r'(own_)?(train|val|test)(_[0-9a-f]{8})+\.csv')
 
@@ -40,6 +43,25 @@ def found_list(path: str, work_dir: str | Path) -> str:
     # With a root, it is absolute on the system that it is from.
     written = PureWindowsPath(path).root and was.parent.name == LISTS and _NAME.fullmatch(was.name)
     return str(moved.resolve()) if written and not was.is_file() and moved.is_file() else path
+
+
+def count_kept_back(path: str) -> int:
+    """Count the images that the set-up of a training has kept back for validation.
+
+    Args:
+        path (str): The list that is validated on.
+
+    Returns:
+        int: Their number; 0 of a list that a person has brought, as it is or as a folder, and of one that is gone.
+    """
+    listed = Path(path)
+    if listed.parent.name != LISTS or not _NAME.fullmatch(listed.name) or not listed.is_file():
+        return 0
+    try:
+        with listed.open(newline='', encoding='utf-8', errors='surrogateescape') as file:
+            return sum(row.get(KEPT_BACK) == 'True' for row in csv.DictReader(file))
+    except csv.Error:  # damaged since: an audit does without it
+        return 0
 
 
 def find_moved_lists(value: Any, work_dir: str | Path) -> None:

@@ -17,13 +17,14 @@ from tcl_plugin.reports.audit import (
     apply_decisions,
     make_thumbnails,
     read_audit,
+    require_decisions,
     summarise,
     write_label_lists,
     write_page,
 )
 from tcl_plugin.reports.audit.label_lists import list_root
 from tcl_plugin.reports.audit.page import PAGE_NAME
-from tcl_plugin.reports.audit.summary import state_of, to_json, warning_of
+from tcl_plugin.reports.audit.summary import state_of, to_json, unjudged_of, warning_of
 
 
 def parse_args(argv=None):
@@ -83,8 +84,7 @@ def write_audit(audit, out, top):
     write_page(out / PAGE_NAME, audit, summary, thumbnails)
     issues, size = summary['num_issues'], summary['num_samples']
     lines = [f'{issues:,} of {size:,} labels ({issues / max(size, 1):.1%}) are called wrong']
-    if summary['num_held_out']:
-        lines.append(f'{summary["num_held_out"]:,} images were held out of the training: their labels are not judged')
+    lines += unjudged_of(summary)
     state, warning = state_of(summary), warning_of(summary)
     if state:
         lines.append(f'the training is not finished: this is what it knew {state}')
@@ -128,6 +128,8 @@ def audit_labels(argv=None):
     """
     args = parse_args(argv)
     with explained(explain_config, *BUILDING):
+        if args.apply:  # before the data set is read, which may take long
+            require_decisions(args.apply)
         audit = read_audit(args.work_dir)
         args.out.mkdir(parents=True, exist_ok=True)
         if args.apply:

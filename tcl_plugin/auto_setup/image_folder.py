@@ -16,6 +16,7 @@ from mmpretrain.registry import TASK_UTILS
 from ..datasets.image_lists import require_folder, some
 from ..evaluation import write_columns
 from ..moved_lists import LISTS
+from ..reports.audit.label_lists import list_path
 from .choices import IMAGE_SIZES, Choice, Facts, choose
 from .images import find_unreadable
 from .layout import Layout, find_layout, list_files, settle_classes, without_unreadable
@@ -194,7 +195,7 @@ class ImageFolderSetup:
             return unreadable, []
         lists.mkdir(parents=True, exist_ok=True)
         names = [path.encode(errors='replace').decode() for path in unreadable]
-        write_columns(report, dict(img_path=[f'./{name}' for name in names], reason=list(unreadable.values())))
+        write_columns(report, dict(img_path=list(map(list_path, names)), reason=list(unreadable.values())))
         return unreadable, [f'left out, as they cannot be read: {some(names)} ({report} says why)']
 
     def _own_lists(
@@ -227,6 +228,7 @@ class ImageFolderSetup:
                 f'no class has the {FEWEST_TO_SPLIT} images of which one could be kept back for validation: '
                 'give more images, or train by --no-validate'
             )
+        layout.kept_back = True
         count = sum(map(len, layout.parts['val'].values()))
         return [
             f'validation: {count:,} images are kept back, {told}. They are neither trained on nor audited; '
@@ -284,6 +286,9 @@ def _write_lists(layout: Layout, classes: list[str], folder: Path) -> dict[str, 
     Images to test are, in default of others, those of validation, and these, in default of others, those of training:
     without validation it is still from them that a pass over the training set has its pipeline.
     """
-    found = {part: str(write_list(folder, part, images, classes)) for part, images in layout.parts.items()}
+    found = {
+        part: str(write_list(folder, part, images, classes, kept_back=layout.kept_back and part == 'val'))
+        for part, images in layout.parts.items()
+    }
     val = found.get('val', found['train'])
     return dict(train_list=found['train'], val_list=val, test_list=found.get('test', val))

@@ -107,12 +107,14 @@ class Layout:
         notes (list[str]): What a person would want to know.
         folders (dict[str, str]): Folder of each part below the root; empty where there are no folders for parts.
         broken (list[str]): Classes of the training part of which no image can be read.
+        kept_back (bool): Whether ``'val'`` was split off from ``'train'``.
     """
 
     parts: dict[str, Classes]
     notes: list[str] = field(default_factory=list)
     folders: dict[str, str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
+    kept_back: bool = False
 
 
 def find_layout(images: Sequence[str], told: str | None = None) -> Layout:

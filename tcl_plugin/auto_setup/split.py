@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..evaluation import write_columns
-from ..reports.audit.label_lists import label_numbers
+from ..moved_lists import KEPT_BACK
+from ..reports.audit.label_lists import label_numbers, list_path
 from .layout import Classes
 
 #: A class of fewer images is trained on as a whole.
@@ -53,7 +54,7 @@ def _draw(path: str, seed: int) -> bytes:
     return hashlib.sha256(f'{seed}/{path}'.encode()).digest()
 
 
-def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str]) -> Path:
+def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str], kept_back: bool = False) -> Path:
     """Write a list for :class:`CSVDataset`: ``img_path,gt_label,gt_class``, as the audit's are.
 
     Its name holds a hash of what is in it, so that the list of an earlier run is never overwritten by another.
@@ -63,16 +64,18 @@ def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str])
         name (str): First part of its name, such as ``'train'``.
         images (Classes): Images by class, paths below the root.
         classes (Sequence[str]): All classes, in the order of their labels.
+        kept_back (bool): Whether they are kept back from training; a column says so, for the audit. Defaults to False.
 
     Returns:
         Path: The list, absolute.
     """
-    return write_rows(
-        folder, name, [(path, label) for label, of in enumerate(classes) for path in images.get(of, [])], classes
-    )
+    rows = [(path, label) for label, of in enumerate(classes) for path in images.get(of, [])]
+    return write_rows(folder, name, rows, classes, kept_back)
 
 
-def write_rows(folder: Path, name: str, rows: Iterable[tuple[str, int]], classes: Sequence[str]) -> Path:
+def write_rows(
+    folder: Path, name: str, rows: Iterable[tuple[str, int]], classes: Sequence[str], kept_back: bool = False
+) -> Path:
     """Write a list as :func:`write_list` does, in the order of the rows.
 
     Args:
@@ -80,13 +83,15 @@ def write_rows(folder: Path, name: str, rows: Iterable[tuple[str, int]], classes
         name (str): First part of its name.
         rows (Iterable[tuple[str, int]]): Path, and label as a place among the classes.
         classes (Sequence[str]): All classes, in the order of their labels.
+        kept_back (bool): As of :func:`write_list`. Defaults to False.
 
     Returns:
         Path: The list, absolute.
     """
-    written = [(f'./{path}', label, classes[label]) for path, label in rows]
+    written = [(list_path(path), label, classes[label]) for path, label in rows]
     numbers = label_numbers(classes)
-    digest = hashlib.sha256(repr(written).encode()).hexdigest()[:8]
+    mark = {KEPT_BACK: ['True'] * len(written)} if kept_back else {}
+    digest = hashlib.sha256(repr([*written, *mark]).encode()).hexdigest()[:8]
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / f'{name}_{digest}.csv').resolve()
     columns = dict(
@@ -94,5 +99,5 @@ def write_rows(folder: Path, name: str, rows: Iterable[tuple[str, int]], classes
         gt_label=[numbers[label] for _, label, _ in written],
         gt_class=[of for _, _, of in written],
     )
-    write_columns(path, columns)
+    write_columns(path, columns | mark)
     return path

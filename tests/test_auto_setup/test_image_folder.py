@@ -15,6 +15,7 @@ from tcl_plugin.auto_setup import complete, decide, image_folder
 from tcl_plugin.auto_setup.placeholders import open_values
 from tcl_plugin.auto_setup.trial import Trial
 from tcl_plugin.cli import BUILDING
+from tcl_plugin.moved_lists import count_kept_back
 from tcl_plugin.reports.audit import write_label_lists
 from tcl_plugin.reports.audit.label_lists import list_root
 
@@ -52,8 +53,10 @@ def test_completes_the_config(folder, tmp_path):
     train, val = listed(train.ann_file), listed(val.ann_file)
     assert not set(train) & set(val) and len({*train, *val}) == 30
     assert sorted(name for _, name in val) == CLASSES
-    assert all(path.startswith(f'./{name}/') for path, name in train + val)
-    assert ('./red car/more/04.png', 'red car') in train + val
+    assert all(path.startswith(f'{name}/') for path, name in train + val)
+    assert ('red car/more/04.png', 'red car') in train + val
+    assert count_kept_back(cfg.val_dataloader.dataset.ann_file) == 3
+    assert count_kept_back(cfg.train_dataloader.dataset.dataset.ann_file) == 0
 
 
 def test_says_what_it_found_and_chose(folder, tmp_path):
@@ -113,7 +116,8 @@ def test_parts_are_kept_as_they_are(tmp_path):
     loaders = (cfg.train_dataloader.dataset, cfg.val_dataloader, cfg.test_dataloader)
     lists = [listed(loader.dataset.ann_file) for loader in loaders]
     assert [len(rows) for rows in lists] == [9, 6, 3]
-    assert [{path.split('/')[1] for path, _ in rows} for rows in lists] == [{'train'}, {'val'}, {'test'}]
+    assert count_kept_back(cfg.val_dataloader.dataset.ann_file) == 0
+    assert [{path.split('/')[0] for path, _ in rows} for rows in lists] == [{'train'}, {'val'}, {'test'}]
 
 
 def test_nothing_is_kept_back_without_validation(folder, tmp_path):
@@ -145,7 +149,7 @@ def test_images_that_cannot_be_read_are_left_out(tmp_path):
     assert values['classes'] == CLASSES and len(listed(values['train_list'])) == 27
     assert any('they cannot be read: only/broken.jpg, Ünü/broken, "so".jpg (' in note for note in notes)
     with (tmp_path / 'lists' / 'left_out.csv').open(newline='', encoding='utf-8') as file:
-        assert [row['img_path'] for row in csv.DictReader(file)] == ['./only/broken.jpg', './Ünü/broken, "so".jpg']
+        assert [row['img_path'] for row in csv.DictReader(file)] == ['only/broken.jpg', 'Ünü/broken, "so".jpg']
     unchecked, _ = run_setup(read_folder_config(folder, tmp_path, **QUICK, **{'auto_setup.check_images': False}))
     assert unchecked['num_classes'] == 4 and (tmp_path / 'lists' / 'left_out.csv').exists()
     (folder / 'Ünü' / 'broken, "so".jpg').unlink()
@@ -183,7 +187,7 @@ def test_a_class_of_which_no_image_can_be_read_is_named(tmp_path):
 
 def test_corrected_labels_of_images_that_are_to_validate(folder, tmp_path):
     """Of a training without validation, all images are in the list."""
-    rows = [f'./{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in images_of(folder)]
+    rows = [f'{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in images_of(folder)]
     table = tmp_path / 'corrected.csv'
     ours = {'train_dataloader.dataset.dataset.ann_file': str(table)}
     table.write_text('\n'.join(['img_path,gt_label', *rows]), encoding='utf-8')
@@ -254,7 +258,7 @@ def test_what_is_no_longer_in_the_list_does_not_validate(folder, tmp_path):
 
 def test_settings_suit_a_list_of_ones_own(folder, tmp_path):
     table = tmp_path / 'few.csv'
-    rows = [f'./{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in images_of(folder)[:3]]
+    rows = [f'{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in images_of(folder)[:3]]
     table.write_text('\n'.join(['img_path,gt_label', *rows]), encoding='utf-8')
     own = {'train_dataloader.dataset.dataset.ann_file': str(table)}
     cfg = read_folder_config(folder, tmp_path, **QUICK, **own)
@@ -263,7 +267,7 @@ def test_settings_suit_a_list_of_ones_own(folder, tmp_path):
 
 
 def write_own_list(table, folder, paths):
-    rows = [f'./{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in paths]
+    rows = [f'{path.relative_to(folder)},{path.relative_to(folder).parts[0]}' for path in paths]
     table.write_text('\n'.join(['img_path,gt_label', *rows]) + '\n', encoding='utf-8')
     return [row.rsplit(',', 1)[0] for row in rows]
 
@@ -411,7 +415,8 @@ def test_a_list_of_which_a_class_or_everything_is_gone(folder, tmp_path):
     _, notes = run_setup(cfg)
     assert f'no image of red car in {tmp_path / "mine.csv"} can be read' in notes
     table = tmp_path / 'mine.csv'
-    table.write_text(table.read_text(encoding='utf-8').replace('./', './elsewhere/'), encoding='utf-8')
+    header, *rows = table.read_text(encoding='utf-8').splitlines()
+    table.write_text('\n'.join([header, *(f'elsewhere/{row}' for row in rows)]), encoding='utf-8')
     with pytest.raises(ValueError, match=r'mine\.csv: none of its images can be read; .*\.dataset\.data_root=FOLDER'):
         run_setup(cfg)
 

@@ -10,6 +10,7 @@ from mmpretrain.registry import DATASETS
 from tree_builders import write_image
 
 from tcl_plugin.auto_setup.placeholders import open_values
+from tcl_plugin.moved_lists import count_kept_back
 
 HEADER = 'img_path,gt_label'
 
@@ -41,6 +42,7 @@ def test_completes_the_config(folder, tmp_path):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         train, val = (DATASETS.build(part) for part in (cfg.train_dataloader.dataset, cfg.val_dataloader.dataset))
     assert (len(train), len(val)) == (10, 2) and sorted(val.get_gt_labels()) == [0, 1]
+    assert count_kept_back(val.ann_file) == 2
     assert train.given_labels.tolist() == [0] * 5 + [1] * 5
     seen = {*train.img_paths, *(val.get_data_info(i)['img_path'] for i in range(2))}
     assert seen == {str(folder / 'all' / f'{i}.png') for i in range(12)}
@@ -54,7 +56,8 @@ def test_other_tables_are_used_where_they_are_there(folder, tmp_path):
     values, notes = run_setup(read_folder_config(folder, tmp_path, kind='csv', **QUICK, **tables))
     assert [len(listed(values[f'{part}_list'])) for part in ('train', 'val', 'test')] == [6, 2, 1]
     # A number is a place among the classes of the first table.
-    assert listed(values['test_list']) == [('./all/3.png', '1', 'Kätzchen')]
+    assert listed(values['test_list']) == [('all/3.png', '1', 'Kätzchen')]
+    assert count_kept_back(values['val_list']) == 0
     assert notes[0] == (
         f'{folder}: 2 classes, train 6 images (Hund 3, Kätzchen 3); val 2 images (Hund 1, Kätzchen 1); '
         'test 1 images (Hund 0, Kätzchen 1)'
@@ -67,9 +70,9 @@ def test_a_list_of_ones_own_validates(folder, tmp_path):
     write_table(folder / 'val.csv', ['all/2.png,Hund'])
     own = {'val_dataloader.dataset.ann_file': 'mine.csv'}
     values, _ = run_setup(read_folder_config(folder, tmp_path, kind='csv', **QUICK, **own))
-    assert [row[0] for row in listed(values['test_list'])] == ['./all/0.png', './all/1.png']
+    assert [row[0] for row in listed(values['test_list'])] == ['all/0.png', 'all/1.png']
     trained = {row[0] for row in listed(values['train_list'])}
-    assert len(trained) == 10 and not trained & {'./all/0.png', './all/1.png'}
+    assert len(trained) == 10 and not trained & {'all/0.png', 'all/1.png'}
 
 
 def test_numbers_keep_their_places(folder, tmp_path):

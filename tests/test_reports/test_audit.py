@@ -16,12 +16,13 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATASETS
 from PIL import Image
 
+from tcl_plugin.evaluation import write_columns
 from tcl_plugin.reports import doubtful_images
 from tcl_plugin.reports.audit import make_thumbnails, summarise, write_label_lists
-from tcl_plugin.reports.audit.label_lists import images_root, label_numbers, list_root
+from tcl_plugin.reports.audit.label_lists import images_root, label_numbers, list_path, list_root
 from tcl_plugin.reports.audit.page import embed, page_data
 from tcl_plugin.reports.audit.source import _check_same
-from tcl_plugin.reports.audit.summary import _agreement, warning_of
+from tcl_plugin.reports.audit.summary import _agreement, unjudged_of, warning_of
 from tcl_plugin.reports.audit.thumbnails import LARGE, encode
 
 
@@ -58,6 +59,25 @@ def test_annotations_are_read_by_csv_dataset(tmp_path):
     assert read.given_labels.tolist() == SUGGESTED.tolist()
 
 
+@pytest.mark.parametrize(
+    ('path', 'written'),
+    [
+        ('Kätzchen & Hunde/2024/März/img 0, nr 11.jpg', 'Kätzchen & Hunde/2024/März/img 0, nr 11.jpg'),
+        ('.cats/1.jpg', '.cats/1.jpg'),
+        ('=1+1/1.jpg', './=1+1/1.jpg'),
+        ("'@cats/1.jpg", "./'@cats/1.jpg"),
+        (' cats/1.jpg', './ cats/1.jpg'),
+    ],
+)
+def test_paths_are_as_in_tables_of_ones_own(tmp_path, path, written):
+    """But for those that a spreadsheet or a reader of the table would take for something else."""
+    write_columns(tmp_path / 'a.csv', dict(img_path=[list_path(path)], gt_label=[0]))
+    with (tmp_path / 'a.csv').open(newline='', encoding='utf-8') as file:
+        assert [row['img_path'] for row in csv.DictReader(file)] == [written]
+    table = dict(type='CSVDataset', ann_file='a.csv', data_root=str(tmp_path), check_files=0)
+    assert DATASETS.build(table).get_data_info(0)['img_path'] == str(tmp_path / path)
+
+
 def test_a_table_takes_the_place_of_the_one_that_was_trained_on(tmp_path):
     """Its paths start from the same folder, unless images lie outside."""
     folder_dataset(tmp_path / 'own' / 'images')
@@ -77,13 +97,16 @@ def test_images_held_out_keep_their_labels(tmp_path):
     kept = dataset.image_index
     audit = audit_of(dataset, SUGGESTED[kept])
     assert len(kept) == 9 and summarise(audit)['num_held_out'] == 3
+    told = ['3 images were held out of the training: their labels are not judged']
+    assert page_data(audit, summarise(audit), [])['unjudged'] == told
     expected = np.repeat([0, 1, 2], 4)
     expected[kept] = SUGGESTED[kept]
     files = write_label_lists(dataset, audit.corrected, tmp_path, 'corrected')
     for path, column in zip(files, ('given_label', 'gt_label'), strict=True):
         with path.open(newline='') as file:
             assert [int(row[column]) for row in csv.DictReader(file)] == expected.tolist()
-    assert summarise(audit_of(folder_dataset(tmp_path / 'images'), SUGGESTED))['num_held_out'] == 0
+    summary = summarise(audit_of(folder_dataset(tmp_path / 'images'), SUGGESTED))
+    assert (summary['num_held_out'], summary['num_kept_back'], unjudged_of(summary)) == (0, 0, [])
 
 
 def test_repeated_images_get_one_label(tmp_path):

@@ -217,6 +217,20 @@ def test_many_pairs_of_classes(chromium, audit, tmp_path):
     assert chromium.errors() == [] and len(shown(chromium)) == PAGE_SIZE
 
 
+@pytest.mark.parametrize('width', [1300, 1000, 390])
+def test_shares_stand_on_one_line_of_their_tiles(chromium, audit, tmp_path, width):
+    path = page_of(audit, tmp_path / 'index.html')
+    measured = '"measured":{"noise_rate":0.9999,"precision":1,"recall":0.0001,"suggestions_right":0.9999}'
+    path.write_text(path.read_text(encoding='utf-8').replace('"measured":null', measured), encoding='utf-8')
+    chromium.resize(width, 900)
+    chromium.open(path)
+    values = '[...document.querySelectorAll("#numbers dd:not(#decided-count)")]'
+    assert '> 99.9 %' in chromium.run(f'{values}.map((e) => e.textContent.replaceAll("\\u00a0", " "))')
+    assert chromium.run(f'new Set({values}.map((e) => e.offsetHeight)).size') == 1
+    assert chromium.run(f'{values}.every((e) => e.scrollWidth <= e.clientWidth)')
+    chromium.resize(1280, 900)
+
+
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_fits_a_phone_in_both_schemes(browser, scheme):
     browser.prefer(scheme)

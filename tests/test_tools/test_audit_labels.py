@@ -197,7 +197,7 @@ def test_images_in_files_and_a_table_of_an_earlier_release(audit_tool, workplace
     assert summary['data_root'] == str(images) and 'measured' not in summary
     rows = list(csv.DictReader((run / 'audit' / 'corrected_annotations.csv').open()))
     assert [row['gt_class'] for row in rows] == [f'class_{label}' for label in (0, 1, 1, 1, 0, 1)]
-    assert all(row['img_path'].startswith('./class_') for row in rows)
+    assert all(row['img_path'].startswith('class_') for row in rows)  # as in a person's own table
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ HEADER = 'sample_idx,given_label,suggested_label,decision\n'
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
-        (None, ['decisions.csv', 'do not exist']),
+        (None, ['decisions.csv does not exist', "usually in the browser's download folder"]),
         ('a,b\n', ['must name the columns', 'sample_idx', "['a', 'b']"]),
         (HEADER + '64,0,1,accept\n', ['line 2', 'no sample 64', '0..63']),
         (HEADER + '0,{given},{suggested},maybe\n', ['line 2', "'maybe'"]),
@@ -237,6 +237,10 @@ def test_decisions_that_do_not_fit(complain, trained, tmp_path, content, words):
     line = complain(trained, '--out', tmp_path, '--apply', path)
     assert all(word in line for word in words), line
     assert not (tmp_path / 'cleaned_labels.csv').exists()
+
+
+def test_decisions_that_are_missing_are_told_before_anything_is_read(complain, tmp_path):
+    assert 'none.csv does not exist or is not a file' in complain(tmp_path, '--apply', tmp_path / 'none.csv')
 
 
 def test_undecided_without_decisions(complain, trained):

@@ -76,7 +76,7 @@ def test_training_goes_on_with_the_same_images(trained_folder):
     assert 'ImageFolderSetup: nothing is chosen anew' in log[1]
 
 
-def test_audit_and_a_training_on_what_it_corrects(trained_folder, tmp_path, monkeypatch):
+def test_audit_and_a_training_on_what_it_corrects(trained_folder, tmp_path, monkeypatch, capsys):
     """From another folder than the one that the training was started in."""
     place, before = trained_folder
     monkeypatch.chdir(tmp_path)
@@ -89,6 +89,9 @@ def test_audit_and_a_training_on_what_it_corrects(trained_folder, tmp_path, monk
     )
     assert summary['num_samples'] == 16 and summary['classes'] == before.classes
     assert summary['data_root'] == str(place / 'my images')
+    told = '3 images were kept back for validation: their labels are not judged'
+    assert summary['num_kept_back'] == 3 and summary['num_held_out'] == 0
+    assert f'\n{told} (' in capsys.readouterr().out and told in Path('audit/index.html').read_text(encoding='utf-8')
     corrected = {
         'train_dataloader.dataset.dataset.ann_file': str(tmp_path / 'audit' / 'corrected_annotations.csv'),
         'auto_setup.trial': False,

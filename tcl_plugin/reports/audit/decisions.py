@@ -28,6 +28,22 @@ def page_id(table: LabelTable) -> str:
     return hashlib.sha256(columns.tobytes()).hexdigest()[:16]
 
 
+def require_decisions(path: str | Path) -> None:
+    """Refuse a file of decisions that is not there, without a look at anything else.
+
+    Args:
+        path (str | Path): The file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'{path} does not exist or is not a file: "Download decisions" of the page saves it, usually in the '
+            "browser's download folder"
+        )
+
+
 def apply_decisions(path: str | Path, table: LabelTable, undecided: str = 'keep') -> tuple[np.ndarray, dict[str, int]]:
     """Make labels from a person's decisions.
 
@@ -60,8 +76,7 @@ def apply_decisions(path: str | Path, table: LabelTable, undecided: str = 'keep'
 
 def _read(path: Path, table: LabelTable) -> dict[int, str]:
     """Decision on each sample that there is one on."""
-    if not path.is_file():
-        raise FileNotFoundError(f'decisions {path} do not exist or are not a file')
+    require_decisions(path)
     try:
         # utf-8-sig, as spreadsheets put a byte order mark before the header.
         with path.open(newline='', encoding='utf-8-sig') as file:

@@ -14,6 +14,7 @@ from ...datasets.csv_dataset import PLACE_MARK, CSVDataset
 from ...datasets.image_lists import leaves
 from ...datasets.label_files import OPEN_KEY
 from ...evaluation import write_columns
+from ...evaluation.columns import escape_cell
 
 
 def write_label_lists(dataset: Any, labels: np.ndarray, folder: str | Path, prefix: str) -> list[Path]:
@@ -91,9 +92,21 @@ def images_root(paths: Sequence[str]) -> str:
     return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
 
 
+def list_path(path: str) -> str:
+    """Write a relative path so that no spreadsheet takes it for a formula, and :class:`CSVDataset` for what it is.
+
+    Args:
+        path (str): The path, with ``/``.
+
+    Returns:
+        str: The path, with ``./`` before it where it begins as a formula does, or with a space, which
+        :class:`CSVDataset` would strip; all others stay as people have them in tables of their own.
+    """
+    return f'./{path}' if escape_cell(path) != path or path.lstrip() != path else path
+
+
 def _below(root: str, path: str) -> str:
-    # With ./ before it no name begins as a formula does in spreadsheets.
-    return './' + Path(os.path.relpath(path, root)).as_posix()
+    return list_path(Path(os.path.relpath(path, root)).as_posix())
 
 
 def label_numbers(classes: Sequence[str]) -> list[str]:

@@ -57,9 +57,9 @@
 
   function percent(share) {
     if (share === null || share === undefined) return '–';
-    if (share > 0 && share < 0.001) return '< 0.1 %';
-    if (share < 1 && share > 0.999) return '> 99.9 %';
-    return `${(100 * share).toFixed(1)} %`;
+    if (share > 0 && share < 0.001) return '<\u00a00.1\u00a0%';
+    if (share < 1 && share > 0.999) return '>\u00a099.9\u00a0%';
+    return `${(100 * share).toFixed(1)}\u00a0%`; // on one line in narrow tiles
   }
 
   // Numbers and charts
@@ -434,6 +434,7 @@
   }
 
   $('run').textContent = data.run;
+  $('unjudged').textContent = data.unjudged.map((line) => `${line}.`).join(' ');
   if (data.warning) {
     $('warning').textContent = `Warning: ${data.warning}.`;
     $('warning').hidden = false;

@@ -15,7 +15,7 @@ import numpy as np
 from ...atomic import write_text
 from .decisions import page_id
 from .source import Audit
-from .summary import state_of, warning_of
+from .summary import state_of, unjudged_of, warning_of
 from .thumbnails import Thumbnail
 
 PAGE_NAME = 'index.html'
@@ -78,6 +78,7 @@ def page_data(audit: Audit, summary: dict, thumbnails: Sequence[Thumbnail]) -> d
         'issues': summary['num_issues'],
         'measured': summary.get('measured'),
         'warning': warning_of(summary),
+        'unjudged': unjudged_of(summary),
         'byClass': [[row['samples'], row['issues']] for row in summary['by_given_class']],
         'pairs': _pairs(audit),
         'cards': [_card(audit, row, picture) for row, picture in zip(audit.ranking, thumbnails, strict=False)],

@@ -13,7 +13,9 @@ from mmpretrain.registry import DATASETS
 
 from ...datasets.csv_dataset import CSVDataset
 from ...datasets.image_lists import PROBED
+from ...datasets.leaves import leaf_configs
 from ...evaluation import TABLE_NAME, LabelTable, read_label_table
+from ...moved_lists import count_kept_back
 from ..pieces import latest_pieces
 from ..records import read_piece_info, read_record
 from ..runs import read_config
@@ -30,6 +32,8 @@ class Audit:
         dataset (Dataset): The :class:`NoisyLabelDataset`, to look at images.
         unfinished (tuple[int, int], optional): Of a run that has not come to its end, the number of epochs after which
             it wrote the table, and that of all. None of one that has, or whose record does not say.
+        kept_back (int): Number of images that the set-up of a folder or a table has kept back for validation, so that
+            they are not in the data set.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Audit:
     classes: tuple[str, ...]
     dataset: Any
     unfinished: tuple[int, int] | None = None
+    kept_back: int = 0
 
     @cached_property
     def ranking(self) -> np.ndarray:
@@ -83,7 +88,9 @@ def read_audit(work_dir: str | Path) -> Audit:
         table = replace(table, suggested_label=table.predicted_label, suggested_prob=table.predicted_prob)
     name = '/'.join(Path(work_dir).resolve().parts[-2:])
     unfinished = _unfinished(Path(work_dir), cfg.train_cfg.get('max_epochs') or 0)
-    return Audit(name, table.with_classes(classes), tuple(map(str, classes)), dataset, unfinished)
+    return Audit(
+        name, table.with_classes(classes), tuple(map(str, classes)), dataset, unfinished, _count_kept_back(cfg)
+    )
 
 
 def _unfinished(work_dir: Path, max_epochs: int) -> tuple[int, int] | None:
@@ -95,6 +102,14 @@ def _unfinished(work_dir: Path, max_epochs: int) -> tuple[int, int] | None:
         return None
     passes = [epoch for name, values in scalars.items() if name.startswith('label_noise/') for epoch in values]
     return (max(passes), max_epochs) if passes and not early and max(passes) < max_epochs else None
+
+
+def _count_kept_back(cfg: Any) -> int:
+    """See :class:`Audit`."""
+    # Where nothing else is there to test, it is these; a training that was resumed may validate no more.
+    loaders = [cfg.get(name) or {} for name in ('val_dataloader', 'test_dataloader')]
+    lists = {leaf.get('ann_file') for loader in loaders for leaf in leaf_configs(loader.get('dataset') or {})}
+    return sum(count_kept_back(path) for path in lists if isinstance(path, str))
 
 
 def _build_dataset(cfg: Any) -> Any:

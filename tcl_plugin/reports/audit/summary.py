@@ -29,6 +29,7 @@ def summarise(audit: Audit) -> dict:
         **(dict(zip(('epochs', 'max_epochs'), audit.unfinished, strict=True)) if audit.unfinished else {}),
         'num_samples': len(table),
         'num_held_out': len(audit.dataset.held_out_part()) if audit.dataset.held_out else 0,
+        'num_kept_back': audit.kept_back,
         'num_issues': int(issue.sum()),
         'num_issues_without_other_class': int((issue & (table.suggested_label == table.given_label)).sum()),
         'estimated_noise_rate': _share(issue),
@@ -85,6 +86,27 @@ def warning_of(summary: dict) -> str | None:
             'called wrong: the network is not sure enough to judge them, having been trained too short, perhaps'
         )
     return None
+
+
+def unjudged_of(summary: dict) -> list[str]:
+    """Say which images are not in an audit.
+
+    Args:
+        summary (dict): See :func:`summarise`.
+
+    Returns:
+        list[str]: A line for each reason; none where the labels of all images are judged.
+    """
+    held_out, kept_back = summary['num_held_out'], summary['num_kept_back']
+    lines = []
+    if held_out:
+        lines.append(f'{held_out:,} images were held out of the training: their labels are not judged')
+    if kept_back:
+        lines.append(
+            f'{kept_back:,} images were kept back for validation: their labels are not judged (a training with '
+            '--no-validate keeps none back)'
+        )
+    return lines
 
 
 def state_of(summary: dict) -> str | None:
