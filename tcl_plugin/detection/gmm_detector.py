@@ -41,16 +41,17 @@ class FeatureDetector(GMMDetector):
         seed (int): See :class:`GMMDetector`.
         max_samples (int): See :class:`GMMDetector`.
         feature_dtype (str): How representations are kept, ``'float16'`` or ``'float32'``.
+        **options: See :class:`GMMDetector`.
 
     Raises:
         ValueError: If ``feature_dtype`` is neither of the two.
     """
 
-    def __init__(self, per_class: bool, seed: int, max_samples: int, feature_dtype: str) -> None:
+    def __init__(self, per_class: bool, seed: int, max_samples: int, feature_dtype: str, **options: Any) -> None:
         if feature_dtype not in ('float16', 'float32'):
             raise ValueError(f"feature_dtype must be 'float16' or 'float32', not {feature_dtype!r}")
         self.feature_dtype = getattr(torch, feature_dtype)
-        super().__init__(per_class, seed, max_samples)
+        super().__init__(per_class, seed, max_samples, **options)
 
     def reset(self) -> None:
         """Forget all samples."""

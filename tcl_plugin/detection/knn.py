@@ -44,6 +44,9 @@ class KNNDetector(FeatureDetector):
             Defaults to 100,000.
         feature_dtype (str): How representations are kept, ``'float16'`` or ``'float32'``.
             Defaults to ``'float16'``.
+        reg_covar (float): See :class:`GMMOptions`. Votes are often unanimous, so that many scores are
+            0 or 1, and one component may be these alone: raise it where far too many labels, or too
+            few, are distrusted (docs/degenerate.md). Defaults to 1e-6.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -58,6 +61,7 @@ class KNNDetector(FeatureDetector):
         seed: int = 0,
         max_samples: int = 100_000,
         feature_dtype: str = 'float16',
+        reg_covar: float = 1e-6,
     ) -> None:
         check_vote(k, temperature)
         if rounds not in (1, 2):
@@ -65,7 +69,7 @@ class KNNDetector(FeatureDetector):
         self.k = k
         self.temperature = temperature
         self.rounds = rounds
-        super().__init__(per_class, seed, max_samples, feature_dtype)
+        super().__init__(per_class, seed, max_samples, feature_dtype, reg_covar=reg_covar)
 
     def compute(self) -> LocalScores:
         """Votes on this process's samples, of all processes' samples.

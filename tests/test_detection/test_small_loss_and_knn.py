@@ -138,6 +138,19 @@ def test_votes(inputs, small_pieces, temperature, rounds):
     np.testing.assert_array_equal(local.suggested_label, votes.argmax(axis=1))
 
 
+def test_unanimous_votes_are_no_component_of_their_own():
+    """Not with a floor under the variance: without one, all labels with a vote against them are called wrong."""
+    rng = np.random.default_rng(0)
+    right, wrong = np.r_[np.ones(400), rng.uniform(0.4, 1, 420)], np.zeros(180)
+    scores = np.r_[right, wrong].round(2)
+    plain, floored = (
+        KNNDetector(reg_covar=floor).clean_probability(scores, np.zeros(1000, dtype=int), 1) <= 0.5
+        for floor in (1e-6, 0.02)
+    )
+    assert plain[400:820].mean() > 0.9 and plain[820:].all()
+    assert not floored[scores > 0.6].any() and floored[820:].all()
+
+
 def test_fewer_samples_than_neighbors(inputs):
     local = feed(KNNDetector(k=250, rounds=1), [tensor[:4] for tensor in inputs])
     labels = inputs[2][:4]
