@@ -27,6 +27,19 @@ def path_from_anywhere(path: str) -> Path:
     return Path(path if os.path.exists(path) else PureWindowsPath(path).as_posix())
 
 
+def is_made_list(path: str) -> bool:
+    """Tell a list that the set-up of a training has made from a person's own.
+
+    Args:
+        path (str): The list.
+
+    Returns:
+        bool: Whether it lies and is called as the set-up's do.
+    """
+    listed = path_from_anywhere(path)
+    return listed.parent.name == LISTS and _NAME.fullmatch(listed.name) is not None
+
+
 def found_list(path: str, work_dir: str | Path) -> str:
     """Find a list of an earlier run, which may have moved along with the work directory.
 
@@ -41,7 +54,7 @@ def found_list(path: str, work_dir: str | Path) -> str:
     was = path_from_anywhere(path)
     moved = Path(work_dir) / LISTS / was.name
     # With a root, it is absolute on the system that it is from.
-    written = PureWindowsPath(path).root and was.parent.name == LISTS and _NAME.fullmatch(was.name)
+    written = PureWindowsPath(path).root and is_made_list(path)
     return str(moved.resolve()) if written and not was.is_file() and moved.is_file() else path
 
 
@@ -55,7 +68,7 @@ def count_kept_back(path: str) -> int:
         int: Their number; 0 of a list that a person has brought, as it is or as a folder, and of one that is gone.
     """
     listed = Path(path)
-    if listed.parent.name != LISTS or not _NAME.fullmatch(listed.name) or not listed.is_file():
+    if not is_made_list(path) or not listed.is_file():
         return 0
     try:
         with listed.open(newline='', encoding='utf-8', errors='surrogateescape') as file:

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..foreign_config import admit_recorded_config
-from ..moved_lists import LISTS, find_moved_lists
+from ..moved_lists import find_moved_lists, is_made_list
 from .pieces import check_training, config_of, latest_pieces, read_literals, recipes
 from .records import ACCURACY, NEIGHBORS, RunRecord, pieces_in, read_piece_info, read_record
 
@@ -236,7 +236,7 @@ def _closed_noise(dataset: ConfigDict) -> str:
 def _own_list(images: dict) -> str:
     """Name of the list that a person has named, and none that set-up has made; empty without one."""
     named = images.get('ann_file') if images.get('type') == 'CSVDataset' else None
-    return Path(named).name if named and Path(named).parent.name != LISTS else ''
+    return Path(named).name if named and not is_made_list(named) else ''
 
 
 def _detection(record: RunRecord) -> dict[str, Any]:
