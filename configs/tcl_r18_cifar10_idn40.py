@@ -1,3 +1,4 @@
+# There is no published configuration for this noise: it is our choice to take that of sym20 and sym90.
 _base_ = [
     '_base_/models/tcl_r18.py',
     '_base_/datasets/tcl_cifar10.py',

@@ -1,3 +1,4 @@
 _base_ = '../tcl_r18_cifar100_sym50.py'
 
+# Our choice: 250 neighbors and two rounds, as in MOIT.
 custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='KNNDetector', per_class=True))]

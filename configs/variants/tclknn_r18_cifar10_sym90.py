@@ -1,3 +1,4 @@
 _base_ = '../tcl_r18_cifar10_sym90.py'
 
+# Our choice: 250 neighbors and two rounds, as in MOIT.
 custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='KNNDetector'))]

@@ -1,3 +1,4 @@
 _base_ = '../tcl_r18_cifar10_sym90.py'
 
+# Our choice: the trace of Eq. 4, as Eq. 5 divides by a number.
 custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector', sigma='estimated'))]

@@ -1,3 +1,4 @@
 _base_ = '../tcl_r18w16_fmnist6k_sym80.py'
 
+# Our choice: the trace of Eq. 4, as Eq. 5 divides by a number.
 custom_hooks = [dict(type='LabelNoiseHook', detector=dict(type='OODDetector', sigma='estimated'))]

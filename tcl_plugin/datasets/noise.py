@@ -172,6 +172,10 @@ class RatedNoise(LabelNoise):
         """floor(rate * N)."""
         return share_of(self.rate, num_samples)
 
+    def _exact_rate(self, num_samples: int) -> float:
+        """Share of the samples that are chosen: floor(rate * N) / N, which the rate itself may exceed."""
+        return self._share(num_samples) / num_samples if num_samples else 0.0
+
     def __repr__(self) -> str:
         return f'{type(self).__name__}(rate={self.rate:g}, seed={self.seed})'
 
@@ -181,7 +185,7 @@ class SymmetricNoise(RatedNoise):
     """Symmetric noise, true class included.
 
     Chooses floor(rate * N) samples out of all, and gives each a label drawn uniformly from all K
-    classes. As the true class can be drawn as well, the expected noise rate is rate * (K-1) / K:
+    classes. As the true class can be drawn as well, the expected noise rate is (K-1) / K of that share:
     72 % at a nominal 80 % and ten classes. This is the variant of TCL, DivideMix and most others;
     results with the true class excluded are not comparable.
 
@@ -202,7 +206,7 @@ class SymmetricNoise(RatedNoise):
 
     def expected_rate(self, labels: np.ndarray, num_classes: int) -> float:
         """See :meth:`LabelNoise.expected_rate`."""
-        return self.rate * (num_classes - 1) / num_classes
+        return self._exact_rate(len(labels)) * (num_classes - 1) / num_classes
 
 
 @TASK_UTILS.register_module()
@@ -210,9 +214,10 @@ class SymmetricExclusiveNoise(RatedNoise):
     """Symmetric noise, true class excluded.
 
     Chooses floor(rate * N) samples out of all, and gives each a label drawn uniformly from the other
-    K - 1 classes, so that the noise rate is the nominal one. This is the variant of MOIT; Co-teaching
-    draws each label by itself (:class:`TransitionMatrixNoise`). At a rate of 90 % and ten classes
-    nothing can be learned from the labels, whereas :class:`SymmetricNoise` leaves 19 % of them right.
+    K - 1 classes, so that the noise rate is the nominal one, or lower by less than one sample. This is
+    the variant of MOIT; Co-teaching draws each label by itself (:class:`TransitionMatrixNoise`). At a
+    rate of 90 % and ten classes nothing can be learned from the labels, whereas :class:`SymmetricNoise`
+    leaves 19 % of them right.
 
     Args:
         rate (float): Share of samples that get a wrong label, in [0, 1].
@@ -233,7 +238,7 @@ class SymmetricExclusiveNoise(RatedNoise):
 
     def expected_rate(self, labels: np.ndarray, num_classes: int) -> float:
         """See :meth:`LabelNoise.expected_rate`."""
-        return self.rate
+        return self._exact_rate(len(labels))
 
 
 @TASK_UTILS.register_module()
@@ -273,7 +278,7 @@ class AsymmetricNoise(RatedNoise):
         """See :meth:`LabelNoise.expected_rate`."""
         labels = check_labels(labels, num_classes, f'labels for {type(self).__name__}')
         moves = self._destination(num_classes)[labels] != labels
-        return self.rate * float(moves.mean()) if len(labels) else 0.0
+        return self._exact_rate(len(labels)) * float(moves.mean()) if len(labels) else 0.0
 
     def _destination(self, num_classes: int) -> np.ndarray:
         """Destination of every class, int64, shape (K,); itself where it is no source."""

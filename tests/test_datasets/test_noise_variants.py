@@ -15,6 +15,7 @@ from tcl_plugin.datasets import (
     NoisyLabelDataset,
     PairFlipNoise,
     SymmetricExclusiveNoise,
+    SymmetricNoise,
     TransitionMatrixNoise,
 )
 from tcl_plugin.datasets.mappings import CIFAR100_SUPERCLASSES, NAMED_MAPPINGS
@@ -57,6 +58,14 @@ def test_symmetric_exclusive_is_never_the_true_class():
     assert np.abs(measured_matrix(noise, LABELS, 10) - 0.1).max() < 0.035
     with pytest.raises(ValueError, match='needs two classes or more, got 1'):
         SymmetricExclusiveNoise(0.5)(np.zeros(3, dtype=int), 1)
+
+
+def test_the_expected_rate_is_that_of_whole_samples():
+    labels = np.zeros(7, dtype=int)  # of which a rate of a half chooses three
+    for noise in (SymmetricExclusiveNoise(0.5), AsymmetricNoise(0.5, {0: 1})):
+        assert (noise(labels, 2) != labels).mean() == noise.expected_rate(labels, 2) == pytest.approx(3 / 7)
+    drawn = [(SymmetricNoise(0.5, seed)(labels, 2) != labels).mean() for seed in range(2000)]
+    assert np.mean(drawn) == pytest.approx(SymmetricNoise(0.5).expected_rate(labels, 2), abs=0.01)
 
 
 def test_per_class_is_exact_for_each_source():
