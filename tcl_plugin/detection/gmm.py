@@ -39,7 +39,10 @@ class GMMOptions:
         Raises:
             ValueError: If one is out of its range.
         """
-        least = dict(seed=0, max_samples=2, reg_covar=0, tol=0, max_iter=1)
+        # Without anything added, a heap of equal scores is a component without variance, which scikit-learn refuses.
+        if not 0 < self.reg_covar < np.inf:
+            raise ValueError(f'reg_covar must be a finite number above 0, got {self.reg_covar}')
+        least = dict(seed=0, max_samples=2, tol=0, max_iter=1)
         for name, bound in least.items():
             value = getattr(self, name)
             if not value >= bound:  # NaN is not, either

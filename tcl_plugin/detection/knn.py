@@ -45,8 +45,8 @@ class KNNDetector(FeatureDetector):
         feature_dtype (str): How representations are kept, ``'float16'`` or ``'float32'``.
             Defaults to ``'float16'``.
         reg_covar (float): See :class:`GMMOptions`. Votes are often unanimous, so that many scores are
-            0 or 1, and one component may be these alone: raise it where far too many labels, or too
-            few, are distrusted (docs/degenerate.md). Defaults to 1e-6.
+            0 or 1, and one component may be these alone; more of it helps under some noises and harms
+            under others (docs/degenerate.md). Defaults to 1e-6.
 
     Raises:
         ValueError: If an argument is out of its range.

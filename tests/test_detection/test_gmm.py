@@ -188,10 +188,13 @@ def test_other_mixtures_keep_every_digit(flip):
     np.testing.assert_array_equal(fit_clean_probability(scores), plain)
 
 
-@pytest.mark.parametrize('options', [dict(max_samples=1), dict(seed=-1), dict(tol=float('nan')), dict(max_iter=0)])
-def test_options_out_of_range(options):
-    with pytest.raises(ValueError, match=rf'{next(iter(options))} must be [012] or more, got'):
-        GMMOptions(**options)
+OUT_OF_RANGE = dict(max_samples=1, seed=-1, tol=float('nan'), max_iter=0, reg_covar=0)
+
+
+@pytest.mark.parametrize('name', OUT_OF_RANGE)
+def test_options_out_of_range(name):
+    with pytest.raises(ValueError, match=f'{name} must be ([012] or more|a finite number above 0), got'):
+        GMMOptions(**{name: OUT_OF_RANGE[name]})
 
 
 def test_bad_scores_are_refused():

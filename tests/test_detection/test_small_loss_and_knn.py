@@ -8,7 +8,7 @@ from detection_workers import detect
 from mmpretrain.registry import TASK_UTILS
 from sklearn.mixture import GaussianMixture
 
-from tcl_plugin.detection import KNNDetector, SmallLossDetector, class_means, neighbors
+from tcl_plugin.detection import DetectionWarning, KNNDetector, SmallLossDetector, class_means, neighbors
 from tcl_plugin.detection.row_store import RowStore
 
 
@@ -139,16 +139,25 @@ def test_votes(inputs, small_pieces, temperature, rounds):
 
 
 def test_unanimous_votes_are_no_component_of_their_own():
-    """Not with a floor under the variance: without one, all labels with a vote against them are called wrong."""
+    """Not with more added to the variances: without, all labels with a vote against them are called wrong."""
     rng = np.random.default_rng(0)
     right, wrong = np.r_[np.ones(400), rng.uniform(0.4, 1, 420)], np.zeros(180)
     scores = np.r_[right, wrong].round(2)
-    plain, floored = (
-        KNNDetector(reg_covar=floor).clean_probability(scores, np.zeros(1000, dtype=int), 1) <= 0.5
-        for floor in (1e-6, 0.02)
+    plain, widened = (
+        KNNDetector(reg_covar=added).clean_probability(scores, np.zeros(1000, dtype=int), 1) <= 0.5
+        for added in (1e-6, 0.02)
     )
     assert plain[400:820].mean() > 0.9 and plain[820:].all()
-    assert not floored[scores > 0.6].any() and floored[820:].all()
+    assert not widened[scores > 0.6].any() and widened[820:].all()
+
+
+def test_more_added_to_the_variances_merges_votes_that_overlap():
+    """As docs/degenerate.md says: what helps where scores are heaped finds no wrong label in these."""
+    rng = np.random.default_rng(0)
+    scores, given = np.r_[rng.normal(0.7, 0.13, 800), rng.normal(0.3, 0.13, 200)].clip(0, 1), np.zeros(1000, dtype=int)
+    assert (KNNDetector().clean_probability(scores, given, 1) <= 0.5).mean() == pytest.approx(0.2, abs=0.02)
+    with pytest.warns(DetectionWarning, match='same mean'):
+        assert (KNNDetector(reg_covar=0.02).clean_probability(scores, given, 1) == 1).all()
 
 
 def test_fewer_samples_than_neighbors(inputs):
