@@ -173,6 +173,7 @@ def test_mistakes_are_one_line(train_tool, workplace, capsys):
     for options, words in [
         ([], 'Name their folder: --cfg-options data_root=PATH'),
         (['data_root=gone'], f'data_root {workplace / "gone"} does not exist'),
+        (['data_root=cats, dogs,2024'], f'data_root {workplace / "cats, dogs,2024"} does not exist'),
     ]:
         assert run(train_tool, options=options) == 2
         line = capsys.readouterr().err
