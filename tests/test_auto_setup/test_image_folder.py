@@ -59,6 +59,18 @@ def test_completes_the_config(folder, tmp_path):
     assert count_kept_back(cfg.train_dataloader.dataset.dataset.ann_file) == 0
 
 
+def test_how_many_are_kept_back_is_not_known_without_their_list(folder, tmp_path):
+    """Or where an earlier release wrote it, which did not note them."""
+    val = Path(run_setup(read_folder_config(folder, tmp_path, **QUICK))[0]['val_list'])
+    assert count_kept_back(str(val)) == 3
+    rows = [line.rpartition(',')[0] for line in val.read_text(encoding='utf-8').splitlines()]
+    assert rows[0] == 'img_path,gt_label,gt_class'
+    val.write_text('\n'.join(rows), encoding='utf-8')
+    assert count_kept_back(str(val)) is None
+    val.unlink()
+    assert count_kept_back(str(val)) is None and count_kept_back(str(val.with_name('mine.csv'))) == 0
+
+
 def test_says_what_it_found_and_chose(folder, tmp_path):
     _, notes = run_setup(read_folder_config(folder, tmp_path, **QUICK))
     assert notes[:5] == [
