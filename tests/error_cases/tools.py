@@ -194,6 +194,11 @@ def audit_work_dir(desk: Desk) -> str:
     return desk.tool('audit_labels', 'gone')
 
 
+@case('audit-apply-empty')
+def audit_apply_empty(desk: Desk) -> str:
+    return desk.tool('audit_labels', 'run', '--apply', '')
+
+
 @case('audit-top')
 def audit_top(desk: Desk) -> str:
     return desk.tool('audit_labels', 'run', '--top', '-1')
