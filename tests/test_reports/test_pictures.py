@@ -105,16 +105,19 @@ def test_a_rate_that_runs_have_in_common_is_dashed_once():
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ['wrong']
 
 
-def test_letters_that_no_font_has_are_told_once(tmp_path):
-    """Not for each letter; names of other scripts are drawn in fonts that have them, as far as they are installed."""
-    figure = Figure()
-    figure.suptitle('\U0001e900\U0001e901')  # Adlam
-    with pytest.warns(UserWarning) as told:
+def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch, capsys):
+    """Not for each letter, nor each picture; names of other scripts are drawn in fonts that have them, as far as they
+    are installed."""
+    monkeypatch.setattr(style, '_TOLD', set())
+    told = []
+    for title in ('\U0001e900\U0001e901', '\U0001e901', 'plain', '\U0001e902\U0001e900'):  # Adlam
+        figure = Figure()
+        figure.suptitle(title)
         save(figure, tmp_path / 'a.png')
-    (warning,) = told
-    assert str(warning.message).startswith("no font here has '\U0001e900\U0001e901', which show as boxes")
-    figure.suptitle('plain')
-    save(figure, tmp_path / 'a.png')
+        told.append(capsys.readouterr().err)
+    boxes = 'which show as boxes: install one, such as Noto Sans CJK\n'
+    assert told[0] == f"warning: no font here has '\U0001e900\U0001e901', {boxes}" and told[1:3] == ['', '']
+    assert told[3] == f"warning: no font here has '\U0001e902', {boxes}"
 
 
 def test_other_scripts_are_drawn_in_their_fonts(tmp_path, monkeypatch):
