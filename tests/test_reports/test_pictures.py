@@ -203,10 +203,14 @@ def test_confusion_in_per_cent_of_each_class():
     assert not draw_confusion(labels, labels, 60).axes[0].texts
 
 
-def test_title_of_a_small_confusion_matrix_is_whole():
-    title = 'tcl_r50_folder\n12 validation images, 33.3 % predicted as they are labelled'
+@pytest.mark.parametrize(
+    'name',
+    ['tcl_r50_folder', 'a title with so many words that it takes two lines itself, and with the count below it three'],
+)
+def test_title_of_a_small_confusion_matrix_is_whole(name):
+    title = f'{name}\n12 validation images, 33.3 % predicted as they are labelled'
     figure = draw_confusion(np.arange(2), np.arange(2), 2, title=title)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (text,) = figure.texts
     extent, axis = text.get_window_extent(), figure.axes[0]
     assert figure.bbox.x0 <= extent.x0 < extent.x1 <= figure.bbox.x1
