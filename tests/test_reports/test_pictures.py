@@ -105,6 +105,20 @@ def test_a_rate_that_runs_have_in_common_is_dashed_once():
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ['wrong']
 
 
+@pytest.mark.parametrize(
+    ('names', 'texts'), [(['wrong', 'not trusted'], ['wrong']), (['a'], ['not trusted', 'wrong'])]
+)
+def test_the_rate_that_is_wrong_is_named_whatever_runs_are_called(names, texts):
+    rates = {'label_noise/estimated_noise_rate': {1: 0.6, 2: 0.7}, 'label_noise/noise_rate': {1: 0.7, 2: 0.7}}
+    records = {run: RunRecord(Path(run), rates) for run in names}
+    axis = Figure().add_subplot()
+    draw_panel(axis, records, 'labels not trusted (%)', *rates, 100)
+    legend = axis.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == texts
+    *_, rate = legend.legend_handles
+    assert rate.get_linestyle() == '--' and rate.get_color() == 'black'
+
+
 def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch, capsys):
     """Not for each letter, nor each picture; names of other scripts are drawn in fonts that have them, as far as they
     are installed."""
@@ -250,14 +264,20 @@ def test_suffix(tmp_path):
         save(figure, tmp_path / 'c.jpg')
 
 
-def test_names_are_no_formulas(tmp_path):
+def test_names_and_titles_are_no_formulas(tmp_path):
     """matplotlib takes what stands between dollars for one, and fails at an unknown command."""
-    names = ['$\\bad$', 'a$b$']
+    bad, names = '$\\bad$', ['$\\bad$', 'a$b$']
     points = Points(np.eye(8), np.arange(8) % 2, 'points')
+    records = {bad: RunRecord(Path('a'), {'accuracy/top1': {1: 50.0}})}
+    table = SimpleNamespace(true_label=None, scores=np.linspace(0, 1, 9), is_label_issue=np.zeros(9, dtype=bool))
+    plot_curves(records, tmp_path / 'picture.png', bad)
     for figure in (
-        draw_confusion(np.array([0, 1]), np.array([1, 1]), 2, names),
-        draw_embeddings([points], 2, names),
-        draw_views([Row('1: given $\\bad$', False, [''], [np.zeros((2, 2, 3), np.uint8)])]),
+        draw_confusion(np.array([0, 1]), np.array([1, 1]), 2, names, bad),
+        draw_embeddings([points], 2, names, bad),
+        draw_views([Row('1: given $\\bad$', False, [''], [np.zeros((2, 2, 3), np.uint8)])], bad),
+        draw_gallery([], bad),
+        draw_histogram(table.scores, None, title=bad),
+        draw_overview(records, table, None, [], bad),
     ):
         save(figure, tmp_path / 'picture.png')
     assert [plain(name) for name in names] == ['\\$\\bad\\$', 'a\\$b\\$']
