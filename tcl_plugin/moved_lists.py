@@ -9,7 +9,7 @@ from typing import Any
 
 #: Folder of the lists in a work directory.
 LISTS = 'lists'
-#: Column that only the list of images has that the set-up has kept back for validation.
+#: Column that only the list to validate on has: whether the set-up has kept these images back from training.
 KEPT_BACK = 'kept_back'
 # Names that the set-up gives to them; a person's own lists are left where they are said to be.
 _NAME = re.compile(r'(own_)?(train|val|test)(_[0-9a-f]{8})+\.csv')
@@ -58,23 +58,24 @@ def found_list(path: str, work_dir: str | Path) -> str:
     return str(moved.resolve()) if written and not was.is_file() and moved.is_file() else path
 
 
-def count_kept_back(path: str) -> int:
+def count_kept_back(path: str) -> int | None:
     """Count the images that the set-up of a training has kept back for validation.
 
     Args:
         path (str): The list that is validated on.
 
     Returns:
-        int: Their number; 0 of a list that a person has brought, as it is or as a folder, and of one that is gone.
+        int, optional: Their number; 0 of a list that a person has brought, as it is or as a folder. None where nobody
+        knows, as the list is gone or damaged, or an earlier release wrote it, which had no column for it.
     """
-    listed = Path(path)
-    if not is_made_list(path) or not listed.is_file():
+    if not is_made_list(path) or not path_from_anywhere(path).name.startswith('val_'):
         return 0
     try:
-        with listed.open(newline='', encoding='utf-8', errors='surrogateescape') as file:
-            return sum(row.get(KEPT_BACK) == 'True' for row in csv.DictReader(file))
-    except csv.Error:  # damaged since: an audit does without it
-        return 0
+        with open(path, newline='', encoding='utf-8', errors='surrogateescape') as file:
+            rows = csv.DictReader(file)
+            return sum(row[KEPT_BACK] == 'True' for row in rows) if KEPT_BACK in (rows.fieldnames or ()) else None
+    except (OSError, csv.Error):  # an audit does without it
+        return None
 
 
 def find_moved_lists(value: Any, work_dir: str | Path) -> None:

@@ -56,6 +56,8 @@ def parse_args(argv=None):
         'or become what is suggested',
     )
     args = parser.parse_args(argv)
+    if args.apply == '':
+        raise UserError('--apply is empty: name the file of decisions; is a variable of the shell not set?')
     if args.undecided and not args.apply:
         raise UserError('--undecided goes with --apply FILE, the decisions of the page')
     args.undecided = args.undecided or 'keep'

@@ -287,7 +287,7 @@ def _write_lists(layout: Layout, classes: list[str], folder: Path) -> dict[str, 
     without validation it is still from them that a pass over the training set has its pipeline.
     """
     found = {
-        part: str(write_list(folder, part, images, classes, kept_back=layout.kept_back and part == 'val'))
+        part: str(write_list(folder, part, images, classes, layout.kept_back if part == 'val' else None))
         for part, images in layout.parts.items()
     }
     val = found.get('val', found['train'])

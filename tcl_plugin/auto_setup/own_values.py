@@ -28,7 +28,7 @@ HOMES = dict(
 )
 #: What a person may choose, and a test of it; COUNT for all others.
 EXPECTED = dict(
-    data_root=('a path, with ./ before it if it is a number', lambda value: isinstance(value, str)),
+    data_root=('the path of a folder', lambda value: isinstance(value, str) and value != ''),
     classes=('a list of names, such as "[cat,dog]"', lambda value: isinstance(value, (list, tuple))),
     num_workers=('a whole number, 0 or more', lambda value: isinstance(value, int) and value >= 0),
     warmup_epochs=('a whole number, 0 or more', lambda value: isinstance(value, int) and value >= 0),
@@ -55,11 +55,6 @@ def own_values(cfg: Config) -> dict[str, Any]:
     for name in LIST_HOMES.keys() & found.keys():
         if not found[name] or not _is_table(cfg, LIST_HOMES[name]):
             del found[name]
-    root = found.get('data_root')
-    if type(root) is int:  # a folder named after a year
-        found['data_root'] = str(root)
-    elif isinstance(root, (list, tuple)) and all(isinstance(part, str) for part in root):
-        found['data_root'] = ','.join(root)  # --cfg-options takes commas for those of a list
     for name, value in found.items():
         wanted, fits = EXPECTED.get(name, COUNT)
         if not fits(value):

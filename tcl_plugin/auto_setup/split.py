@@ -54,7 +54,9 @@ def _draw(path: str, seed: int) -> bytes:
     return hashlib.sha256(f'{seed}/{path}'.encode()).digest()
 
 
-def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str], kept_back: bool = False) -> Path:
+def write_list(
+    folder: Path, name: str, images: Classes, classes: Sequence[str], kept_back: bool | None = None
+) -> Path:
     """Write a list for :class:`CSVDataset`: ``img_path,gt_label,gt_class``, as the audit's are.
 
     Its name holds a hash of what is in it, so that the list of an earlier run is never overwritten by another.
@@ -64,7 +66,8 @@ def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str],
         name (str): First part of its name, such as ``'train'``.
         images (Classes): Images by class, paths below the root.
         classes (Sequence[str]): All classes, in the order of their labels.
-        kept_back (bool): Whether they are kept back from training; a column says so, for the audit. Defaults to False.
+        kept_back (bool, optional): Of images to validate on, whether they are kept back from training; a column says
+            so, for the audit. Defaults to None, no column.
 
     Returns:
         Path: The list, absolute.
@@ -74,7 +77,7 @@ def write_list(folder: Path, name: str, images: Classes, classes: Sequence[str],
 
 
 def write_rows(
-    folder: Path, name: str, rows: Iterable[tuple[str, int]], classes: Sequence[str], kept_back: bool = False
+    folder: Path, name: str, rows: Iterable[tuple[str, int]], classes: Sequence[str], kept_back: bool | None = None
 ) -> Path:
     """Write a list as :func:`write_list` does, in the order of the rows.
 
@@ -83,15 +86,15 @@ def write_rows(
         name (str): First part of its name.
         rows (Iterable[tuple[str, int]]): Path, and label as a place among the classes.
         classes (Sequence[str]): All classes, in the order of their labels.
-        kept_back (bool): As of :func:`write_list`. Defaults to False.
+        kept_back (bool, optional): As of :func:`write_list`. Defaults to None.
 
     Returns:
         Path: The list, absolute.
     """
     written = [(list_path(path), label, classes[label]) for path, label in rows]
     numbers = label_numbers(classes)
-    mark = {KEPT_BACK: ['True'] * len(written)} if kept_back else {}
-    digest = hashlib.sha256(repr([*written, *mark]).encode()).hexdigest()[:8]
+    mark = {} if kept_back is None else {KEPT_BACK: [str(kept_back)] * len(written)}
+    digest = hashlib.sha256(repr([*written, *mark.items()]).encode()).hexdigest()[:8]
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / f'{name}_{digest}.csv').resolve()
     columns = dict(

@@ -12,6 +12,9 @@ from mmengine.config import DictAction
 from ..errors import UserError
 from .environment import number_from
 
+#: A value of ``--cfg-options`` that is a path, with its key.
+PATH = re.compile(r'\A((?:[^=]*\.)?(?:data_root|ann_file|load_from|work_dir))=(.*)', re.DOTALL)
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line, like every other error of the tools."""
@@ -50,7 +53,8 @@ class Parser(argparse.ArgumentParser):
 
 class OptionsAction(DictAction):
     """mmengine's ``KEY=VALUE``, which drops all spaces from values and all zeros before numbers, but for those within
-    a name or a path."""
+    a name. What is a path by its key is taken as it is typed: in a folder's name commas make no list, nor digits a
+    number."""
 
     def __call__(
         self,
@@ -67,6 +71,12 @@ class OptionsAction(DictAction):
             values (list[str]): Each ``KEY=VALUE``.
             option_string (str | None): The flag. Defaults to None.
         """
+        paths = {found[1]: found[2] for found in map(PATH.match, values) if found}
+        for key, text in paths.items():
+            if not text:
+                parser.error(f'{option_string} {key}= is empty: name a path; is a variable of the shell not set?')
+        # Their keys keep their place among the others.
+        values = [PATH.sub(r'\1=', value) for value in values]
         # After what opens a list or a quotation, before what closes it, and next to a comma, spaces say nothing. No
         # argument can hold a zero of its own.
         within = re.compile(r'(?<=[^\s,=(\[]) +(?=[^\s,)\]])')
@@ -84,7 +94,14 @@ class OptionsAction(DictAction):
                 f'{option_string} takes key=value pairs, with as many brackets closed as opened, and the parts of a '
                 'dict one by one: key.type=... key.rate=...'
             )
-        setattr(namespace, self.dest, _restored(getattr(namespace, self.dest)))
+        options = _restored(getattr(namespace, self.dest))
+        setattr(namespace, self.dest, options | {key: _path(text) for key, text in paths.items()})
+
+
+def _path(text: str) -> str | None:
+    """A path without the quotation marks round it, which mmengine takes away from all values; None for no path."""
+    quoted = re.fullmatch(r'([\'"])(.*)\1', text, re.DOTALL)
+    return None if text == 'None' else quoted[2] if quoted else text
 
 
 def _restored(value: Any) -> Any:

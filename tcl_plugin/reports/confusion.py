@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmpretrain.evaluation import ConfusionMatrix
 
-from .style import class_names
+from .style import class_names, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def draw_confusion(
     axis = figure.subplots()
     picture = axis.imshow(share, cmap='Blues', vmin=0, vmax=100)
     axis.set(xlabel='predicted class', ylabel='label')
-    figure.suptitle(title, fontsize='medium', wrap=True)
+    figure.suptitle(plain(title), fontsize='medium', wrap=True)
     if num_classes <= MOST_NUMBERS:
         names = class_names(classes, num_classes)
         turned: dict[str, Any] = dict(rotation=90) if max(map(len, names)) > 2 else {}

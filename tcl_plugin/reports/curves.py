@@ -10,6 +10,8 @@ from .style import add_legend, plain, save, series_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 FITTED = 'label_noise/wrong_labels_fitted'
 # As many names of runs find room in a panel.
@@ -55,7 +57,6 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
         ValueError: If no run has recorded any of them.
     """
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     panels = panels_of(records, part)
     has_losses = any(record.losses for record in records.values())
@@ -67,7 +68,7 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
     # Beyond a few runs their names would hide the lines.
     below = -(-len(records) // (2 * columns)) if len(records) > FEW else 0
     figure = Figure(figsize=(4.2 * columns, 0.2 + 3.2 * rows + 0.2 * below), layout='constrained')
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, panels, strict=False):
         draw_panel(axis, records, *panel)
@@ -75,14 +76,26 @@ def plot_curves(records: Mapping[str, RunRecord], path: str | Path, title: str =
         _draw_losses(axes[len(panels)], records)
     for axis in axes[count:]:
         axis.remove()
+    if below:
+        name_runs(figure, records, loc='outside lower center', ncols=2 * columns)
+    elif len(records) > 1:
+        name_runs(axes[0], records)
+    save(figure, path)
+
+
+def name_runs(owner: 'Axes | Figure', records: Mapping[str, RunRecord], **arguments: Any) -> None:
+    """Say which colour is which run.
+
+    Args:
+        owner (matplotlib.axes.Axes | matplotlib.figure.Figure): Where the legend goes.
+        records (Mapping[str, RunRecord]): Runs by the name they are to bear.
+        **arguments: Others of matplotlib's ``legend``.
+    """
+    from matplotlib.lines import Line2D
+
     # Lines made for it: a run may have none in the first panel.
     handles = [Line2D([], [], **series_style(position)) for position in range(len(records))]
-    names = [plain(name) for name in records]
-    if below:
-        add_legend(figure, handles, names, loc='outside lower center', ncols=2 * columns)
-    elif len(records) > 1:
-        add_legend(axes[0], handles, names)
-    save(figure, path)
+    add_legend(owner, handles, [plain(name) for name in records], **arguments)
 
 
 def draw_panel(
@@ -99,21 +112,22 @@ def draw_panel(
         beside (str, optional): Scalar to dash beside it.
         factor (int): What both are multiplied by.
     """
-    for position, (run, record) in enumerate(records.items()):
-        _draw_line(axis, record.scalars.get(name), factor, label=run, **series_style(position))
+    runs = [
+        _draw_line(axis, record.scalars.get(name), factor, **series_style(position))
+        for position, record in enumerate(records.values())
+    ]
     # All runs of one noise have one measured rate, and dashes over dashes make no dashes: the longest line for all.
     found = sorted((record.scalars.get(beside or '', {}) for record in records.values()), key=len)
     measured = {frozenset(values.values()): values for values in found if values}
-    for position, values in enumerate(measured.values()):
-        label_once = 'wrong' if position == 0 else None
-        _draw_line(axis, values, factor, color='black', linestyle='--', linewidth=1, label=label_once)
+    rates = [
+        _draw_line(axis, values, factor, color='black', linestyle='--', linewidth=1) for values in measured.values()
+    ]
     axis.set_ylim(0, 101)
     _finish(axis, label)
-    if beside and any(beside in record.scalars for record in records.values()):
-        if len(records) == 1:  # the names of several are in the first panel
-            axis.lines[0].set_label('not trusted')
-        handles = [line for line in axis.lines if line.get_label() in ('not trusted', 'wrong')]
-        axis.legend(handles=handles, fontsize='small')
+    if rates:
+        named = {'not trusted': runs[0]} if len(runs) == 1 else {}  # the names of several are in the first panel
+        shown = {text: line for text, line in (named | {'wrong': rates[0]}).items() if line is not None}
+        add_legend(axis, list(shown.values()), list(shown))
 
 
 def _draw_losses(axis: 'Axes', records: Mapping[str, RunRecord]) -> None:
@@ -122,18 +136,20 @@ def _draw_losses(axis: 'Axes', records: Mapping[str, RunRecord]) -> None:
     names = sorted(next(iter(records.values())).losses) if single else ['loss']
     for position, (run, name) in enumerate((run, name) for run in records for name in names):
         label = name.removeprefix('loss_').replace('_', ' ') if name != 'loss' else 'sum'
-        label = label if single else run
         _draw_line(axis, records[run].losses.get(name), 1, label=label, **series_style(position))
     _finish(axis, 'training loss')
     if single and len(names) > 1:
         axis.legend(fontsize='small')
 
 
-def _draw_line(axis: 'Axes', values: Mapping[int, float] | None, factor: float, **style: Any) -> None:
-    if values:
-        epochs = sorted(values)
-        # A single point makes no line.
-        axis.plot(epochs, [factor * values[e] for e in epochs], marker='.' if len(epochs) == 1 else None, **style)
+def _draw_line(axis: 'Axes', values: Mapping[int, float] | None, factor: float, **style: Any) -> 'Line2D | None':
+    if not values:
+        return None
+    epochs = sorted(values)
+    # A single point makes no line.
+    marker = '.' if len(epochs) == 1 else None
+    (line,) = axis.plot(epochs, [factor * values[e] for e in epochs], marker=marker, **style)
+    return line
 
 
 def _finish(axis: 'Axes', label: str) -> None:

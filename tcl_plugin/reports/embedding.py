@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..progress import is_watched, progress
-from .style import CLASSES, CROSS, add_legend, class_colors, class_names
+from .style import CLASSES, CROSS, add_legend, class_colors, class_names, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +104,7 @@ def draw_embeddings(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5 * len(panels), 5.6), layout='constrained')
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     names = class_names(names, num_classes)
     for axis, points in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw_points(axis, points, embed(points.features), names)

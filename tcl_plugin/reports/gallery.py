@@ -9,7 +9,7 @@ import numpy as np
 
 from .audit.source import Audit
 from .audit.thumbnails import UNREADABLE, read_image
-from .style import CLEAN, WRONG, class_names
+from .style import CLEAN, WRONG, class_names, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +109,7 @@ def fill_gallery(figure: 'Figure', cells: Sequence[Doubtful], title: str) -> Non
         title (str): Title.
     """
     lines, columns = grid_of(len(cells))
-    figure.suptitle(title, fontsize='medium')
+    figure.suptitle(plain(title), fontsize='medium')
     if not cells:
         return
     axes = figure.subplots(lines, columns, squeeze=False).ravel()

@@ -8,7 +8,7 @@ import numpy as np
 from ..detection import KNNDetector, OODDetector, ScoreMixture, fit_score_mixture
 from ..detection.base import BaseDetector
 from ..evaluation import LabelTable
-from .style import CLEAN, WRONG, to_array
+from .style import CLEAN, WRONG, plain, to_array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def draw_histogram(
     draw_scores(axis, scores, is_wrong, mixture)
     count = f'{len(scores)} training samples'
     count += '' if is_wrong is None else f', {100 * is_wrong.mean():.1f} % of the labels wrong'
-    axis.set_title(f'{title}\n{count}'.strip(), fontsize='medium')
+    axis.set_title(plain(f'{title}\n{count}'.strip()), fontsize='medium')
     return figure
 
 

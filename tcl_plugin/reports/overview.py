@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..detection import ScoreMixture
 from ..evaluation import LabelTable
-from .curves import ACCURACY, FITTED, draw_panel, panels_of
+from .curves import ACCURACY, FITTED, draw_panel, name_runs, panels_of
 from .gallery import Doubtful, caption_of, fill_gallery, grid_of
 from .histogram import draw_scores
 from .records import RunRecord
+from .style import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ def draw_overview(
     figure = Figure(figsize=(10, sum(heights) + 0.3), layout='constrained')
     engine: Any = figure.get_layout_engine()
     engine.set(w_pad=0.06, h_pad=0.06)
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     above, below = parts
     panels = [panel for panel in panels_of(records, part) if panel[1] in (ACCURACY, FITTED)]
@@ -50,10 +51,10 @@ def draw_overview(
     for axis, panel in zip(curves, panels, strict=True):
         draw_panel(axis, records, *panel)
     if curves:
-        curves[0].legend(fontsize='small')
+        name_runs(curves[0], records)
     is_wrong = None if table.true_label is None else table.given_label != table.true_label
     draw_scores(scores, table.scores, is_wrong, mixture)
-    scores.set_xlabel(f'{first}: score of the given label')
+    scores.set_xlabel(plain(f'{first}: score of the given label'))
     caption = caption_of(cells, int(table.is_label_issue.sum()))
     fill_gallery(below, cells, f'{first}: {caption}')
     return figure

@@ -3,6 +3,7 @@
 
 import contextlib
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,8 @@ CLASSES = (
     *('#DDCC77', '#CC6677', '#882255', '#AA4499', '#000000'),
 )
 CROSS = '#8A8A8A'
+# Letters that no font here has, as far as this process has said so.
+_TOLD: set[str] = set()
 
 
 def series_style(position: int) -> dict:
@@ -130,7 +133,7 @@ def title_of(work_dir: str | Path) -> str:
 
 @contextlib.contextmanager
 def _lettered(figure: 'Figure') -> Iterator[None]:
-    """Draw names in any script that a font here has, and say once which letters none has."""
+    """Draw names in any script that a font here has, and say once in a process which letters none has."""
     from matplotlib.font_manager import fontManager
     from matplotlib.text import Text
 
@@ -149,10 +152,12 @@ def _lettered(figure: 'Figure') -> Iterator[None]:
             missing.add(chr(int(found[1])))
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if missing:
-        warnings.warn(
-            f'no font here has {"".join(sorted(missing))!r}, which show as boxes: install one, such as Noto Sans CJK',
-            stacklevel=4,
+    if missing - _TOLD:
+        letters = ''.join(sorted(missing - _TOLD))
+        _TOLD.update(missing)
+        print(
+            f'warning: no font here has {letters!r}, which show as boxes: install one, such as Noto Sans CJK',
+            file=sys.stderr,
         )
 
 

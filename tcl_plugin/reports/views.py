@@ -49,7 +49,7 @@ def draw_views(rows: Sequence[Row], title: str = '') -> 'Figure':
     beside = min(len(rows), MOST_BESIDE, max(1, MOST_COLUMNS // views))
     lines = -(-len(rows) // beside)
     figure = Figure(figsize=(1.45 * views * beside + 0.3, 1.8 * lines + 0.4), layout='constrained')
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     grid = figure.subplots(lines, views * beside, squeeze=False).reshape(lines * beside, views)
     for axes, row in zip(grid, rows, strict=False):
         _draw_row(axes, row)

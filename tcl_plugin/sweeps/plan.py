@@ -134,8 +134,6 @@ class Planner:
         job = Job(config, folder, [*seed_options(cfg, seed), *self._options])
         if first:
             job.needs = self._add_first_stage(config, source, first['name'], seed)
-            if ',' in str(job.needs.folder):  # --cfg-options would take it for a list
-                raise UserError(f'--work-dir {self._work_dir}: no comma may be in it, as {config} starts from there')
             job.options.append(f'load_from={job.needs.last_epoch}')
         return job
 

@@ -23,6 +23,11 @@ def option_without_value(desk: Desk) -> str:
     return desk.tool('train', 'my.py', '--cfg-options', 'train_cfg.max_epochs')
 
 
+@case('tool-option-of-an-empty-path')
+def option_of_an_empty_path(desk: Desk) -> str:
+    return desk.tool('train', 'my.py', '--cfg-options', 'data_root=')
+
+
 @case('tool-settled-by-the-run')
 def settled_by_the_run(desk: Desk) -> str:
     desk.write('run.py', 'auto_setup = None\ndata_root = "images"\n')
@@ -187,6 +192,11 @@ def export_differs(desk: Desk) -> str:
 @case('audit-work-dir')
 def audit_work_dir(desk: Desk) -> str:
     return desk.tool('audit_labels', 'gone')
+
+
+@case('audit-apply-empty')
+def audit_apply_empty(desk: Desk) -> str:
+    return desk.tool('audit_labels', 'run', '--apply', '')
 
 
 @case('audit-top')

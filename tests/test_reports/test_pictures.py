@@ -105,16 +105,33 @@ def test_a_rate_that_runs_have_in_common_is_dashed_once():
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ['wrong']
 
 
-def test_letters_that_no_font_has_are_told_once(tmp_path):
-    """Not for each letter; names of other scripts are drawn in fonts that have them, as far as they are installed."""
-    figure = Figure()
-    figure.suptitle('\U0001e900\U0001e901')  # Adlam
-    with pytest.warns(UserWarning) as told:
+@pytest.mark.parametrize(
+    ('names', 'texts'), [(['wrong', 'not trusted'], ['wrong']), (['a'], ['not trusted', 'wrong'])]
+)
+def test_the_rate_that_is_wrong_is_named_whatever_runs_are_called(names, texts):
+    rates = {'label_noise/estimated_noise_rate': {1: 0.6, 2: 0.7}, 'label_noise/noise_rate': {1: 0.7, 2: 0.7}}
+    records = {run: RunRecord(Path(run), rates) for run in names}
+    axis = Figure().add_subplot()
+    draw_panel(axis, records, 'labels not trusted (%)', *rates, 100)
+    legend = axis.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == texts
+    *_, rate = legend.legend_handles
+    assert rate.get_linestyle() == '--' and rate.get_color() == 'black'
+
+
+def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch, capsys):
+    """Not for each letter, nor each picture; names of other scripts are drawn in fonts that have them, as far as they
+    are installed."""
+    monkeypatch.setattr(style, '_TOLD', set())
+    told = []
+    for title in ('\U0001e900\U0001e901', '\U0001e901', 'plain', '\U0001e902\U0001e900'):  # Adlam
+        figure = Figure()
+        figure.suptitle(title)
         save(figure, tmp_path / 'a.png')
-    (warning,) = told
-    assert str(warning.message).startswith("no font here has '\U0001e900\U0001e901', which show as boxes")
-    figure.suptitle('plain')
-    save(figure, tmp_path / 'a.png')
+        told.append(capsys.readouterr().err)
+    boxes = 'which show as boxes: install one, such as Noto Sans CJK\n'
+    assert told[0] == f"warning: no font here has '\U0001e900\U0001e901', {boxes}" and told[1:3] == ['', '']
+    assert told[3] == f"warning: no font here has '\U0001e902', {boxes}"
 
 
 def test_other_scripts_are_drawn_in_their_fonts(tmp_path, monkeypatch):
@@ -200,10 +217,14 @@ def test_confusion_in_per_cent_of_each_class():
     assert not draw_confusion(labels, labels, 60).axes[0].texts
 
 
-def test_title_of_a_small_confusion_matrix_is_whole():
-    title = 'tcl_r50_folder\n12 validation images, 33.3 % predicted as they are labelled'
+@pytest.mark.parametrize(
+    'name',
+    ['tcl_r50_folder', 'a title with so many words that it takes two lines itself, and with the count below it three'],
+)
+def test_title_of_a_small_confusion_matrix_is_whole(name):
+    title = f'{name}\n12 validation images, 33.3 % predicted as they are labelled'
     figure = draw_confusion(np.arange(2), np.arange(2), 2, title=title)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (text,) = figure.texts
     extent, axis = text.get_window_extent(), figure.axes[0]
     assert figure.bbox.x0 <= extent.x0 < extent.x1 <= figure.bbox.x1
@@ -243,14 +264,20 @@ def test_suffix(tmp_path):
         save(figure, tmp_path / 'c.jpg')
 
 
-def test_names_are_no_formulas(tmp_path):
+def test_names_and_titles_are_no_formulas(tmp_path):
     """matplotlib takes what stands between dollars for one, and fails at an unknown command."""
-    names = ['$\\bad$', 'a$b$']
+    bad, names = '$\\bad$', ['$\\bad$', 'a$b$']
     points = Points(np.eye(8), np.arange(8) % 2, 'points')
+    records = {bad: RunRecord(Path('a'), {'accuracy/top1': {1: 50.0}})}
+    table = SimpleNamespace(true_label=None, scores=np.linspace(0, 1, 9), is_label_issue=np.zeros(9, dtype=bool))
+    plot_curves(records, tmp_path / 'picture.png', bad)
     for figure in (
-        draw_confusion(np.array([0, 1]), np.array([1, 1]), 2, names),
-        draw_embeddings([points], 2, names),
-        draw_views([Row('1: given $\\bad$', False, [''], [np.zeros((2, 2, 3), np.uint8)])]),
+        draw_confusion(np.array([0, 1]), np.array([1, 1]), 2, names, bad),
+        draw_embeddings([points], 2, names, bad),
+        draw_views([Row('1: given $\\bad$', False, [''], [np.zeros((2, 2, 3), np.uint8)])], bad),
+        draw_gallery([], bad),
+        draw_histogram(table.scores, None, title=bad),
+        draw_overview(records, table, None, [], bad),
     ):
         save(figure, tmp_path / 'picture.png')
     assert [plain(name) for name in names] == ['\\$\\bad\\$', 'a\\$b\\$']

@@ -74,6 +74,29 @@ def test_names_and_paths_keep_their_spaces(train_tool, workplace, text, value):
     }
 
 
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        ('k/cats, dogs', 'k/cats, dogs'),
+        ('k/pets,2024', 'k/pets,2024'),
+        ('a,', 'a,'),
+        ('[1] a ( b', '[1] a ( b'),
+        ('2024', '2024'),
+        ('007', '007'),
+        ('a=b', 'a=b'),
+        ("'my images'", 'my images'),
+        ("the dogs'", "the dogs'"),
+        ("''", ''),
+        ('None', None),
+    ],
+)
+@pytest.mark.parametrize('key', ['data_root', 'val_dataloader.dataset.data_root', 'a.0.ann_file', 'load_from'])
+def test_paths_are_taken_as_they_are_typed(train_tool, workplace, key, text, value):
+    argv = ['c.py', '--cfg-options', 'a=1,2', f'{key}={text}', 'not_data_root=1']
+    options = train_tool.parse_args(argv).cfg_options
+    assert list(options.items()) == [('a', [1, 2]), (key, value), ('not_data_root', 1)]
+
+
 def test_test_knows_every_flag_of_mmpretrain(test_tool, workplace):
     line = (
         'c.py k.pth --work-dir w --out o.pkl --out-item pred --amp --show-dir s --show --interval 2 --wait-time 0.5 '
@@ -130,11 +153,11 @@ def test_keys_of_ones_own(train_tool, toy, monkeypatch):
 
 def test_data_sets_follow_data_root(train_tool):
     config = ROOT / 'configs' / 'ce_r18_cifar10_sym30_open30.py'
-    flags = ['--cfg-options', 'data_root=elsewhere', 'val_dataloader.dataset.data_root=there']
+    flags = ['--cfg-options', 'data_root=else,where', 'val_dataloader.dataset.data_root=there']
     cfg, _ = merged(train_tool, config, *flags)
     trained = cfg.train_dataloader.dataset
-    assert (trained.dataset.data_root, cfg.val_dataloader.dataset.data_root) == ('elsewhere', 'there')
-    assert cfg.test_dataloader.dataset.data_root == 'elsewhere'
+    assert (trained.dataset.data_root, cfg.val_dataloader.dataset.data_root) == ('else,where', 'there')
+    assert cfg.test_dataloader.dataset.data_root == 'else,where'
     # Other images lie in a folder of their own.
     assert trained.open_set.dataset.data_root == 'data/cifar100'
 

@@ -104,6 +104,22 @@ def test_audit_and_a_training_on_what_it_corrects(trained_folder, tmp_path, monk
     assert dataset.given_labels.tolist() == expected
 
 
+def test_audit_without_the_list_of_images_kept_back(trained_folder, tmp_path, capsys):
+    place, _ = trained_folder
+    work_dir = place / 'work_dirs' / 'tcl_r50_folder'
+    (val,) = work_dir.glob('lists/val_*.csv')
+    moved = val.rename(tmp_path / 'val.csv')
+    try:
+        assert (
+            load_file(ROOT / 'tools' / 'audit_labels.py').main([str(work_dir), '--out', str(tmp_path / 'audit')]) == 0
+        )
+    finally:
+        moved.rename(val)
+    assert json.loads((tmp_path / 'audit' / 'summary.json').read_text())['num_kept_back'] is None
+    told = 'how many images were kept back for validation is not known'
+    assert told in capsys.readouterr().out and told in (tmp_path / 'audit' / 'index.html').read_text(encoding='utf-8')
+
+
 def test_audit_after_an_image_was_deleted(trained_folder, tmp_path, capsys):
     """Wherever it is in the list; where none of the first is there, the folder is another."""
     place, _ = trained_folder
@@ -173,6 +189,7 @@ def test_mistakes_are_one_line(train_tool, workplace, capsys):
     for options, words in [
         ([], 'Name their folder: --cfg-options data_root=PATH'),
         (['data_root=gone'], f'data_root {workplace / "gone"} does not exist'),
+        (['data_root=cats, dogs,2024'], f'data_root {workplace / "cats, dogs,2024"} does not exist'),
     ]:
         assert run(train_tool, options=options) == 2
         line = capsys.readouterr().err

@@ -100,9 +100,11 @@ def test_options_add_up(tool):
     assert args.cfg_options == ['a=1', 'b=2', 'c=3']
 
 
-def test_a_second_stage_cannot_be_told_of_a_path_with_a_comma(tool, workplace):
-    with pytest.raises(UserError, match=r'--work-dir runs,a: no comma'):
-        plan(tool, PLUS, '--work-dir', 'runs,a')
+def test_a_second_stage_is_told_of_a_path_with_a_comma(tool, workplace):
+    *_, job = plan(tool, PLUS, '--work-dir', 'runs,a')
+    train_tool = load_file(ROOT / 'tools' / 'train.py')
+    told = train_tool.parse_args(['c.py', '--cfg-options', *job.options]).cfg_options['load_from']
+    assert told == str(job.needs.last_epoch) and 'runs,a' in told
 
 
 @pytest.mark.parametrize('place', ['runs', 'big/disk/runs'])

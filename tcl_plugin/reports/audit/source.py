@@ -32,8 +32,8 @@ class Audit:
         dataset (Dataset): The :class:`NoisyLabelDataset`, to look at images.
         unfinished (tuple[int, int], optional): Of a run that has not come to its end, the number of epochs after which
             it wrote the table, and that of all. None of one that has, or whose record does not say.
-        kept_back (int): Number of images that the set-up of a folder or a table has kept back for validation, so that
-            they are not in the data set.
+        kept_back (int, optional): Number of images that the set-up of a folder or a table has kept back for
+            validation, so that they are not in the data set. None where nobody knows.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Audit:
     classes: tuple[str, ...]
     dataset: Any
     unfinished: tuple[int, int] | None = None
-    kept_back: int = 0
+    kept_back: int | None = 0
 
     @cached_property
     def ranking(self) -> np.ndarray:
@@ -104,12 +104,14 @@ def _unfinished(work_dir: Path, max_epochs: int) -> tuple[int, int] | None:
     return (max(passes), max_epochs) if passes and not early and max(passes) < max_epochs else None
 
 
-def _count_kept_back(cfg: Any) -> int:
+def _count_kept_back(cfg: Any) -> int | None:
     """See :class:`Audit`."""
     # Where nothing else is there to test, it is these; a training that was resumed may validate no more.
     loaders = [cfg.get(name) or {} for name in ('val_dataloader', 'test_dataloader')]
     lists = {leaf.get('ann_file') for loader in loaders for leaf in leaf_configs(loader.get('dataset') or {})}
-    return sum(count_kept_back(path) for path in lists if isinstance(path, str))
+    counts = [count_kept_back(path) for path in lists if isinstance(path, str)]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _build_dataset(cfg: Any) -> Any:

@@ -101,7 +101,12 @@ def unjudged_of(summary: dict) -> list[str]:
     lines = []
     if held_out:
         lines.append(f'{held_out:,} images were held out of the training: their labels are not judged')
-    if kept_back:
+    if kept_back is None:
+        lines.append(
+            'how many images were kept back for validation is not known, as their list is gone or an earlier release '
+            'wrote it: their labels are not judged'
+        )
+    elif kept_back:
         lines.append(
             f'{kept_back:,} images were kept back for validation: their labels are not judged (a training with '
             '--no-validate keeps none back)'
