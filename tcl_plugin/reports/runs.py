@@ -196,13 +196,14 @@ def name_noise(cfg: Config) -> str:
         cfg (Config): The config.
 
     Returns:
-        str: ``'sym80'`` and the like as in the names of configs; other generators by their type,
+        str: ``'sym80'`` and the like as in the names of configs, with ``', own mapping'`` behind it where the classes
+        that are taken for others have no name; other generators by their type,
         label files, and lists that a person has named, by their name; ``'own labels'`` where the
         data set's labels are the given ones; ``'+open30'`` behind it where images are replaced.
     """
     dataset = cfg.train_dataloader.dataset
     opened = (dataset.get('open_set') or {}).get('rate')
-    return _closed_noise(dataset) + (f'+open{100 * opened:.0f}' if opened else '')
+    return _closed_noise(dataset) + (f'+open{_percent(opened)}' if opened else '')
 
 
 def _setting(name: str, cfg: Config) -> str:
@@ -227,10 +228,20 @@ def _closed_noise(dataset: ConfigDict) -> str:
     noise = dataset.get('noise')
     if not noise:
         return _own_list(dataset.get('dataset') or {}) or 'own labels'
-    kind, rate = SHORT.get(noise.type, noise.type), noise.get('rate')
+    rate, mapping = noise.get('rate'), noise.get('mapping')
     if noise.type == 'MarginDiminishingNoise':
-        return f'pmd{noise.get("kind", 1)}-{100 * (rate or 0):.0f}' + (' flip' if noise.get('scale') == 'flip' else '')
-    return kind if rate is None else f'{kind}{100 * rate:.0f}' if kind in SHORT.values() else f'{kind} {rate:g}'
+        return f'pmd{noise.get("kind", 1)}-{_percent(rate or 0)}' + (' flip' if noise.get('scale') == 'flip' else '')
+    if not isinstance(rate, (int, float)):  # it has none, or one's own has several
+        name = noise.type
+    else:
+        name = f'{SHORT[noise.type]}{_percent(rate)}' if noise.type in SHORT else f'{noise.type} {rate:g}'
+    # That of a data set has a name, such as 'cifar10'.
+    return name if mapping is None or isinstance(mapping, str) else f'{name}, own mapping'
+
+
+def _percent(rate: float) -> str:
+    # Six digits: 100 * 0.29 is 28.999999999999996.
+    return f'{100 * rate:g}'
 
 
 def _own_list(images: dict) -> str:

@@ -32,13 +32,26 @@ def test_a_run_is_what_it_says(tmp_path):
     assert run.finished
 
 
+# Of symmetric noise; some of them are no binary fractions.
+RATES = {0.125: 'sym12.5', 0.375: 'sym37.5', 0.285: 'sym28.5', 0.004: 'sym0.4', 0.29: 'sym29', 1: 'sym100'}
+
+
 @pytest.mark.parametrize(
     ('labels', 'name'),
     [
         (SYM80, 'sym80'),
         ("noise=dict(type='AsymmetricNoise', rate=0.4, mapping='cifar10')", 'asym40'),
+        ("noise=dict(type='AsymmetricNoise', rate=0.4, mapping={0: 1})", 'asym40, own mapping'),
+        ("noise=dict(type='AsymmetricPerClassNoise', rate=0.4, mapping='cifar10')", 'AsymmetricPerClassNoise 0.4'),
+        (
+            "noise=dict(type='AsymmetricPerClassNoise', rate=0.4, mapping=[[0, 1]])",
+            'AsymmetricPerClassNoise 0.4, own mapping',
+        ),
+        *((f"noise=dict(type='SymmetricNoise', rate={rate})", name) for rate, name in RATES.items()),
+        ("noise=dict(type='OwnNoise', rate=[0.1, 0.2])", 'OwnNoise'),
         ("noise=dict(type='InstanceDependentNoise', rate=0.4)", 'idn40'),
         ("noise=dict(type='MarginDiminishingNoise', probs='p.npy', rate=0.35)", 'pmd1-35'),
+        ("noise=dict(type='MarginDiminishingNoise', probs='p.npy', rate=0.125)", 'pmd1-12.5'),
         ("noise=dict(type='MarginDiminishingNoise', rate=0.7, kind=3, scale='flip')", 'pmd3-70 flip'),
         ("noise=dict(type='SymmetricExclusiveNoise', rate=0.4)", 'SymmetricExclusiveNoise 0.4'),
         ("noise=dict(type='TransitionMatrixNoise', matrix='m.npy')", 'TransitionMatrixNoise'),
@@ -52,6 +65,7 @@ def test_a_run_is_what_it_says(tmp_path):
         ("dataset=dict(type='CSVDataset', ann_file='w/lists/train_bb923f60.csv')", 'own labels'),
         (SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.3)", 'sym80+open30'),
         ("open_set=dict(type='OpenSetNoise', rate=0.3)", 'own labels+open30'),
+        (SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.005)", 'sym80+open0.5'),
     ],
 )
 def test_noise_is_named_by_the_config_itself(labels, name, tmp_path):
@@ -193,7 +207,7 @@ def cells(table, *titles):
 def test_one_row_for_all_seeds(runs):
     table = one_row_each_method(runs)
     assert cells(table, 'method', 'noise', 'seeds', 'last (%)', 'best (%)', 'AUC', 'time (s)') == [
-        ('tcl', 'asym40', '0', '92.0', '92.0', '', '60'),
+        ('tcl', 'asym40, own mapping', '0', '92.0', '92.0', '', '60'),
         ('ce', 'sym80', '0', '30.0', '60.0', '', '60'),
         ('tcl', 'sym80', '0 1 2', '78.0 ± 2.0', '90.0 ± 0.0', '0.910 ± 0.010', '61 ± 1'),
     ]
@@ -394,7 +408,7 @@ def test_one_row_for_each_run(runs):
 
 def test_methods_against_noises(runs):
     assert methods_against_noises(runs) == [
-        ['data', 'method', 'epochs', 'asym40', 'sym80'],
+        ['data', 'method', 'epochs', 'asym40, own mapping', 'sym80'],
         ['digits', 'tcl', '2', '92.0', '78.0 ± 2.0'],
         ['digits', 'ce', '2', '', '30.0'],
     ]
