@@ -39,7 +39,7 @@ class Run:
         max_epochs (int): Number that the config asks for.
         last (float): Accuracy in validation, on the test set in most configs, after the last epoch, in per cent.
         best (float): Highest of these, in per cent; chosen on the same images, so no fair estimate.
-        tail (float): Mean of the last ten of these, in per cent.
+        tail (float): Mean of these over the last ten epochs, as far as they were evaluated, in per cent.
         selected (float, optional): The same of the epoch that agrees best with the noisy labels held out, in per cent;
             chosen without clean labels. None where none are held out.
         knn (float, optional): Accuracy by nearest neighbours in the training set after the last epoch, in per cent.
@@ -126,7 +126,8 @@ def read_run(work_dir: str | Path) -> Run:
     record, (name, cfg) = read_record(work_dir), read_config(work_dir, to_build=False)
     said = NAME.fullmatch(name)
     accuracy = record.series(ACCURACY)
-    tail = [accuracy[epoch] for epoch in sorted(accuracy)[-TAIL:]]
+    # The last of them has been evaluated: by its number the run is as long as it is.
+    tail = [value for epoch, value in accuracy.items() if epoch > record.epochs - TAIL]
     pieces = latest_pieces(work_dir)
     # Random numbers go on with the seed of the first piece, whatever the config of a later one says.
     configs = [config_of(piece) or cfg.to_dict() for piece in pieces]

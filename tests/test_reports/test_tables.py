@@ -75,6 +75,22 @@ def test_noise_is_named_by_the_config_itself(labels, name, tmp_path):
         assert (run.method, run.setting, run.noise) == ('elr', 'r18_cifar10', name)
 
 
+@pytest.mark.parametrize(
+    ('measured', 'mean'),
+    [
+        ({epoch: 2.0 * epoch for epoch in range(5, 55, 5)}, 95.0),  # of 45 and 50
+        ({20: 40.0, 31: 10.0, 41: 20.0}, 20.0),
+        ({5: 40.0, 10: 50.0}, 45.0),
+    ],
+)
+def test_the_last_ten_are_epochs(measured, mean, tmp_path):
+    """Not evaluations: of every fifth epoch, two are of the last ten."""
+    work_dir = write_run(tmp_path, 'tcl_digits_sym80', [50.0], epochs=max(measured))
+    lines = [json.dumps({'accuracy/top1': value, 'step': epoch}) for epoch, value in measured.items()]
+    (work_dir / '20260101_000000' / 'vis_data' / 'scalars.json').write_text('\n'.join(lines))
+    assert read_run(work_dir).tail == mean
+
+
 def test_runs_that_were_stopped_early(tmp_path):
     """They have come to their end, each at another epoch, and are seeds of one another all the same."""
     for seed, accuracy in enumerate(([50.0, 60.0], [50.0, 60.0, 62.0], [50.0, 60.0, 64.0, 66.0])):
