@@ -112,7 +112,7 @@ def describe_noise(dataset):
 
     Returns:
         dict: ``noise``, ``kind``, ``nominal_rate`` and ``seed`` of closed-set noise (None where
-        there is none), and those of open-set noise where there is some.
+        there is none), its other ``parameters``, and those of open-set noise where there is some.
     """
     noise, open_set = dataset.source.noise, dataset.source.open_set
     description = dict.fromkeys(('noise', 'kind', 'nominal_rate', 'seed'))
@@ -122,6 +122,7 @@ def describe_noise(dataset):
         description = dict(noise=repr(noise), kind=type(noise).__name__, nominal_rate=rate, seed=seed)
         if callable(getattr(noise, 'matrix', None)):
             description |= dict(nominal_transition_matrix=noise.matrix(dataset.num_classes).tolist())
+    description |= dict(parameters=dataset.source.parameters)
     if open_set is not None:
         description |= dict(
             open_set=repr(open_set),
@@ -172,7 +173,7 @@ def write(path, save_labels, description):
         description (dict): What the sidecar holds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside, text = sidecar_path(path), json.dumps(description, indent=2) + '\n'
+    beside, text = sidecar_path(path), json.dumps(description, indent=2, default=str) + '\n'
     with replacing(beside) as described, replacing(path, 'wb') as file:
         described.write(text)
         save_labels(file)

@@ -36,9 +36,9 @@ def parse_args(argv=None):
     """
     parser = Parser(
         prog='results.py',
-        description='Put the results of runs into one table: last, best and mean of the last ten accuracies in '
-        'validation, that of the epoch which noisy labels held out select, that of nearest neighbours, noise '
-        'detection, time, device, commit and command; mean ± standard deviation over seeds.',
+        description='Put the results of runs into one table: last and best accuracy in validation, mean '
+        'over the last ten epochs, that of the epoch which noisy labels held out select, that of nearest neighbours, '
+        'noise detection, time, device, commit and command; mean ± standard deviation over seeds.',
     )
     parser.add_argument('folders', nargs='+', help='work directories, or folders above them')
     shape = parser.add_mutually_exclusive_group()

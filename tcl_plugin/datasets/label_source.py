@@ -16,7 +16,7 @@ from .images import images_of
 from .label_files import read_label_file
 from .labels import check_labels
 from .open_set import OpenSetNoise, expected_rate
-from .sidecar import sidecar_path
+from .sidecar import how_made, read_sidecar, sidecar_path
 
 
 class LabelSource:
@@ -55,8 +55,12 @@ class LabelSource:
             raise TypeError(
                 f"open_set must be dict(type='OpenSetNoise', dataset=...), got {type(self.open_set).__name__}"
             )
+        #: dict, optional: Arguments of the noise besides its seed; None of one that was built elsewhere.
+        self.parameters = _parameters(noise)
         self.label_file = label_file
         self.label_key = label_key
+        #: dict, optional: How the labels in the file were made, see :func:`how_made`; known once they are read.
+        self.made: dict[str, Any] | None = None
 
     @property
     def knows_truth(self) -> bool:
@@ -84,7 +88,9 @@ class LabelSource:
         """
         if self.label_file is not None:
             has_open_set = self.open_set is not None
-            return read_label_file(self.label_file, len(own), num_classes, self.label_key, own, has_open_set)
+            given = read_label_file(self.label_file, len(own), num_classes, self.label_key, own, has_open_set)
+            self.made = how_made(read_sidecar(Path(self.label_file).expanduser()))
+            return given
         if self.noise is None:
             return own
         needs_images = getattr(self.noise, 'needs_images', False)
@@ -189,6 +195,12 @@ class LabelSource:
             key = f' ({self.label_key})' if self.label_key is not None else ''
             return f'label file {self.label_file}{key}'
         return 'labels of the dataset' if self.noise is None else repr(self.noise)
+
+
+def _parameters(noise: dict | Callable | None) -> dict[str, Any] | None:
+    if isinstance(noise, dict):
+        return {key: value for key, value in noise.items() if key not in ('type', 'seed')}
+    return {} if noise is None else None
 
 
 def own_labels(leaves: list[Any], num_classes: int) -> np.ndarray:

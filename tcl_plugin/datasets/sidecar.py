@@ -9,6 +9,18 @@ import numpy as np
 
 from ..safe_files import read_json
 
+_NUMBER = (int, float, type(None))
+#: What a run keeps of a sidecar, to say by which noise the labels were made; and its types.
+MADE_BY: dict[str, Any] = dict(
+    kind=(str, type(None)),  # None of open-set noise alone
+    parameters=dict,
+    nominal_rate=object,  # a noise of one's own may have several
+    seed=(int, type(None)),
+    open_set_nominal_rate=_NUMBER,
+    open_set_seed=(int, type(None)),
+    given_labels_sha256=str,
+)
+
 
 def digest(labels: np.ndarray) -> str:
     """Fingerprint of labels in their order, or of rows of numbers.
@@ -50,6 +62,24 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
             f'{sidecar} beside the label file cannot be read: {error!r}; tools/make_noise.py writes it anew'
         ) from error
     return content
+
+
+def how_made(sidecar: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Take out of a sidecar by which noise the labels were made.
+
+    Args:
+        sidecar (dict[str, Any], optional): See :func:`read_sidecar`.
+
+    Returns:
+        dict[str, Any], optional: The keys of :data:`MADE_BY`; None without a sidecar, or where it does not say so.
+    """
+    made = {key: (sidecar or {}).get(key) for key in MADE_BY}
+    return made if tells_how_made(made) else None
+
+
+def tells_how_made(made: Any) -> bool:
+    """Whether something, such as what was read from a file, is as :func:`how_made` gives it."""
+    return isinstance(made, dict) and all(isinstance(made.get(key), kind) for key, kind in MADE_BY.items())
 
 
 def check_made_for(path: Path, sidecar: dict[str, Any] | None, true_labels: np.ndarray) -> None:

@@ -20,6 +20,7 @@ from torch import nn
 
 from ..atomic import write_text
 from ..compat import has_bfloat16, unwrap_model
+from ..datasets.label_source import LabelSource
 from ..provenance import commit_of, device_name
 from ..safe_files import read_json
 from ..version import __version__
@@ -35,7 +36,8 @@ class RunInfoHook(Hook):
     ``-dirty`` where tracked files differ from it, versions, device, with ``bfloat16`` where the model calculates in
     it, number of processes, the time at
     which training began, and, once it has ended, the seconds that it took, and ``stopped_early``
-    where mmengine's ``EarlyStoppingHook`` has ended it before its last epoch. A resumed run leaves
+    where mmengine's ``EarlyStoppingHook`` has ended it before its last epoch. Where the labels are from a file, and
+    what lies beside it says by which noise they were made, ``labels_made`` says so, too. A resumed run leaves
     one file for each piece, numbered, as the clocks of machines may differ.
     :func:`tcl_plugin.reports.read_run` reads them.
     """
@@ -65,6 +67,9 @@ class RunInfoHook(Hook):
                 first_epoch=runner.epoch + 1,
                 seconds=None,
             )
+            source = getattr(runner.train_dataloader.dataset, 'source', None)
+            if isinstance(source, LabelSource) and source.made is not None:
+                self._info['labels_made'] = source.made
             self._write(runner)
 
     def after_train(self, runner: Runner) -> None:

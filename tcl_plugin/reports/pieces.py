@@ -12,6 +12,10 @@ from typing import Any
 from ..foreign_config import name_parts, parse_config
 from .records import first_epoch, pieces_in
 
+NOISES = {
+    *('SymmetricNoise', 'SymmetricExclusiveNoise', 'AsymmetricNoise', 'AsymmetricPerClassNoise', 'PairFlipNoise'),
+    *('TransitionMatrixNoise', 'InstanceDependentNoise', 'MarginDiminishingNoise', 'OpenSetNoise'),
+}
 # Hooks that measure, and leave training as it is.
 LOOKERS = ('HeldOutHook', 'KNNAccuracyHook')
 
@@ -92,6 +96,49 @@ def config_of(piece: Path) -> dict | None:
     return check_training(read_literals(file), file) if file.exists() else None
 
 
+def as_made(config: dict, info: dict[str, Any]) -> dict:
+    """Put the noise that a label file was made by in the place of the file.
+
+    Args:
+        config (dict): Config of a piece.
+        info (dict[str, Any]): What :func:`read_piece_info` says of it.
+
+    Returns:
+        dict: A config whose training set has noise as if it made it itself, and ``from_file`` in the place of
+        ``label_file``; the same config where it has no such file, or nothing says how that was made.
+    """
+    dataset, made = config['train_dataloader']['dataset'], info.get('labels_made')
+    if not made or not dataset.get('label_file'):
+        return config
+    noise = dict(made['parameters'], type=made['kind'], seed=made['seed']) if made['kind'] else None
+    open_set = dataset.get('open_set')
+    if open_set and open_set.get('rate') is None:  # the file says which images are replaced
+        open_set = dict(open_set, rate=made['open_set_nominal_rate'], seed=made['open_set_seed'])
+    # Where there is no seed, only the labels themselves tell one file from another.
+    from_file = made['given_labels_sha256'] if noise and made['seed'] is None else True
+    kept = {key: value for key, value in dataset.items() if key not in ('label_file', 'label_key')}
+    dataset = dict(kept, noise=noise, open_set=open_set, from_file=from_file)
+    return dict(config, train_dataloader=dict(config['train_dataloader'], dataset=dataset))
+
+
+def data_seeds(config: dict) -> tuple[int, ...]:
+    """Seeds of what a run is trained on.
+
+    Args:
+        config (dict): Config of a piece, see :func:`as_made`.
+
+    Returns:
+        tuple[int, ...]: Those of the noise, of the images that replace others, and of those held out.
+    """
+    dataset = config['train_dataloader']['dataset']
+    parts = (dataset.get(part) for part in ('noise', 'open_set'))
+    found = ((part.get('type'), part.get('seed')) for part in parts if part)
+    # Generators of this package have a seed of 0 unless a config says otherwise; those of others may have none.
+    seeds = (0 if seed is None and kind in NOISES else seed for kind, seed in found)
+    held_out = [dataset.get('held_out_seed', 0)] if dataset.get('held_out') else []
+    return (*(seed for seed in seeds if seed is not None), *held_out)
+
+
 def recipes(configs: Sequence[dict], infos: Sequence[dict[str, Any]]) -> list[str]:
     """Digests of what makes a run, but for its seeds and where it lies.
 
@@ -103,9 +150,13 @@ def recipes(configs: Sequence[dict], infos: Sequence[dict[str, Any]]) -> list[st
         list[str]: One, or more of a run whose pieces differ; each once.
     """
     first = configs[0]
+    configs = [as_made(config, info) for config, info in zip(configs, infos, strict=True)]
     # A resumed piece names the checkpoint that it goes on from.
     weights = _weights(first['load_from']) if first.get('load_from') and not first.get('resume') else None
-    found = (_recipe(config, weights, info) for config, info in zip(configs, infos, strict=True))
+    found = [_recipe(config, weights, info) for config, info in zip(configs, infos, strict=True)]
+    seeds = [data_seeds(config) for config in configs]
+    if len(set(seeds)) > 1:  # not one seed, but other labels or images on the way
+        found = [f'{recipe}/{",".join(map(str, own))}' for recipe, own in zip(found, seeds, strict=True)]
     return list(dict.fromkeys(found))
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..datasets.sidecar import tells_how_made
 from ..foreign_config import parse_config
 from ..safe_files import parse_json, read_json
 
@@ -162,7 +163,8 @@ def read_piece_info(piece: Path) -> dict[str, Any]:
         piece (Path): The folder of the piece, in the work directory.
 
     Returns:
-        dict[str, Any]: At least the keys :data:`INFO`; empty without a record.
+        dict[str, Any]: At least the keys :data:`INFO`; ``labels_made``, where it is there, is what :func:`how_made`
+        gives. Empty without a record.
 
     Raises:
         ValueError: If it is not as the hook writes it.
@@ -180,6 +182,8 @@ def read_piece_info(piece: Path) -> dict[str, Any]:
     for name, kind in INFO.items():
         if not isinstance(info[name], kind):
             raise ValueError(f'{file} is not as RunInfoHook writes it: {name} is {info[name]!r}')
+    if 'labels_made' in info and not tells_how_made(info['labels_made']):
+        raise ValueError(f'{file} is not as RunInfoHook writes it: labels_made is {info["labels_made"]!r}')
     return info
 
 

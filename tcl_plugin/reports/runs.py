@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
 from ..foreign_config import admit_recorded_config
 from ..moved_lists import find_moved_lists, is_made_list
-from .pieces import check_training, config_of, latest_pieces, read_literals, recipes
+from .pieces import as_made, check_training, config_of, data_seeds, latest_pieces, read_literals, recipes
 from .records import ACCURACY, NEIGHBORS, RunRecord, pieces_in, read_piece_info, read_record
 
 # {method}_{network}_{data}_{noise}; see configs/README.md. The noise is read from the config itself.
 NAME = re.compile(r'(?P<method>[^_]+)_(?P<setting>.+?)(_(a?sym|idn)\d\d)?(_open\d\d)?')
-NOISES = {
-    *('SymmetricNoise', 'SymmetricExclusiveNoise', 'AsymmetricNoise', 'AsymmetricPerClassNoise', 'PairFlipNoise'),
-    *('TransitionMatrixNoise', 'InstanceDependentNoise', 'MarginDiminishingNoise', 'OpenSetNoise'),
-}
 SHORT = {'SymmetricNoise': 'sym', 'AsymmetricNoise': 'asym', 'InstanceDependentNoise': 'idn'}
 TAIL = 10
 
@@ -32,14 +28,14 @@ class Run:
         work_dir (Path): Its work directory.
         method (str): First part of the config's name, such as ``'tcl'``.
         setting (str): Network and data set, such as ``'r18_cifar10'``, and the share of images held out.
-        noise (str): Kind and nominal rate, such as ``'sym80'``.
+        noise (str): Kind and nominal rate, such as ``'sym80'``; see :func:`name_noise`.
         seed (int, optional): Seed of training.
         data_seeds (tuple[int, ...]): Seeds of the noise, of the images that replace others, and of those held out.
         epochs (int): Number of epochs that were trained.
         max_epochs (int): Number that the config asks for.
         last (float): Accuracy in validation, on the test set in most configs, after the last epoch, in per cent.
         best (float): Highest of these, in per cent; chosen on the same images, so no fair estimate.
-        tail (float): Mean of the last ten of these, in per cent.
+        tail (float): Mean of these over the last ten epochs, as far as they were evaluated, in per cent.
         selected (float, optional): The same of the epoch that agrees best with the noisy labels held out, in per cent;
             chosen without clean labels. None where none are held out.
         knn (float, optional): Accuracy by nearest neighbours in the training set after the last epoch, in per cent.
@@ -49,7 +45,7 @@ class Run:
         fitted (float, optional): Share of wrong labels that the network predicts in the end.
         recipe (str): Digest of the config without seeds and paths, and of the number of processes: runs of one recipe
             are seeds of one another.
-        changed (bool): Whether a run that was stopped went on with another recipe.
+        changed (bool): Whether a run that was stopped went on with another recipe, or other labels or images.
         seconds (float, optional): Time of all pieces of the run, evaluation included.
         device (str, optional): Hardware of all pieces.
         commit (str, optional): Commits of this package, of all pieces.
@@ -126,7 +122,8 @@ def read_run(work_dir: str | Path) -> Run:
     record, (name, cfg) = read_record(work_dir), read_config(work_dir, to_build=False)
     said = NAME.fullmatch(name)
     accuracy = record.series(ACCURACY)
-    tail = [accuracy[epoch] for epoch in sorted(accuracy)[-TAIL:]]
+    # The last of them has been evaluated: by its number the run is as long as it is.
+    tail = [value for epoch, value in accuracy.items() if epoch > record.epochs - TAIL]
     pieces = latest_pieces(work_dir)
     # Random numbers go on with the seed of the first piece, whatever the config of a later one says.
     configs = [config_of(piece) or cfg.to_dict() for piece in pieces]
@@ -136,9 +133,9 @@ def read_run(work_dir: str | Path) -> Run:
         work_dir=work_dir,
         method=said['method'] if said else name,
         setting=_setting(said['setting'] if said else '', cfg),
-        noise=name_noise(cfg),
+        noise=name_noise(cfg, infos[-1]),
         seed=(first.get('randomness') or {}).get('seed'),
-        data_seeds=_data_seeds(first),
+        data_seeds=data_seeds(as_made(first, infos[0])),
         epochs=record.epochs,
         max_epochs=cfg.train_cfg.get('max_epochs') or 0,
         recipe=' '.join(found),
@@ -189,20 +186,24 @@ def read_config(work_dir: Path, to_build: bool = True) -> tuple[str, Config]:
     return names[-1] if names else files[-1].stem, Config(values)
 
 
-def name_noise(cfg: Config) -> str:
+def name_noise(cfg: Config, info: dict[str, Any] | None = None) -> str:
     """Name the noise of a config by kind and nominal rate.
 
     Args:
         cfg (Config): The config.
+        info (dict[str, Any], optional): What :func:`read_piece_info` says of a run of it.
 
     Returns:
-        str: ``'sym80'`` and the like as in the names of configs; other generators by their type,
+        str: ``'sym80'`` and the like as in the names of configs, with ``', own mapping'`` behind it where the classes
+        that are taken for others have no name; other generators by their type,
         label files, and lists that a person has named, by their name; ``'own labels'`` where the
-        data set's labels are the given ones; ``'+open30'`` behind it where images are replaced.
+        data set's labels are the given ones; ``'+open30'`` behind it where images are replaced. A label file of
+        which ``info`` says how it was made is named like a generator, with ``' (file)'`` behind.
     """
-    dataset = cfg.train_dataloader.dataset
+    dataset = as_made(cfg.to_dict(), info or {})['train_dataloader']['dataset']
     opened = (dataset.get('open_set') or {}).get('rate')
-    return _closed_noise(dataset) + (f'+open{100 * opened:.0f}' if opened else '')
+    name = _closed_noise(dataset) + (f'+open{_percent(opened)}' if opened else '')
+    return f'{name} (file)' if dataset.get('from_file') else name
 
 
 def _setting(name: str, cfg: Config) -> str:
@@ -211,26 +212,26 @@ def _setting(name: str, cfg: Config) -> str:
     return f'{name}, {100 * share:g} % held out'.removeprefix(', ') if share else name
 
 
-def _data_seeds(config: dict) -> tuple[int, ...]:
-    dataset = config['train_dataloader']['dataset']
-    parts = (dataset.get(part) for part in ('noise', 'open_set'))
-    found = ((part.get('type'), part.get('seed')) for part in parts if part)
-    # Generators of this package have a seed of 0 unless a config says otherwise; those of others may have none.
-    seeds = (0 if seed is None and kind in NOISES else seed for kind, seed in found)
-    held_out = [dataset.get('held_out_seed', 0)] if dataset.get('held_out') else []
-    return (*(seed for seed in seeds if seed is not None), *held_out)
-
-
-def _closed_noise(dataset: ConfigDict) -> str:
+def _closed_noise(dataset: dict) -> str:
     if dataset.get('label_file'):
-        return ' '.join(filter(None, [Path(dataset.label_file).name, dataset.get('label_key')]))
+        return ' '.join(filter(None, [Path(dataset['label_file']).name, dataset.get('label_key')]))
     noise = dataset.get('noise')
     if not noise:
         return _own_list(dataset.get('dataset') or {}) or 'own labels'
-    kind, rate = SHORT.get(noise.type, noise.type), noise.get('rate')
-    if noise.type == 'MarginDiminishingNoise':
-        return f'pmd{noise.get("kind", 1)}-{100 * (rate or 0):.0f}' + (' flip' if noise.get('scale') == 'flip' else '')
-    return kind if rate is None else f'{kind}{100 * rate:.0f}' if kind in SHORT.values() else f'{kind} {rate:g}'
+    kind, rate, mapping = noise['type'], noise.get('rate'), noise.get('mapping')
+    if not isinstance(rate, (int, float)):  # it has none, or one's own has several
+        name = kind
+    elif kind == 'MarginDiminishingNoise':
+        name = f'pmd{noise.get("kind", 1)}-{_percent(rate)}' + (' flip' if noise.get('scale') == 'flip' else '')
+    else:
+        name = f'{SHORT[kind]}{_percent(rate)}' if kind in SHORT else f'{kind} {rate:g}'
+    # That of a data set has a name, such as 'cifar10'.
+    return name if mapping is None or isinstance(mapping, str) else f'{name}, own mapping'
+
+
+def _percent(rate: float) -> str:
+    # Six digits: 100 * 0.29 is 28.999999999999996.
+    return f'{100 * rate:g}'
 
 
 def _own_list(images: dict) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..atomic import beside
+from .records import pieces_in, read_piece_info
 from .runs import NAME, name_noise, read_config
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def title_of(work_dir: str | Path) -> str:
     name, cfg = read_config(Path(work_dir), to_build=False)
     said = NAME.fullmatch(name)
     parts = [said['method'], said['setting'].replace('_', ' ')] if said else [name]
-    return ' · '.join([*parts, name_noise(cfg)])
+    pieces = pieces_in(Path(work_dir))
+    return ' · '.join([*parts, name_noise(cfg, read_piece_info(pieces[-1]) if pieces else None)])
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 from written_runs import SYM80, write_run
 
-from tcl_plugin.reports import find_runs, images_of_part, read_run
+from tcl_plugin.reports import find_runs, images_of_part, read_run, title_of
 from tcl_plugin.reports.tables import (
     VALUES,
     methods_against_noises,
@@ -32,13 +32,26 @@ def test_a_run_is_what_it_says(tmp_path):
     assert run.finished
 
 
+# Of symmetric noise; some of them are no binary fractions.
+RATES = {0.125: 'sym12.5', 0.375: 'sym37.5', 0.285: 'sym28.5', 0.004: 'sym0.4', 0.29: 'sym29', 1: 'sym100'}
+
+
 @pytest.mark.parametrize(
     ('labels', 'name'),
     [
         (SYM80, 'sym80'),
         ("noise=dict(type='AsymmetricNoise', rate=0.4, mapping='cifar10')", 'asym40'),
+        ("noise=dict(type='AsymmetricNoise', rate=0.4, mapping={0: 1})", 'asym40, own mapping'),
+        ("noise=dict(type='AsymmetricPerClassNoise', rate=0.4, mapping='cifar10')", 'AsymmetricPerClassNoise 0.4'),
+        (
+            "noise=dict(type='AsymmetricPerClassNoise', rate=0.4, mapping=[[0, 1]])",
+            'AsymmetricPerClassNoise 0.4, own mapping',
+        ),
+        *((f"noise=dict(type='SymmetricNoise', rate={rate})", name) for rate, name in RATES.items()),
+        ("noise=dict(type='OwnNoise', rate=[0.1, 0.2])", 'OwnNoise'),
         ("noise=dict(type='InstanceDependentNoise', rate=0.4)", 'idn40'),
         ("noise=dict(type='MarginDiminishingNoise', probs='p.npy', rate=0.35)", 'pmd1-35'),
+        ("noise=dict(type='MarginDiminishingNoise', probs='p.npy', rate=0.125)", 'pmd1-12.5'),
         ("noise=dict(type='MarginDiminishingNoise', rate=0.7, kind=3, scale='flip')", 'pmd3-70 flip'),
         ("noise=dict(type='SymmetricExclusiveNoise', rate=0.4)", 'SymmetricExclusiveNoise 0.4'),
         ("noise=dict(type='TransitionMatrixNoise', matrix='m.npy')", 'TransitionMatrixNoise'),
@@ -52,6 +65,7 @@ def test_a_run_is_what_it_says(tmp_path):
         ("dataset=dict(type='CSVDataset', ann_file='w/lists/train_bb923f60.csv')", 'own labels'),
         (SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.3)", 'sym80+open30'),
         ("open_set=dict(type='OpenSetNoise', rate=0.3)", 'own labels+open30'),
+        (SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.005)", 'sym80+open0.5'),
     ],
 )
 def test_noise_is_named_by_the_config_itself(labels, name, tmp_path):
@@ -59,6 +73,22 @@ def test_noise_is_named_by_the_config_itself(labels, name, tmp_path):
     for config in ('elr_r18_cifar10_sym90', 'elr_r18_cifar10_sym90_open30'):
         run = read_run(write_run(tmp_path, config, [50.0], labels=labels))
         assert (run.method, run.setting, run.noise) == ('elr', 'r18_cifar10', name)
+
+
+@pytest.mark.parametrize(
+    ('measured', 'mean'),
+    [
+        ({epoch: 2.0 * epoch for epoch in range(5, 55, 5)}, 95.0),  # of 45 and 50
+        ({20: 40.0, 31: 10.0, 41: 20.0}, 20.0),
+        ({5: 40.0, 10: 50.0}, 45.0),
+    ],
+)
+def test_the_last_ten_are_epochs(measured, mean, tmp_path):
+    """Not evaluations: of every fifth epoch, two are of the last ten."""
+    work_dir = write_run(tmp_path, 'tcl_digits_sym80', [50.0], epochs=max(measured))
+    lines = [json.dumps({'accuracy/top1': value, 'step': epoch}) for epoch, value in measured.items()]
+    (work_dir / '20260101_000000' / 'vis_data' / 'scalars.json').write_text('\n'.join(lines))
+    assert read_run(work_dir).tail == mean
 
 
 def test_runs_that_were_stopped_early(tmp_path):
@@ -134,6 +164,88 @@ def test_seeds_of_training_and_noise(tmp_path):
     assert sorted(cells(one_row_each_method(runs), 'seeds')) == [('1 (data 0) 1',), ('1 (data 7)',)]
 
 
+def made_by(rate=0.5, seed=0, kind='SymmetricNoise', **told):
+    """What a run records of a label file that says how it was made."""
+    made = dict(kind=kind, parameters=dict(rate=rate), nominal_rate=rate, seed=seed, given_labels_sha256=f'{seed}')
+    return dict(open_set_nominal_rate=None, open_set_seed=None) | made | told
+
+
+OPENED = dict(kind=None, parameters={}, open_set_nominal_rate=0.3, open_set_seed=4)
+
+
+@pytest.mark.parametrize(
+    ('labels', 'made', 'name', 'seeds'),
+    [
+        ('', made_by(), 'sym50 (file)', (0,)),
+        ("label_key='noise_labels'", made_by(0.125, 3), 'sym12.5 (file)', (3,)),
+        (
+            '',
+            made_by(kind='AsymmetricNoise', parameters=dict(rate=0.4, mapping={'0': 1})),
+            'asym40, own mapping (file)',
+            (0,),
+        ),
+        ('', made_by(kind='MarginDiminishingNoise', parameters=dict(rate=0.7, kind=3)), 'pmd3-70 (file)', (0,)),
+        ('', made_by(kind='OwnNoise', parameters={}, seed=None), 'OwnNoise (file)', ()),
+        ("open_set=dict(type='OpenSetNoise', seed=9)", made_by() | OPENED, 'own labels+open30 (file)', (4,)),
+        ("open_set=dict(type='OpenSetNoise', rate=0.2, seed=9)", made_by(), 'sym50+open20 (file)', (0, 9)),
+        ('', None, 'labels.npy', ()),
+    ],
+)
+def test_a_file_is_named_by_how_it_was_made(labels, made, name, seeds, tmp_path):
+    labels, told = f"label_file='a/labels.npy', {labels}", {} if made is None else dict(labels_made=made)
+    work_dir = write_run(tmp_path, 'ce_digits_sym90', [50.0], labels=labels, **told)
+    run = read_run(work_dir)
+    assert (run.noise, run.data_seeds, run.changed) == (name, seeds, False)
+    assert title_of(work_dir) == f'ce · digits · {name}'
+
+
+def write_from_files(folder, *files, **changes):
+    """A run for each of several files of noise, by what is recorded of it."""
+    for number, made in enumerate(files):
+        labels = f"label_file='{number}/labels.npy'"
+        write_run(folder / str(number), 'ce_digits_sym80', [50.0 + number], labels=labels, labels_made=made, **changes)
+    return [read_run(work_dir) for work_dir in find_runs([folder])]
+
+
+def test_files_of_several_seeds_are_seeds_of_one_another(tmp_path):
+    """Wherever they lie; not files of other noise, nor runs that made the same noise themselves."""
+    write_run(tmp_path / 'made', 'ce_digits_sym80', [60.0], labels="noise=dict(type='SymmetricNoise', rate=0.5)")
+    runs = write_from_files(tmp_path, made_by(), made_by(seed=1), made_by(0.8))
+    assert cells(one_row_each_method(runs), 'noise', 'seeds', 'last (%)') == [
+        ('sym50', '0', '60.0'),
+        ('sym50 (file)', '0 0 (data 1)', '50.5 ± 0.7'),
+        ('sym80 (file)', '0', '52.0'),
+    ]
+    assert methods_against_noises(runs)[0][3:] == ['sym50', 'sym50 (file)', 'sym80 (file)']
+
+
+def test_files_of_noise_without_a_seed_are_told_apart_by_their_labels(tmp_path):
+    own = made_by(kind='OwnNoise', seed=None)
+    runs = write_from_files(tmp_path, own, own | dict(given_labels_sha256='other'))
+    assert len({run.recipe for run in runs}) == 2 and {run.noise for run in runs} == {'OwnNoise 0.5 (file)'}
+
+
+@pytest.mark.parametrize(
+    ('later', 'changed'),
+    [(made_by(), False), (made_by(seed=1), True), (made_by(0.8), True), (None, True)],
+)
+def test_a_run_that_went_on_with_another_file_is_changed(later, changed, tmp_path):
+    for start, made in ((1, made_by()), (2, later)):
+        told = {} if made is None else dict(labels_made=made)
+        labels = f"label_file='{start}/labels.npy'"
+        write_run(tmp_path / 'resumed', 'ce_digits_sym80', [50.0], labels=labels, start=start, epochs=2, **told)
+    write_from_files(tmp_path / 'whole', made_by(seed=2), start=2, epochs=2)
+    resumed, whole = (read_run(work_dir) for work_dir in find_runs([tmp_path]))
+    assert resumed.changed is changed and (resumed.recipe != whole.recipe) is changed
+
+
+def test_a_run_that_went_on_with_noise_of_another_seed_is_changed(tmp_path):
+    for start in (1, 2):
+        write_run(tmp_path, 'tcl_digits_sym80', [50.0], start=start, noise_seed=start, epochs=2)
+    (run,) = (read_run(work_dir) for work_dir in find_runs([tmp_path]))
+    assert run.changed
+
+
 def test_runs_on_more_processes_are_no_seeds_of_those_on_one(tmp_path):
     for seed, processes in ((0, 1), (1, 4), (2, 4)):
         write_run(tmp_path, 'tcl_digits_sym80', [50.0], seed=seed, processes=processes)
@@ -155,7 +267,13 @@ def test_pieces_without_run_json_are_told_apart_by_what_they_recorded(tmp_path):
     assert read_run(work_dir).seed == 0
 
 
-@pytest.mark.parametrize('wrong', [dict(device=['x']), dict(commit=7), dict(first_epoch='3'), dict(seconds='long')])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        *(dict(device=['x']), dict(commit=7), dict(first_epoch='3'), dict(seconds='long')),
+        *(dict(labels_made=made) for made in ([1], {}, made_by(kind=['x']), made_by(parameters=None))),
+    ],
+)
 def test_run_json_of_somebody_else(tmp_path, wrong):
     work_dir = write_run(tmp_path, 'tcl_digits_sym80', [50.0], **wrong)
     with pytest.raises(ValueError, match=rf'run.json is not as RunInfoHook writes it: {next(iter(wrong))} is'):
@@ -193,7 +311,7 @@ def cells(table, *titles):
 def test_one_row_for_all_seeds(runs):
     table = one_row_each_method(runs)
     assert cells(table, 'method', 'noise', 'seeds', 'last (%)', 'best (%)', 'AUC', 'time (s)') == [
-        ('tcl', 'asym40', '0', '92.0', '92.0', '', '60'),
+        ('tcl', 'asym40, own mapping', '0', '92.0', '92.0', '', '60'),
         ('ce', 'sym80', '0', '30.0', '60.0', '', '60'),
         ('tcl', 'sym80', '0 1 2', '78.0 ± 2.0', '90.0 ± 0.0', '0.910 ± 0.010', '61 ± 1'),
     ]
@@ -394,7 +512,7 @@ def test_one_row_for_each_run(runs):
 
 def test_methods_against_noises(runs):
     assert methods_against_noises(runs) == [
-        ['data', 'method', 'epochs', 'asym40', 'sym80'],
+        ['data', 'method', 'epochs', 'asym40, own mapping', 'sym80'],
         ['digits', 'tcl', '2', '92.0', '78.0 ± 2.0'],
         ['digits', 'ce', '2', '', '30.0'],
     ]

@@ -11,10 +11,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS
 from toolbox import DIGITS, ROOT, load_file
+from toy_runs import NUM_TRAIN, PLAIN_PIPELINE, build_runner, classifier, noisy_digits
 
 from tcl_plugin.atomic import array_bytes
 from tcl_plugin.datasets import TransitionMatrixNoise
 from tcl_plugin.datasets.sidecar import digest
+from tcl_plugin.reports import read_run
 
 
 @pytest.fixture(scope='module')
@@ -47,6 +49,8 @@ def test_writes_labels_that_a_dataset_takes_back(make_noise, workplace, capsys):
     assert beside['true_labels_sha256'] == digest(expected.true_labels)
     assert beside['given_labels_sha256'] == digest(np.load('made/labels.npy'))
     assert (beside['kind'], beside['nominal_rate'], beside['seed']) == ('SymmetricNoise', 0.8, 0)
+    assert beside['parameters'] == dict(rate=0.8) and expected.source.made is None
+    assert again.source.made.items() <= (beside | dict(open_set_nominal_rate=None, open_set_seed=None)).items()
     assert beside['measured_rate'] == expected.noise_rate
     assert beside['expected_rate'] == pytest.approx(0.9 * 1149 / 1437)  # 0.8 of 1,437, in whole samples
     matrix = np.zeros((10, 10))
@@ -96,7 +100,7 @@ def test_matrix_and_noise_of_ones_own_are_described(make_noise, workplace):
         None,
         None,
     )
-    assert described['measured_rate'] == 1
+    assert described['measured_rate'] == 1 and described['parameters'] is None
 
 
 def test_one_label_for_each_distinct_image(make_noise, workplace):
@@ -132,6 +136,28 @@ def test_instance_dependent_labels_come_back(make_noise, workplace):
     assert beside['expected_rate'] == pytest.approx(0.4, abs=1e-4) and 'open_set' not in beside
 
 
+@pytest.mark.parametrize('beside', [True, False])
+def test_a_run_records_how_its_labels_were_made(beside, make_noise, workplace):
+    """Tables of runs know the noise by that; without the sidecar they have the name of the file alone."""
+    noise = dict(_delete_=True, type='AsymmetricNoise', rate=0.285, mapping={0: 1, 1: 2}, seed=5)
+    config = config_of(workplace, noise=noise, dataset=dict(indices=NUM_TRAIN))
+    assert make_noise.main([config, '--out', 'labels.npy']) == 0
+    if not beside:
+        (workplace / 'labels.npy.json').unlink()
+    images = noisy_digits(pipeline=PLAIN_PIPELINE) | dict(noise=None, label_file='labels.npy')
+    epoch = dict(by_epoch=True, max_epochs=1, val_interval=1)
+    build_runner('w', classifier(), images, dict(type='RunInfoHook'), train_cfg=epoch).train()
+    (info,) = [json.loads(path.read_text()) for path in workplace.glob('w/*/run.json')]
+    run = read_run('w')
+    if beside:
+        made = info['labels_made']
+        assert (made['kind'], made['nominal_rate'], made['seed']) == ('AsymmetricNoise', 0.285, 5)
+        assert made['parameters'] == dict(rate=0.285, mapping={'0': 1, '1': 2})
+        assert (run.noise, run.data_seeds) == ('asym28.5, own mapping (file)', (5,))
+    else:
+        assert 'labels_made' not in info and (run.noise, run.data_seeds) == ('labels.npy', ())
+
+
 # Not serialised, as mmengine collects garbage each time that it does it.
 OTHER = dict(type='SklearnDigits', split='test', serialize_data=False)
 
@@ -151,6 +177,9 @@ def test_open_set_noise_comes_back(closed, make_noise, workplace, capsys):
     again = training_set(noise=None, label_file='labels.json', open_set=dict(type='OpenSetNoise', dataset=OTHER))
     assert (again.given_labels == expected.given_labels).all() and (again.true_labels == expected.true_labels).all()
     assert (again.open_noise == expected.open_noise).all() and len(again.open_noise) == 287
+    made = again.source.made
+    assert (made['kind'], made['parameters']) == (('SymmetricNoise', dict(rate=0.8)) if closed else (None, {}))
+    assert (made['open_set_nominal_rate'], made['open_set_seed']) == (0.2, 0)
     with pytest.raises(ValueError, match=r'labels.json: its open_noise replaces images, too \(287 of them\)'):
         training_set(noise=None, label_file='labels.json')
 
