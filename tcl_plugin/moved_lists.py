@@ -11,8 +11,10 @@ from typing import Any
 LISTS = 'lists'
 #: Column that only the list to validate on has: whether the set-up has kept these images back from training.
 KEPT_BACK = 'kept_back'
+#: Names of the lists begin so that the set-up writes in the place of a person's own.
+REMADE = 'own_'
 # Names that the set-up gives to them; a person's own lists are left where they are said to be.
-_NAME = re.compile(r'(own_)?(train|val|test)(_[0-9a-f]{8})+\.csv')
+_NAME = re.compile(rf'({REMADE})?(train|val|test)(_[0-9a-f]{{8}})+\.csv')
 
 
 def path_from_anywhere(path: str) -> Path:
@@ -38,6 +40,18 @@ def is_made_list(path: str) -> bool:
     """
     listed = path_from_anywhere(path)
     return listed.parent.name == LISTS and _NAME.fullmatch(listed.name) is not None
+
+
+def is_remade_list(path: str) -> bool:
+    """Tell whether a list of the set-up is a person's own without images that are gone.
+
+    Args:
+        path (str): The list.
+
+    Returns:
+        bool: Whether it is; its name has a digest of the person's list, and one of its own behind.
+    """
+    return is_made_list(path) and path_from_anywhere(path).name.startswith(REMADE)
 
 
 def found_list(path: str, work_dir: str | Path) -> str:

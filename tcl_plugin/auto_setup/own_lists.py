@@ -13,15 +13,12 @@ from mmengine.config import Config
 
 from ..datasets.csv_dataset import CSVDataset
 from ..datasets.image_lists import leaves, some
-from ..moved_lists import LISTS
+from ..moved_lists import LISTS, REMADE
 from .images import find_unreadable
 from .layout import Classes, Layout
 from .own_values import LIST_HOMES
 from .placeholders import is_open, look_up
 from .split import write_rows
-
-#: Names of the lists begin so that are written in the place of a person's own.
-REMADE = 'own_'
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..foreign_config import admit_recorded_config
-from ..moved_lists import find_moved_lists, is_made_list
+from ..moved_lists import find_moved_lists, is_made_list, is_remade_list, path_from_anywhere
 from .pieces import as_made, check_training, config_of, data_seeds, latest_pieces, read_literals, recipes
 from .records import ACCURACY, NEIGHBORS, RunRecord, pieces_in, read_piece_info, read_record
 
@@ -196,7 +196,8 @@ def name_noise(cfg: Config, info: dict[str, Any] | None = None) -> str:
     Returns:
         str: ``'sym80'`` and the like as in the names of configs, with ``', own mapping'`` behind it where the classes
         that are taken for others have no name; other generators by their type,
-        label files, and lists that a person has named, by their name; ``'own labels'`` where the
+        label files, and lists that a person has named, by their name, and by that of the run where an audit has
+        written them; ``'own labels'`` where the
         data set's labels are the given ones; ``'+open30'`` behind it where images are replaced. A label file of
         which ``info`` says how it was made is named like a generator, with ``' (file)'`` behind.
     """
@@ -214,7 +215,7 @@ def _setting(name: str, cfg: Config) -> str:
 
 def _closed_noise(dataset: dict) -> str:
     if dataset.get('label_file'):
-        return ' '.join(filter(None, [Path(dataset['label_file']).name, dataset.get('label_key')]))
+        return ' '.join(filter(None, [_file_name(dataset['label_file']), dataset.get('label_key')]))
     noise = dataset.get('noise')
     if not noise:
         return _own_list(dataset.get('dataset') or {}) or 'own labels'
@@ -237,7 +238,16 @@ def _percent(rate: float) -> str:
 def _own_list(images: dict) -> str:
     """Name of the list that a person has named, and none that set-up has made; empty without one."""
     named = images.get('ann_file') if images.get('type') == 'CSVDataset' else None
-    return Path(named).name if named and not is_made_list(named) else ''
+    if not named or (is_made_list(named) and not is_remade_list(named)):
+        return ''
+    # Of the person's list the name of one without the images that are gone has the digest alone.
+    return f'own list {path_from_anywhere(named).stem.split("_")[2]}' if is_made_list(named) else _file_name(named)
+
+
+def _file_name(path: str) -> str:
+    """Name of a file of labels; that of an audit, which calls all of them the same, with the name of its run."""
+    parts = path_from_anywhere(path).parts
+    return '/'.join(parts[-3:]) if parts[-2:-1] == ('audit',) else parts[-1]
 
 
 def _detection(record: RunRecord) -> dict[str, Any]:

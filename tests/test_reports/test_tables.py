@@ -58,10 +58,12 @@ RATES = {0.125: 'sym12.5', 0.375: 'sym37.5', 0.285: 'sym28.5', 0.004: 'sym0.4', 
         ("label_file='data/CIFAR-10_human.pt', label_key='worse_label'", 'CIFAR-10_human.pt worse_label'),
         ("label_file='labels.npy'", 'labels.npy'),
         ("type='NoisyLabelDataset'", 'own labels'),
-        (
-            "dataset=dict(type='CSVDataset', ann_file='run/audit/corrected.csv')",
-            'corrected.csv',
-        ),
+        ("dataset=dict(type='CSVDataset', ann_file='tables/mine.csv')", 'mine.csv'),
+        # An audit calls its files the same each time.
+        ("dataset=dict(type='CSVDataset', ann_file='/w/run/audit/cleaned.csv')", 'run/audit/cleaned.csv'),
+        ("label_file='work_dirs/run/audit/cleaned_labels.csv'", 'run/audit/cleaned_labels.csv'),
+        # A list without images that have been deleted is still one's own.
+        ("dataset=dict(type='CSVDataset', ann_file='w/lists/own_train_2186863f_b1595504.csv')", 'own list 2186863f'),
         ("dataset=dict(type='CSVDataset', ann_file='w/lists/train_bb923f60.csv')", 'own labels'),
         (SYM80 + ", open_set=dict(type='OpenSetNoise', rate=0.3)", 'sym80+open30'),
         ("open_set=dict(type='OpenSetNoise', rate=0.3)", 'own labels+open30'),
