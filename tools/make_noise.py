@@ -122,7 +122,7 @@ def describe_noise(dataset):
         description = dict(noise=repr(noise), kind=type(noise).__name__, nominal_rate=rate, seed=seed)
         if callable(getattr(noise, 'matrix', None)):
             description |= dict(nominal_transition_matrix=noise.matrix(dataset.num_classes).tolist())
-    description |= dict(parameters=dataset.source.parameters)
+    description |= dict(parameters=_as_json(dataset.source.parameters))
     if open_set is not None:
         description |= dict(
             open_set=repr(open_set),
@@ -162,6 +162,14 @@ def label_saver(path, dataset):
     return lambda file: file.write(json.dumps(content).encode())
 
 
+def _as_json(parameters):
+    """Parameters of a noise; None where one's own has such as JSON does not have."""
+    try:
+        return json.loads(json.dumps(parameters, allow_nan=False))
+    except (TypeError, ValueError):
+        return None
+
+
 def write(path, save_labels, description):
     """Write label file and sidecar; a reader sees the old files or the new ones, never half of one.
 
@@ -173,7 +181,7 @@ def write(path, save_labels, description):
         description (dict): What the sidecar holds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside, text = sidecar_path(path), json.dumps(description, indent=2, default=str) + '\n'
+    beside, text = sidecar_path(path), json.dumps(description, indent=2) + '\n'
     with replacing(beside) as described, replacing(path, 'wb') as file:
         described.write(text)
         save_labels(file)

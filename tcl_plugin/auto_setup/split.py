@@ -94,7 +94,8 @@ def write_rows(
     written = [(list_path(path), label, classes[label]) for path, label in rows]
     numbers = label_numbers(classes)
     mark = {} if kept_back is None else {KEPT_BACK: [str(kept_back)] * len(written)}
-    digest = hashlib.sha256(repr([*written, *mark.items()]).encode()).hexdigest()[:8]
+    # Not of a list that has none kept back: earlier releases, which did not say so, gave it the same name.
+    digest = hashlib.sha256(repr([*written, *(mark if kept_back else {})]).encode()).hexdigest()[:8]
     folder.mkdir(parents=True, exist_ok=True)
     path = (folder / f'{name}_{digest}.csv').resolve()
     columns = dict(

@@ -13,7 +13,9 @@ from ..errors import UserError
 from .environment import number_from
 
 #: A value of ``--cfg-options`` that is a path, with its key.
-PATH = re.compile(r'\A((?:[^=]*\.)?(?:data_root|ann_file|load_from|work_dir))=(.*)', re.DOTALL)
+PATH = re.compile(
+    r'\A((?:[^=]*\.)?(?:data_root|ann_file|label_file|load_from|checkpoint|work_dir))=(?!\[.*\]\Z)(.*)', re.DOTALL
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,7 +76,10 @@ class OptionsAction(DictAction):
         paths = {found[1]: found[2] for found in map(PATH.match, values) if found}
         for key, text in paths.items():
             if not text:
-                parser.error(f'{option_string} {key}= is empty: name a path; is a variable of the shell not set?')
+                parser.error(
+                    f'{option_string} {key}= is empty: is a variable of the shell not set? To choose no path, write '
+                    f'{key}="\'\'"'
+                )
         # Their keys keep their place among the others.
         values = [PATH.sub(r'\1=', value) for value in values]
         # After what opens a list or a quotation, before what closes it, and next to a comma, spaces say nothing. No

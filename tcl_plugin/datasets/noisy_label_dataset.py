@@ -438,8 +438,8 @@ class NoisyLabelDataset:
 
     def _summary(self) -> str:
         """One line: kind, noise rates, N and K."""
-        own, replaced = self._image_labels[0][self._images], self._other_image[self._images] >= 0
-        rates = self.source.rates(own, self._num_classes, int(replaced.sum()))
+        # Noise is drawn over all images, whichever of them are left, and however often.
+        rates = self.source.rates(self._image_labels[0], self._num_classes, len(self._open_noise))
         rate = self.noise_rate
         rates.append('true labels unknown' if rate is None else f'measured noise rate {rate:.4f}')
         if self._held_out_part is not None:

@@ -79,7 +79,9 @@ def how_made(sidecar: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def tells_how_made(made: Any) -> bool:
     """Whether something, such as what was read from a file, is as :func:`how_made` gives it."""
-    return isinstance(made, dict) and all(isinstance(made.get(key), kind) for key, kind in MADE_BY.items())
+    if not isinstance(made, dict) or not made.keys() >= MADE_BY.keys():
+        return False
+    return all(isinstance(made[key], kind) for key, kind in MADE_BY.items())
 
 
 def check_made_for(path: Path, sidecar: dict[str, Any] | None, true_labels: np.ndarray) -> None:

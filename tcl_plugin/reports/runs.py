@@ -35,7 +35,8 @@ class Run:
         max_epochs (int): Number that the config asks for.
         last (float): Accuracy in validation, on the test set in most configs, after the last epoch, in per cent.
         best (float): Highest of these, in per cent; chosen on the same images, so no fair estimate.
-        tail (float): Mean of these over the last ten epochs, as far as they were evaluated, in per cent.
+        tail (float): Mean of these over the last ten epochs, as far as they were evaluated, in per cent; over the last
+            ten evaluations of a run that counts iterations.
         selected (float, optional): The same of the epoch that agrees best with the noisy labels held out, in per cent;
             chosen without clean labels. None where none are held out.
         knn (float, optional): Accuracy by nearest neighbours in the training set after the last epoch, in per cent.
@@ -122,8 +123,7 @@ def read_run(work_dir: str | Path) -> Run:
     record, (name, cfg) = read_record(work_dir), read_config(work_dir, to_build=False)
     said = NAME.fullmatch(name)
     accuracy = record.series(ACCURACY)
-    # The last of them has been evaluated: by its number the run is as long as it is.
-    tail = [value for epoch, value in accuracy.items() if epoch > record.epochs - TAIL]
+    max_epochs = cfg.train_cfg.get('max_epochs') or 0
     pieces = latest_pieces(work_dir)
     # Random numbers go on with the seed of the first piece, whatever the config of a later one says.
     configs = [config_of(piece) or cfg.to_dict() for piece in pieces]
@@ -137,12 +137,12 @@ def read_run(work_dir: str | Path) -> Run:
         seed=(first.get('randomness') or {}).get('seed'),
         data_seeds=data_seeds(as_made(first, infos[0])),
         epochs=record.epochs,
-        max_epochs=cfg.train_cfg.get('max_epochs') or 0,
+        max_epochs=max_epochs,
         recipe=' '.join(found),
         changed=len(found) > 1,
         last=record.last_accuracy,
         best=record.best_accuracy,
-        tail=sum(tail) / len(tail),
+        tail=_tail(accuracy, record.epochs, by_epoch=max_epochs > 0),
         # With other images held out on the way, these have been trained on.
         selected=None if len(found) > 1 else record.selected_accuracy,
         knn=record.scalars.get(NEIGHBORS, {}).get(record.epochs),
@@ -207,6 +207,13 @@ def name_noise(cfg: Config, info: dict[str, Any] | None = None) -> str:
     return f'{name} (file)' if dataset.get('from_file') else name
 
 
+def _tail(accuracy: Mapping[int, float], epochs: int, by_epoch: bool) -> float:
+    """Mean over the last ten epochs; over the last ten evaluations of a run that counts iterations."""
+    # The last epoch has been evaluated: by its number the run is as long as it is.
+    last = [epoch for epoch in sorted(accuracy) if not by_epoch or epoch > epochs - TAIL][-TAIL:]
+    return sum(accuracy[epoch] for epoch in last) / len(last)
+
+
 def _setting(name: str, cfg: Config) -> str:
     """What a run was trained on: without some of the images it is another thing."""
     share = cfg.train_dataloader.dataset.get('held_out')
@@ -247,7 +254,10 @@ def _own_list(images: dict) -> str:
 def _file_name(path: str) -> str:
     """Name of a file of labels; that of an audit, which calls all of them the same, with the name of its run."""
     parts = path_from_anywhere(path).parts
-    return '/'.join(parts[-3:]) if parts[-2:-1] == ('audit',) else parts[-1]
+    if parts[-2:-1] != ('audit',):
+        return parts[-1]
+    in_sweep = any(re.fullmatch(r'seed\d+', part) for part in parts[-3:-2])
+    return '/'.join(parts[-4 if in_sweep else -3 :])
 
 
 def _detection(record: RunRecord) -> dict[str, Any]:

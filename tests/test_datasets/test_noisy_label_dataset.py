@@ -194,6 +194,8 @@ def assert_copies_agree(dataset):
 
 def test_repeat():
     dataset = noisy(RepeatDataset(ToyDataset(), times=3))
+    # Of 100 images, whichever are copied, the noise chooses 80, and a quarter of them stays right.
+    assert 'expected 0.6000' in repr(noisy(RepeatDataset(ToyDataset(), times=3), held_out=0.33))
     assert len(dataset) == 300
     assert_copies_agree(dataset)
 

@@ -62,6 +62,7 @@ RATES = {0.125: 'sym12.5', 0.375: 'sym37.5', 0.285: 'sym28.5', 0.004: 'sym0.4', 
         # An audit calls its files the same each time.
         ("dataset=dict(type='CSVDataset', ann_file='/w/run/audit/cleaned.csv')", 'run/audit/cleaned.csv'),
         ("label_file='work_dirs/run/audit/cleaned_labels.csv'", 'run/audit/cleaned_labels.csv'),
+        ("label_file='sweep/run/seed0/audit/cleaned_labels.csv'", 'run/seed0/audit/cleaned_labels.csv'),
         # A list without images that have been deleted is still one's own.
         ("dataset=dict(type='CSVDataset', ann_file='w/lists/own_train_2186863f_b1595504.csv')", 'own list 2186863f'),
         ("dataset=dict(type='CSVDataset', ann_file='w/lists/train_bb923f60.csv')", 'own labels'),
@@ -91,6 +92,15 @@ def test_the_last_ten_are_epochs(measured, mean, tmp_path):
     lines = [json.dumps({'accuracy/top1': value, 'step': epoch}) for epoch, value in measured.items()]
     (work_dir / '20260101_000000' / 'vis_data' / 'scalars.json').write_text('\n'.join(lines))
     assert read_run(work_dir).tail == mean
+
+
+def test_a_run_that_counts_iterations_has_the_mean_of_ten_evaluations(tmp_path):
+    work_dir = write_run(tmp_path, 'tcl_digits_sym80', [50.0])
+    config = work_dir / '20260101_000000' / 'vis_data' / 'config.py'
+    config.write_text(config.read_text().replace('max_epochs=1', 'by_epoch=False, max_iters=1200'))
+    lines = [json.dumps({'accuracy/top1': float(step), 'step': 100 * step}) for step in range(1, 13)]
+    (config.parent / 'scalars.json').write_text('\n'.join(lines))
+    assert read_run(work_dir).tail == 7.5
 
 
 def test_runs_that_were_stopped_early(tmp_path):
@@ -274,6 +284,7 @@ def test_pieces_without_run_json_are_told_apart_by_what_they_recorded(tmp_path):
     [
         *(dict(device=['x']), dict(commit=7), dict(first_epoch='3'), dict(seconds='long')),
         *(dict(labels_made=made) for made in ([1], {}, made_by(kind=['x']), made_by(parameters=None))),
+        dict(labels_made={key: value for key, value in made_by().items() if key != 'kind'}),
     ],
 )
 def test_run_json_of_somebody_else(tmp_path, wrong):

@@ -88,9 +88,10 @@ def test_names_and_paths_keep_their_spaces(train_tool, workplace, text, value):
         ("the dogs'", "the dogs'"),
         ("''", ''),
         ('None', None),
+        ('[a.csv,b.csv]', ['a.csv', 'b.csv']),
     ],
 )
-@pytest.mark.parametrize('key', ['data_root', 'val_dataloader.dataset.data_root', 'a.0.ann_file', 'load_from'])
+@pytest.mark.parametrize('key', ['data_root', 'val_dataloader.dataset.label_file', 'a.0.ann_file', 'load_from'])
 def test_paths_are_taken_as_they_are_typed(train_tool, workplace, key, text, value):
     argv = ['c.py', '--cfg-options', 'a=1,2', f'{key}={text}', 'not_data_root=1']
     options = train_tool.parse_args(argv).cfg_options

@@ -92,6 +92,8 @@ def test_matrix_and_noise_of_ones_own_are_described(make_noise, workplace):
         def __repr__(self):
             return 'Own()'
 
+    # What JSON does not have would make a sidecar that no reader takes.
+    assert make_noise._as_json(dict(rate=0.5, cap=float('inf'))) is None
     dataset = training_set(noise=Own())
     described = make_noise.describe(dataset, config)
     assert (described['noise'], described['kind'], described['seed'], described['expected_rate']) == (
