@@ -525,6 +525,8 @@ def test_an_interrupt_ends_the_loop_around_a_tool(tmp_path):
         text=True,
         start_new_session=True,
         timeout=120,
+        # Where the tests themselves run in the background, a shell has left interrupts ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert (done.stdout, done.stderr) == ('begin\n', 'interrupted\n')
     assert done.returncode == -signal.SIGINT
