@@ -39,7 +39,7 @@ def test_loss_in_plain_numbers(images):
         logits = model(mixed[None])[0].detach().double().numpy()
         log_probs = logits - np.log(np.exp(logits).sum())
         total -= (0.8 * log_probs[LABELS[i]] + 0.2 * log_probs[LABELS[j]]) / B
-    assert list(losses) == ['loss'] and float(losses['loss']) == pytest.approx(total, rel=1e-5)
+    assert list(losses) == ['loss'] and losses['loss'].item() == pytest.approx(total, rel=1e-5)
 
 
 def test_a_look_at_predictions_costs_no_gradient(images):
