@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often two vectors of labels would agree by chance."""
+"""How far predictions agree with labels: as often as by chance, and in all classes or not."""
 
 import numpy as np
 
@@ -31,3 +31,18 @@ def chance_agreement(one: np.ndarray, other: np.ndarray, num_classes: int) -> tu
     pairs = (a * (a - 1) * b * (b - 1)).sum() + both.sum() ** 2 - (both**2).sum()
     variance = pairs / (size * max(1, size - 1)) + mean - mean**2
     return float(mean / size), float(max(0.0, variance) ** 0.5 / size)  # below 0 by rounding alone
+
+
+def classes_given_up(predicted: np.ndarray, given: np.ndarray, num_classes: int) -> np.ndarray:
+    """Find classes that a network hardly predicts any more, although many labels name them.
+
+    Args:
+        predicted (np.ndarray): Predicted labels from 0 to K-1, shape (N,).
+        given (np.ndarray): Given labels from 0 to K-1, shape (N,).
+        num_classes (int): Number of classes K.
+
+    Returns:
+        np.ndarray: Classes with ten given labels or more and less than a tenth as many predictions, shape (n,).
+    """
+    found, named = (np.bincount(labels, minlength=num_classes) for labels in (predicted, given))
+    return np.flatnonzero((named >= 10) & (10 * found < named))

@@ -13,6 +13,8 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..compat import unwrap_model
+from ..datasets.agreement import classes_given_up
+from ..datasets.image_lists import some
 from ..evaluation import TABLE_NAME, LabelTable, write_label_table
 from ..reports.histogram import picture_scores
 from .bad_numbers import evidence_of_pass
@@ -238,6 +240,8 @@ class LabelNoiseHook(Hook):
     def _remark(self, runner: Runner, epoch: int, findings: Findings) -> None:
         """Log each kind of thing that went otherwise than it should once in a run."""
         remarks = findings.remarks | _collapse(findings.predicted_label if epoch else None, runner)
+        if epoch == runner.max_epochs:  # before, a class may come yet
+            remarks |= _given_up(findings.predicted_label, runner.train_dataloader.dataset)
         for kind in remarks.keys() - self._remarked:
             runner.logger.warning(
                 f'LabelNoiseHook: epoch {epoch}: {remarks[kind]} (said once; see docs/degenerate.md)'
@@ -249,18 +253,33 @@ def _collapse(predicted: np.ndarray | None, runner: Runner) -> dict[str, str]:
     """What the classes of the training set have lost: given labels, and after training all predictions but one."""
     dataset = runner.train_dataloader.dataset
     remarks = {}
-    classes = dataset.metainfo.get('classes')
-
-    def name(label: Any) -> str:
-        return str(label) if classes is None or classes[label] == str(label) else f'{label} ({classes[label]})'
-
     empty = np.flatnonzero(np.bincount(dataset.given_labels, minlength=dataset.num_classes) == 0)
     if len(empty):
-        remarks['class without labels'] = f'no sample has the given label of class {", ".join(map(name, empty))}'
+        remarks['class without labels'] = f'no sample has the given label of class {_names(empty, dataset)}'
     if predicted is not None and (predicted == predicted[0]).all():
-        text = f'the network predicts class {name(predicted[0])} for all {len(predicted)} training samples'
+        text = f'the network predicts class {_names(predicted[:1], dataset)} for all {len(predicted)} training samples'
         remarks['one prediction'] = text
     return remarks
+
+
+def _given_up(predicted: np.ndarray, dataset: Any) -> dict[str, str]:
+    """Classes that the trained network has lost to others, whose images it calls wrong for good."""
+    lost = classes_given_up(predicted, dataset.given_labels, dataset.num_classes)
+    if not len(lost) or (predicted == predicted[0]).all():
+        return {}
+    found, named = (np.isin(labels, lost).sum() for labels in (predicted, dataset.given_labels))
+    text = (
+        f'the network has given up class {_names(lost, dataset)}: it predicts {found:,} samples so, and {named:,} are '
+        'labelled so. Do not believe what is suggested for these; another seed, or a longer warm-up, may keep them'
+    )
+    return {'class given up': text}
+
+
+def _names(labels: np.ndarray, dataset: Any) -> str:
+    """The first few classes by number, and by name where that is another."""
+    classes = dataset.metainfo.get('classes')
+    known = classes is not None
+    return some([f'{k} ({classes[k]})' if known and classes[k] != str(k) else str(k) for k in labels])
 
 
 def _log(runner: Runner, epoch: int, scalars: dict[str, float]) -> None:

@@ -2,6 +2,7 @@
 """A run goes on where detection finds nothing out, and says so once."""
 
 import logging
+import re
 import warnings
 from types import SimpleNamespace
 from unittest import mock
@@ -17,7 +18,7 @@ from tcl_plugin.compat import unwrap_model
 from tcl_plugin.detection import OODDetector
 from tcl_plugin.hooks.bad_numbers import BadNumbersError
 from tcl_plugin.hooks.findings import find
-from tcl_plugin.hooks.label_noise_hook import _collapse
+from tcl_plugin.hooks.label_noise_hook import _collapse, _given_up
 from tcl_plugin.hooks.ordered_pass import PassBatch
 
 
@@ -106,6 +107,31 @@ def test_classes_are_told_by_number_and_name():
     remarks = _collapse(np.array([2, 2, 2]), runner)
     assert remarks['class without labels'] == 'no sample has the given label of class 1 (10), 2'
     assert remarks['one prediction'].startswith('the network predicts class 2 for')
+
+
+def test_classes_that_are_given_up_are_told():
+    """Seldom predicted is not given up, nor is a class of few labels."""
+    given, predicted = np.repeat([0, 1, 2, 3], [30, 30, 30, 9]), np.repeat([0, 1, 2, 0], [30, 3, 2, 64])
+    dataset = SimpleNamespace(given_labels=given, num_classes=4, metainfo=dict(classes=['a', 'b', 'c', 'd']))
+    text = _given_up(predicted, dataset)['class given up']
+    assert text.startswith('the network has given up class 2 (c): it predicts 2 samples so, and 30 are labelled so.')
+    assert _given_up(given, dataset) == {} and _given_up(np.zeros(99, dtype=int), dataset) == {}  # said otherwise
+
+
+def test_a_class_given_up_is_told_of_after_the_last_epoch(tmp_path):
+    class Lose(Hook):
+        """Predict no 3."""
+
+        priority = 'VERY_HIGH'
+
+        def after_train_epoch(self, runner):
+            unwrap_model(runner.model).head.classifier[-1].bias.data[3] = -1e3
+
+    runner = build_runner(tmp_path, tcl(), noisy_digits(200), hook(), max_epochs=2)
+    runner.register_hook(Lose())
+    lines, _ = warned(runner)
+    (line,) = [line for line in lines if 'given up class' in line]
+    assert re.search(r'epoch 2: the network has given up class ([0-2], )*3\b', line)
 
 
 @pytest.mark.parametrize(('where', 'said'), [('scores', 'scores of 41'), ('prototypes', 'centres of 1 classes')])

@@ -186,17 +186,31 @@ def test_a_training_that_has_learned_nothing_is_doubted(tmp_path, predicted, agr
 def test_a_rare_class_is_no_reason_for_doubt():
     """Where nearly all images are of one class, chance agrees with most labels, too."""
     given = np.repeat([0, 1], [97, 3])
-    summary = _agreement(given, given, 2) | dict(num_samples=100, unsure=0.0)
+    rest = dict(num_samples=100, unsure=0.0, classes_given_up=[])
+    summary = _agreement(given, given, 2) | rest
     assert summary['agreement_by_chance'] == pytest.approx(0.9418) and warning_of(summary) is None
     predicted = np.where(np.arange(100) < 99, given, 0)
-    assert warning_of(_agreement(predicted, given, 2) | dict(num_samples=100, unsure=0.0)) is None
+    assert warning_of(_agreement(predicted, given, 2) | rest) is None
 
 
 def test_few_labels_that_are_right_are_no_chance():
     """Of 6,000 labels under sym90, 19 % are right: that is far from what chance makes of ten classes."""
     summary = dict(agreement=0.19, agreement_by_chance=0.1, agreement_deviation=0.004, num_samples=6000, unsure=0.3)
+    summary['classes_given_up'] = []
     assert warning_of(summary) is None and warning_of(summary | dict(agreement=0.11)) is not None
     assert 'for 60% of the images no class is likelier than not' in warning_of(summary | dict(unsure=0.6))
+
+
+def test_classes_that_are_hardly_predicted_are_told(tmp_path):
+    dataset = folder_dataset(tmp_path / 'images', per_class=20)
+    predicted = np.repeat([0, 1, 0], 20)
+    summary = summarise(audit_of(dataset, predicted))
+    (lost,) = summary['classes_given_up']
+    assert lost == summary['classes'][2]
+    assert warning_of(summary).startswith(f'the network predicts hardly any image as {lost}: ')
+    predicted[-2:] = 2  # a tenth
+    summary = summarise(audit_of(dataset, predicted))
+    assert summary['classes_given_up'] == [] and warning_of(summary) is None
 
 
 def decoded(uri):

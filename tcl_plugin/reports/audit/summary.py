@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...datasets.agreement import chance_agreement
+from ...datasets.agreement import chance_agreement, classes_given_up
+from ...datasets.image_lists import some
 from ...evaluation import detection_metrics
 from ...transitions import count_transitions
 from .source import Audit
@@ -35,6 +36,9 @@ def summarise(audit: Audit) -> dict:
         'estimated_noise_rate': _share(issue),
         'unsure': _share(table.suggestions[1] < 0.5),
         **_agreement(table.predicted_label, table.given_label, num_classes),
+        'classes_given_up': [
+            audit.classes[k] for k in classes_given_up(table.predicted_label, table.given_label, num_classes)
+        ],
         'classes': list(audit.classes),
         'by_given_class': _by_class(audit),
         'estimated_transition_matrix': _matrix(audit.corrected, table.given_label, num_classes),
@@ -72,7 +76,7 @@ def warning_of(summary: dict) -> str | None:
 
     Returns:
         str, optional: What is to be said if predictions agree with labels no more than chance would have it, three
-        standard deviations allowed; or if for most images no class is likelier than not.
+        standard deviations allowed; if for most images no class is likelier than not; or if classes are given up.
     """
     found, by_chance, size = summary['agreement'], summary['agreement_by_chance'], summary['num_samples']
     if size and found < 1 and found <= by_chance + 3 * summary['agreement_deviation']:
@@ -84,6 +88,13 @@ def warning_of(summary: dict) -> str | None:
         return (
             f'for {summary["unsure"]:.0%} of the images no class is likelier than not, so that any label of theirs is '
             'called wrong: the network is not sure enough to judge them, having been trained too short, perhaps'
+        )
+    lost = summary['classes_given_up']
+    if lost:
+        return (
+            f'the network predicts hardly any image as {some(lost)}: either nearly all labels that say so are wrong, '
+            'or it has given these classes up, and their images are called wrong for nothing; another seed, or a '
+            'longer warm-up, may keep them'
         )
     return None
 
